@@ -1,0 +1,170 @@
+package models
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Statuses of a delivery. Only pending is followed by another status by itself;
+// a redelivery makes any other one pending again.
+const (
+	DeliveryPending    = "pending"    // to be sent, for the first time or again
+	DeliveryDelivered  = "delivered"  // the receiver answered 2xx
+	DeliverySuperseded = "superseded" // progress that a newer update has overtaken
+	DeliveryExhausted  = "exhausted"  // the last attempt has failed
+	DeliveryGone       = "gone"       // the receiver answered 410
+)
+
+// Delivery is one update on its way to one URL. It keeps the state; its
+// attempts keep the history.
+type Delivery struct {
+	ID            string
+	UpdateID      int64
+	Update        Update
+	CallbackID    string
+	TaskID        string
+	Type          string // of the update
+	URL           string
+	Status        string
+	Attempts      int        // made so far
+	Round         int        // attempts since it was created or redelivered; the retry schedule counts these
+	NextAttemptAt *time.Time // when pending
+	StatusCode    int        // of the latest answer, 0 for none
+	Error         string     // of the latest attempt
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	DeliveredAt   *time.Time
+}
+
+// Attempt is one try of a delivery.
+type Attempt struct {
+	DeliveryID string `gorm:"primaryKey"`
+	Number     int    `gorm:"primaryKey;autoIncrement:false"` // 1, 2, 3, …
+	StartedAt  time.Time
+	Duration   time.Duration // of the whole exchange
+	Address    string        // that was dialled, ip:port
+	StatusCode int           // of the answer, 0 for none
+	Headers    http.Header   `gorm:"serializer:json"` // of the answer
+	Body       string        // of the answer, its beginning
+	Error      string        // why it failed, "" when it did not
+}
+
+// DeliveryFilter narrows a list of deliveries; zero values narrow nothing.
+type DeliveryFilter struct {
+	ResourceID string // of an order, …
+	TaskID     string
+	CallbackID string
+	Status     string
+	URL        string
+}
+
+// FindDelivery finds a delivery with its update.
+func FindDelivery(db *gorm.DB, id string) (Delivery, error) {
+	var d Delivery
+	err := db.Joins("Update").Where("deliveries.id = ?", id).Take(&d).Error
+	return d, notFound(err, "delivery", id)
+}
+
+// DeliveryAttempts lists the attempts of a delivery, first to last.
+func DeliveryAttempts(db *gorm.DB, deliveryID string) ([]Attempt, error) {
+	attempts := []Attempt{}
+	if err := db.Where("delivery_id = ?", deliveryID).Order("number").Find(&attempts).Error; err != nil {
+		return nil, fmt.Errorf("listing attempts of delivery %s: %w", deliveryID, err)
+	}
+	return attempts, nil
+}
+
+// ListDeliveries lists deliveries, newest first.
+func ListDeliveries(db *gorm.DB, f DeliveryFilter, page Page) (List[Delivery], error) {
+	q := f.narrow(db.Joins("Update"))
+	return find(q, page, "deliveries.id", func(d Delivery) string { return d.ID })
+}
+
+func (f DeliveryFilter) narrow(q *gorm.DB) *gorm.DB {
+	if f.ResourceID != "" {
+		q = q.Where("deliveries.task_id IN (?)", q.Session(&gorm.Session{NewDB: true}).Model(&Task{}).Select("id").
+			Where("resource_id = ?", f.ResourceID))
+	}
+	for column, value := range map[string]string{
+		"deliveries.task_id": f.TaskID, "deliveries.callback_id": f.CallbackID,
+		"deliveries.status": f.Status, "deliveries.url": f.URL,
+	} {
+		if value != "" {
+			q = q.Where(column+" = ?", value)
+		}
+	}
+	return q
+}
+
+// PendingDeliveries lists the deliveries of a task that are yet to be made, in
+// the order of their updates.
+func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
+	var ds []Delivery
+	err := db.Joins("Update").Where("deliveries.task_id = ? AND deliveries.status = ?", taskID, DeliveryPending).
+		Order("deliveries.update_id").Find(&ds).Error
+	if err != nil {
+		return nil, fmt.Errorf("listing pending deliveries of task %s: %w", taskID, err)
+	}
+	return ds, nil
+}
+
+// CreateDelivery stores a delivery that is to be made.
+func CreateDelivery(tx *Tx, d *Delivery) error {
+	if err := tx.Omit("Update").Create(d).Error; err != nil {
+		return fmt.Errorf("storing delivery %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// SupersedeDelivery gives up a delivery because a newer update has overtaken it.
+func SupersedeDelivery(tx *Tx, id string) error {
+	err := tx.Exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
+		DeliverySuperseded, Now(), id, DeliveryPending).Error
+	if err != nil {
+		return fmt.Errorf("superseding delivery %s: %w", id, err)
+	}
+	return nil
+}
+
+// SaveAttempt stores an attempt and the state that it leaves d in. A delivery
+// that was superseded while the attempt was under way stays so, unless the
+// attempt has succeeded.
+func SaveAttempt(tx *Tx, d *Delivery, a *Attempt) error {
+	d.UpdatedAt = Now()
+	err := tx.Create(a).Error
+	if err == nil {
+		err = tx.Exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
+			status = CASE WHEN status = 'superseded' AND ? <> 'delivered' THEN status ELSE ? END WHERE id = ?`,
+			d.Attempts, d.Round, d.StatusCode, d.Error, d.UpdatedAt, d.DeliveredAt, d.NextAttemptAt, d.Status, d.Status, d.ID).Error
+	}
+	if err != nil {
+		return fmt.Errorf("storing attempt %d of delivery %s: %w", a.Number, d.ID, err)
+	}
+	return nil
+}
+
+// RenewDelivery makes a delivery pending again, due now, with all its retries.
+func RenewDelivery(tx *Tx, id string) error {
+	now := Now()
+	err := tx.Model(&Delivery{ID: id}).Updates(map[string]any{
+		"status": DeliveryPending, "round": 0, "next_attempt_at": now, "updated_at": now,
+	}).Error
+	if err != nil {
+		return fmt.Errorf("renewing delivery %s: %w", id, err)
+	}
+	return nil
+}
+
+// MatchingDeliveries lists the ids of deliveries that f matches, newest first,
+// limit at most.
+func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, error) {
+	var ids []string
+	err := f.narrow(db.Model(&Delivery{})).Order("deliveries.id DESC").Limit(limit).Pluck("deliveries.id", &ids).Error
+	if err != nil {
+		return nil, fmt.Errorf("listing deliveries: %w", err)
+	}
+	return ids, nil
+}

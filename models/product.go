@@ -1,0 +1,153 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// Product is something that the shop sells.
+type Product struct {
+	ID          string
+	Slug        string // unique; what an order names it by
+	Name        string
+	Description string
+	Category    string
+	Price       int64  // in the currency's smallest unit
+	Currency    string // ISO 4217
+	Stock       int64  // never below zero
+	ImageURL    string
+	Version     int64 // counts changes, for If-Match
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Tags        []ProductTag
+}
+
+// ProductTag is one tag of one product, a row of its own so that it can be
+// looked up by an index.
+type ProductTag struct {
+	ProductID string `gorm:"primaryKey"`
+	Tag       string `gorm:"primaryKey"`
+	Position  int    // tags keep the order they were given in
+}
+
+// ProductFilter narrows a list of products; zero values narrow nothing.
+type ProductFilter struct {
+	Category string
+	Tag      string
+	MinPrice *int64
+	MaxPrice *int64
+	InStock  *bool
+	Query    string // text in name, description or slug; upper and lower case are alike
+}
+
+// FindProduct finds a product by its id or its slug.
+func FindProduct(db *gorm.DB, idOrSlug string) (Product, error) {
+	var p Product
+	err := db.Preload("Tags", inOrder).Where("id = ? OR slug = ?", idOrSlug, idOrSlug).Take(&p).Error
+	return p, notFound(err, "product", idOrSlug)
+}
+
+// ListProducts lists products, newest first.
+func ListProducts(db *gorm.DB, f ProductFilter, page Page) (List[Product], error) {
+	q := db.Preload("Tags", inOrder)
+	if f.Category != "" {
+		q = q.Where("category = ?", f.Category)
+	}
+	if f.Tag != "" {
+		q = q.Where("id IN (?)", db.Model(&ProductTag{}).Select("product_id").Where("tag = ?", f.Tag))
+	}
+	if f.MinPrice != nil {
+		q = q.Where("price >= ?", *f.MinPrice)
+	}
+	if f.MaxPrice != nil {
+		q = q.Where("price <= ?", *f.MaxPrice)
+	}
+	if f.InStock != nil {
+		q = q.Where("(stock > 0) = ?", *f.InStock)
+	}
+	if f.Query != "" {
+		like := "%" + likeEscape.Replace(strings.ToLower(f.Query)) + "%"
+		q = q.Where(`lower(name) LIKE ? ESCAPE '\' OR lower(description) LIKE ? ESCAPE '\' OR slug LIKE ? ESCAPE '\'`, like, like, like)
+	}
+	return find(q, page, "id", func(p Product) string { return p.ID })
+}
+
+// inOrder puts tags into the order that the client gave.
+func inOrder(db *gorm.DB) *gorm.DB { return db.Order("position") }
+
+// likeEscape makes the wildcards of LIKE plain characters.
+var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// CreateProduct stores a new product and its tags.
+func CreateProduct(tx *Tx, p *Product) error {
+	err := tx.Create(p).Error
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return slugTaken(p.Slug)
+	}
+	if err != nil {
+		return fmt.Errorf("storing product %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// UpdateProduct stores a changed product and its tags, and counts the change.
+func UpdateProduct(tx *Tx, p *Product) error {
+	p.Version++
+	p.UpdatedAt = Now()
+	err := tx.Omit("Tags").Save(p).Error
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return slugTaken(p.Slug)
+	}
+	if err == nil {
+		err = tx.Where("product_id = ?", p.ID).Delete(&ProductTag{}).Error
+	}
+	if err == nil && len(p.Tags) > 0 {
+		err = tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&p.Tags).Error
+	}
+	if err != nil {
+		return fmt.Errorf("storing product %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// DeleteProduct removes a product. Orders keep the copy of its name and price
+// that they made.
+func DeleteProduct(tx *Tx, id string) error {
+	if err := tx.Delete(&Product{ID: id}).Error; err != nil {
+		return fmt.Errorf("deleting product %s: %w", id, err)
+	}
+	return nil
+}
+
+// TakeStock takes quantity of a product, and reports false when there is not
+// that much. It reads and writes in one statement, so two orders never take the
+// same item.
+func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
+	res := tx.Exec("UPDATE products SET stock = stock - ?, version = version + 1, updated_at = ? WHERE id = ? AND stock >= ?",
+		quantity, Now(), productID, quantity)
+	if res.Error != nil {
+		return false, fmt.Errorf("taking stock of product %s: %w", productID, res.Error)
+	}
+	return res.RowsAffected == 1, nil
+}
+
+// ReturnStock gives back what TakeStock took. A product that was deleted
+// meanwhile gets nothing.
+func ReturnStock(tx *Tx, productID string, quantity int64) error {
+	err := tx.Exec("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
+		quantity, Now(), productID).Error
+	if err != nil {
+		return fmt.Errorf("returning stock of product %s: %w", productID, err)
+	}
+	return nil
+}
+
+func slugTaken(slug string) error {
+	return &Error{Code: CodeConflict, Message: fmt.Sprintf("Another product has the slug %q.", slug),
+		Fields: []FieldError{{Field: "slug", Message: "is taken"}}}
+}

@@ -1,0 +1,212 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+)
+
+// readConnections is how many queries run side by side; SQLite readers don't
+// wait for the writer in WAL mode.
+const readConnections = 4
+
+// sqliteEngine is one SQLite file: a pool of one connection that writes, and
+// the lock that keeps other processes out.
+type sqliteEngine struct {
+	lock    *flock.Flock
+	readDB  *sql.DB
+	writeDB *sql.DB
+	writer  *groupWriter
+}
+
+func openSQLite(ctx context.Context, path string) (*Store, error) {
+	path = strings.TrimPrefix(path, "file:")
+	if path == "" || strings.ContainsAny(path, "?#\x00") || strings.Contains(path, ":memory:") {
+		return nil, fmt.Errorf("DATABASE_URL %q: want the path of a file, or a postgres:// URL", path)
+	}
+	lock, err := ownFile(path)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openOwned(ctx, path, lock)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database %s: %w", path, explainOpen(err)), lock.Unlock())
+	}
+	return store, nil
+}
+
+// ownFile takes the file for this process. Jobs that a dead process left
+// running are taken up at start, which would be wrong while that process lives.
+func ownFile(path string) (*flock.Flock, error) {
+	if dir := filepath.Dir(path); dir != "." {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return nil, fmt.Errorf("making the database's folder: %w", err)
+		}
+	}
+	lock := flock.New(path + ".lock")
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking the database %s: %w", path, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("the database %s is in use by another petstore: stop that one, or set DATABASE_URL to another file", path)
+	}
+	return lock, nil
+}
+
+func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, err error) {
+	e := &sqliteEngine{lock: lock}
+	defer func() {
+		if err != nil {
+			e.closePools()
+		}
+	}()
+	writes, err := openPool(path, "&_txlock=immediate", 1)
+	if err != nil {
+		return nil, err
+	}
+	e.writeDB, _ = writes.DB()
+	if err = checkFile(ctx, e.writeDB); err != nil {
+		return nil, err
+	}
+	if err = migrate(writes.WithContext(ctx)); err != nil {
+		return nil, err
+	}
+	reads, err := openPool(path, "&_query_only=1", readConnections)
+	if err != nil {
+		return nil, err
+	}
+	e.readDB, _ = reads.DB()
+	e.writer = newGroupWriter(writes)
+	return &Store{reads: reads, engine: e}, nil
+}
+
+// openPool opens the file with the settings that hold for every connection.
+// synchronous=FULL makes a commit survive a power cut, not just a crash
+// (https://www.sqlite.org/pragma.html#pragma_synchronous).
+func openPool(path, extra string, connections int) (*gorm.DB, error) {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=5000" + driverSettings + extra
+	db, err := gorm.Open(dialector{&sqlite.Dialector{DriverName: driverName, DSN: dsn}}, gormConfig())
+	if err != nil {
+		return nil, err
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+// checkFile finds a damaged file at the start, where an operator sees it,
+// instead of at some request later.
+func checkFile(ctx context.Context, db *sql.DB) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the file is damaged (%s): restore it from a backup, or move it away to start anew", verdict)
+	}
+	return nil
+}
+
+func (e *sqliteEngine) inTx(ctx context.Context, fn func(*Tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
+func (e *sqliteEngine) pool() any { return e.writeDB }
+
+func (e *sqliteEngine) setInserter(insert JobInserter) { e.writer.insertJobs = insert }
+
+func (e *sqliteEngine) close() error {
+	e.writer.close()
+	return errors.Join(e.closePools(), e.lock.Unlock())
+}
+
+func (e *sqliteEngine) closePools() error {
+	var errs []error
+	for _, db := range []*sql.DB{e.readDB, e.writeDB} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dialector is GORM's SQLite dialect, with errors of both drivers translated.
+type dialector struct{ *sqlite.Dialector }
+
+// SQLite's result codes that matter here (https://www.sqlite.org/rescode.html).
+const (
+	codeBusy             = 5
+	codeLocked           = 6
+	codeReadOnly         = 8
+	codeIOErr            = 10
+	codeCorrupt          = 11
+	codeFull             = 13
+	codeCantOpen         = 14
+	codeNotADB           = 26
+	codeForeignKey       = 787
+	codeUniquePrimaryKey = 1555
+	codeUnique           = 2067
+)
+
+// Translate turns a driver's error into GORM's.
+func (d dialector) Translate(err error) error {
+	switch sqliteCode(err) {
+	case codeUnique, codeUniquePrimaryKey:
+		return gorm.ErrDuplicatedKey
+	case codeForeignKey:
+		return gorm.ErrForeignKeyViolated
+	}
+	return err
+}
+
+type failure int
+
+const (
+	failureOther failure = iota
+	failureFull
+	failureUnavailable
+)
+
+// sqliteFailure sorts the failures of a whole database from those of one
+// statement. Of an extended code, the low byte is the primary one.
+func sqliteFailure(err error) failure {
+	switch sqliteCode(err) & 0xff {
+	case codeFull:
+		return failureFull
+	case codeBusy, codeLocked, codeReadOnly, codeIOErr, codeCorrupt, codeCantOpen, codeNotADB:
+		return failureUnavailable
+	}
+	return failureOther
+}
+
+// explainOpen says in plain words why a file cannot be opened.
+func explainOpen(err error) error {
+	switch sqliteCode(err) & 0xff {
+	case codeNotADB:
+		return fmt.Errorf("the file is not an SQLite database: %w", err)
+	case codeCorrupt:
+		return fmt.Errorf("the file is damaged, restore it from a backup, or move it away to start anew: %w", err)
+	case codeBusy, codeLocked:
+		return fmt.Errorf("another program holds the file, close that one: %w", err)
+	case codeReadOnly, codeCantOpen:
+		return fmt.Errorf("the file or its folder cannot be written: %w", err)
+	case codeFull:
+		return fmt.Errorf("the disk is full: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// Store is the database: one pool to read from, one way to write.
+type Store struct {
+	reads  *gorm.DB
+	engine engine
+}
+
+// engine is what differs between SQLite and PostgreSQL.
+type engine interface {
+	// inTx runs fn in a transaction and returns when that is durable.
+	inTx(ctx context.Context, fn func(*Tx) error) error
+	// pool is the connection pool that the queue works on.
+	pool() any
+	// setInserter says who puts the jobs of Tx.Enqueue into the queue.
+	setInserter(JobInserter)
+	close() error
+}
+
+// Job asks the queue to work on a task or on a delivery. Exactly one of the two
+// ids is set.
+type Job struct {
+	TaskID     string
+	DeliveryID string
+}
+
+// JobInserter puts jobs into the queue inside a transaction, which is a
+// *sql.Tx on SQLite and a pgx.Tx on PostgreSQL, and returns what to do once that
+// transaction is durable: waking the workers.
+type JobInserter func(ctx context.Context, tx any, jobs []Job) (committed func(), err error)
+
+// Tx is a transaction. It ends when the function that was given it returns.
+type Tx struct {
+	*gorm.DB
+	queueTx any
+	jobs    []Job
+	after   []func()
+}
+
+// Enqueue asks for a job that becomes visible to workers with everything else
+// that this transaction writes.
+func (tx *Tx) Enqueue(job Job) { tx.jobs = append(tx.jobs, job) }
+
+// AfterCommit asks for fn to be called once this transaction is durable, before
+// InTx returns. On SQLite such functions run one at a time, in the order of the
+// transactions. fn must not block.
+func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
+
+// QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on
+// SQLite, a pgx.Tx on PostgreSQL.
+func (tx *Tx) QueueTx() any { return tx.queueTx }
+
+// Open opens the database that url names, brings its tables up to date, and on
+// SQLite takes the file for this process alone.
+//
+// url is the path of an SQLite file, which is made when it is missing, or a
+// postgres:// URL. Whoever uses Enqueue must call SetJobInserter first.
+func Open(ctx context.Context, url string) (*Store, error) {
+	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+		return openPostgres(ctx, url)
+	}
+	return openSQLite(ctx, url)
+}
+
+// Close waits for writes under way, and closes the database.
+func (s *Store) Close() error {
+	if err := s.engine.close(); err != nil {
+		return fmt.Errorf("closing the database: %w", err)
+	}
+	return nil
+}
+
+// Pool is the pool for the queue's own statements: a *sql.DB with a single
+// connection on SQLite, a *pgxpool.Pool on PostgreSQL.
+func (s *Store) Pool() any { return s.engine.pool() }
+
+// SetJobInserter says who puts jobs into the queue. It must be called before
+// the first InTx that enqueues.
+func (s *Store) SetJobInserter(insert JobInserter) { s.engine.setInserter(insert) }
+
+// Read returns a session for queries. It sees what has been committed.
+func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(ctx) }
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	db, err := s.reads.DB()
+	if err == nil {
+		err = db.PingContext(ctx)
+	}
+	return storeError(err)
+}
+
+// InTx runs fn in a transaction: the only way to write. When it returns nil all
+// that fn wrote is durable, its jobs are queued, and its AfterCommit functions
+// have run; when it returns an error nothing of it is stored.
+//
+// fn must use only the Tx it is given, must not call InTx, and must do no
+// network call: others wait for it. It runs to its end even if ctx is cancelled
+// meanwhile; a ctx that is cancelled before its turn comes is an error.
+func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	return storeError(s.engine.inTx(ctx, fn))
+}
+
+// gormConfig is how GORM is used throughout: transactions are ours, statements
+// are prepared by the drivers' own caches (GORM's would hide the *sql.Tx that
+// the queue needs), and slow queries are worth a warning.
+func gormConfig() *gorm.Config {
+	return &gorm.Config{
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		TranslateError:         true,
+		NowFunc:                Now,
+		Logger: logger.NewSlogLogger(slog.Default(), logger.Config{
+			SlowThreshold: 500 * time.Millisecond, LogLevel: logger.Error,
+			IgnoreRecordNotFoundError: true, ParameterizedQueries: true,
+		}),
+	}
+}
+
+// sqlTx is the database/sql transaction beneath a GORM one.
+func sqlTx(db *gorm.DB) *sql.Tx {
+	tx, _ := db.Statement.ConnPool.(*sql.Tx)
+	return tx
+}

@@ -1,0 +1,109 @@
+package models
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Statuses of a task, and of whatever it works on. A task begins as processing
+// and ends in exactly one of the others.
+const (
+	StatusProcessing = "processing"
+	StatusCompleted  = "completed"
+	StatusFailed     = "failed"
+	StatusCancelled  = "cancelled"
+)
+
+// Metadata is what a client hangs on a request and gets back with every update.
+type Metadata map[string]string
+
+// Task is a piece of slow work: how far it has come, whom to tell, and how it
+// ended. Kind says which operation does the work, and ResourceID on what.
+type Task struct {
+	ID           string
+	Kind         string // order, …
+	ResourceID   string
+	Status       string
+	Progress     int // 0 to 100
+	Message      string
+	Sequence     int64    // of its latest update
+	Metadata     Metadata `gorm:"serializer:json"`
+	CallbackURL  string
+	Result       []byte // JSON, once completed
+	ErrorCode    string
+	ErrorMessage string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// Ended reports whether nothing more will happen to the task.
+func (t Task) Ended() bool { return t.Status != StatusProcessing }
+
+// ErrTaskEnded says that a task cannot go on: it is completed, failed or cancelled.
+var ErrTaskEnded = errors.New("the task has ended")
+
+// FindTask finds a task by its id.
+func FindTask(db *gorm.DB, id string) (Task, error) {
+	var t Task
+	err := db.Where("id = ?", id).Take(&t).Error
+	return t, notFound(err, "task", id)
+}
+
+// CreateTask stores a new task.
+func CreateTask(tx *Tx, t *Task) error {
+	if err := tx.Create(t).Error; err != nil {
+		return fmt.Errorf("storing task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// AdvanceTask stores the Status, Progress, Message, Result and error of t as the
+// task's newest, and fills in what may have changed meanwhile: its Sequence,
+// Metadata and CallbackURL. A task that has ended does not change any more:
+// ErrTaskEnded.
+func AdvanceTask(tx *Tx, t *Task) error {
+	t.UpdatedAt = Now()
+	row := tx.Raw(`UPDATE tasks SET sequence = sequence + 1, status = ?, progress = ?, message = ?, result = ?,
+		error_code = ?, error_message = ?, updated_at = ?
+		WHERE id = ? AND status = 'processing' RETURNING sequence, metadata, callback_url`,
+		t.Status, t.Progress, t.Message, t.Result, t.ErrorCode, t.ErrorMessage, t.UpdatedAt, t.ID).Row()
+	var metadata []byte
+	err := row.Scan(&t.Sequence, &metadata, &t.CallbackURL)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrTaskEnded
+	}
+	if err != nil {
+		return fmt.Errorf("advancing task %s: %w", t.ID, err)
+	}
+	t.Metadata = nil
+	if err := json.Unmarshal(metadata, &t.Metadata); err != nil {
+		return fmt.Errorf("reading metadata of task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// ChangeTask stores whom a running task has to tell, and what to tell them with
+// every update.
+func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error {
+	res := tx.Model(&Task{ID: id}).Select("CallbackURL", "Metadata", "UpdatedAt").
+		Updates(&Task{CallbackURL: callbackURL, Metadata: metadata, UpdatedAt: Now()})
+	if res.Error != nil {
+		return fmt.Errorf("changing task %s: %w", id, res.Error)
+	}
+	return nil
+}
+
+// UnfinishedTasks lists the ids of tasks that have not ended.
+func UnfinishedTasks(db *gorm.DB) ([]string, error) {
+	var ids []string
+	err := db.Model(&Task{}).Where("status = ?", StatusProcessing).Order("id").Pluck("id", &ids).Error
+	if err != nil {
+		return nil, fmt.Errorf("listing unfinished tasks: %w", err)
+	}
+	return ids, nil
+}

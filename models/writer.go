@@ -1,0 +1,219 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"gorm.io/gorm"
+)
+
+// SQLite has one writer at a time, and a durable commit costs a flush to the
+// disk, however little it holds. So one goroutine writes, and takes everything
+// that waits into one transaction: the flush is paid once for all of them
+// (group commit), and nobody waits longer than for the commit before theirs.
+type groupWriter struct {
+	db         *gorm.DB // one connection; no context, see run
+	insertJobs JobInserter
+	queue      chan *write
+
+	closing sync.RWMutex // held for reading while a write is handed over
+	closed  bool
+	done    chan struct{}
+}
+
+const (
+	// groupSize bounds how many functions share a commit, so that a failing
+	// disk fails few of them.
+	groupSize = 256
+	// queueSize is how many writes may wait before callers block.
+	queueSize = 1024
+)
+
+// write is one call of InTx: its function, and its place in a group.
+type write struct {
+	ctx  context.Context
+	fn   func(*Tx) error
+	tx   *Tx
+	err  error
+	done chan struct{}
+}
+
+var errClosed = errors.New("the store is closed")
+
+func newGroupWriter(db *gorm.DB) *groupWriter {
+	w := &groupWriter{db: db, queue: make(chan *write, queueSize), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// do hands fn to the writer and waits for its outcome.
+func (w *groupWriter) do(ctx context.Context, fn func(*Tx) error) error {
+	job := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+	if err := w.handOver(ctx, job); err != nil {
+		return err
+	}
+	<-job.done // not ctx: whether it was committed has to be known
+	return job.err
+}
+
+func (w *groupWriter) handOver(ctx context.Context, job *write) error {
+	w.closing.RLock()
+	defer w.closing.RUnlock()
+	if w.closed {
+		return errClosed
+	}
+	select {
+	case w.queue <- job:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close lets the writes that wait finish.
+func (w *groupWriter) close() {
+	w.closing.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.queue)
+	}
+	w.closing.Unlock()
+	<-w.done
+}
+
+func (w *groupWriter) run() {
+	defer close(w.done)
+	group := make([]*write, 0, groupSize)
+	for first := range w.queue {
+		group = w.gather(append(group[:0], first))
+		w.commit(group)
+		for _, job := range group {
+			close(job.done)
+		}
+		clear(group)
+	}
+}
+
+// gather adds what waits already. It never waits for more: a lone write is
+// committed at once.
+func (w *groupWriter) gather(group []*write) []*write {
+	for len(group) < groupSize {
+		select {
+		case job, open := <-w.queue:
+			if !open {
+				return group
+			}
+			group = append(group, job)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit runs a group in one transaction. A function that fails takes nothing
+// with it; if the transaction itself fails, all of them have failed.
+func (w *groupWriter) commit(group []*write) {
+	// No caller's context: an interrupted statement would roll back the work of
+	// everybody in the group (https://www.sqlite.org/c3ref/interrupt.html).
+	tx := w.db.Begin()
+	if tx.Error != nil {
+		fail(group, fmt.Errorf("beginning a transaction: %w", tx.Error))
+		return
+	}
+	for _, job := range group {
+		if !runOne(tx, job) {
+			tx.Rollback()
+			fail(group, job.err)
+			return
+		}
+	}
+	committed, err := w.queueJobs(tx, group)
+	if err == nil {
+		err = tx.Commit().Error
+	}
+	if err != nil {
+		tx.Rollback()
+		fail(group, fmt.Errorf("committing: %w", err))
+		return
+	}
+	for _, job := range group {
+		if job.err != nil {
+			continue
+		}
+		for _, fn := range job.tx.after {
+			fn()
+		}
+	}
+	if committed != nil {
+		committed()
+	}
+}
+
+// runOne runs one function inside a savepoint of its own, and says whether the
+// transaction around it still stands. A full disk makes SQLite roll all of it
+// back (https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction),
+// and what is written after that would be kept although its caller is told that
+// it failed.
+func runOne(tx *gorm.DB, job *write) (standing bool) {
+	if job.err = job.ctx.Err(); job.err != nil {
+		return true
+	}
+	sqlTx := sqlTx(tx)
+	if _, err := sqlTx.Exec("SAVEPOINT one"); err != nil {
+		job.err = fmt.Errorf("setting a savepoint: %w", err)
+		return false
+	}
+	job.tx = &Tx{DB: tx.Session(&gorm.Session{NewDB: true}), queueTx: sqlTx}
+	if job.err = call(job.fn, job.tx); job.err != nil {
+		if _, err := sqlTx.Exec("ROLLBACK TO one"); err != nil {
+			job.err = errors.Join(job.err, fmt.Errorf("rolling back to the savepoint: %w", err))
+			return false
+		}
+	}
+	if _, err := sqlTx.Exec("RELEASE one"); err != nil {
+		job.err = errors.Join(job.err, fmt.Errorf("releasing the savepoint: %w", err))
+		return false
+	}
+	return true
+}
+
+// call keeps a panic inside the transaction that it spoils.
+func call(fn func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(tx)
+}
+
+// queueJobs inserts the jobs of the whole group at once.
+func (w *groupWriter) queueJobs(tx *gorm.DB, group []*write) (committed func(), err error) {
+	var jobs []Job
+	for _, job := range group {
+		if job.err == nil {
+			jobs = append(jobs, job.tx.jobs...)
+		}
+	}
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	committed, err = w.insertJobs(context.Background(), sqlTx(tx), jobs)
+	if err != nil {
+		return nil, fmt.Errorf("queueing jobs: %w", err)
+	}
+	return committed, nil
+}
+
+// fail gives err to all that did not fail by themselves.
+func fail(group []*write, err error) {
+	for _, job := range group {
+		if job.err == nil {
+			job.err = err
+		}
+	}
+}
