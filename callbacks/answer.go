@@ -1,0 +1,106 @@
+package callbacks
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+)
+
+var errBadURL = errors.New("callbacks: not a valid URL")
+
+// describe puts a failed exchange into words that are stable and say nothing of this machine.
+func describe(ctx context.Context, err error) string {
+	var dns *net.DNSError
+	var operation *net.OpError
+	switch {
+	case errors.Is(err, errBadURL):
+		return "not a valid URL"
+	case errors.Is(err, ErrForbiddenAddress):
+		return "address not allowed"
+	case errors.Is(ctx.Err(), context.Canceled):
+		return "cancelled"
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), isTimeout(err):
+		return "timed out"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "host not found"
+	case dns != nil:
+		return "host name lookup failed"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection reset"
+	case isTLS(err):
+		return "TLS handshake failed"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isClosedIdle(err):
+		return "connection closed early"
+	case errors.As(err, &operation) && operation.Op == "dial":
+		return "host not reachable"
+	default:
+		return "answer not understood" // Not HTTP, or its headers are longer than 16 KiB.
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func isTLS(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var authority x509.UnknownAuthorityError
+	var operation *net.OpError
+	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error"
+}
+
+// isClosedIdle knows net/http's errServerClosedIdle, which it doesn't export, by its text.
+func isClosedIdle(err error) bool {
+	return strings.Contains(err.Error(), "server closed idle connection")
+}
+
+// maxRetryAfter bounds how long a receiver can put a delivery off.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter returns what the answer asks to wait, from 0 to 24 h; seconds or an HTTP date (RFC 9110, 10.2.3). Only
+// 429 (RFC 6585) and 503 have a say in it.
+func retryAfter(status int, h http.Header, now time.Time) time.Duration {
+	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+		return 0
+	}
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(0, date.Sub(now)), maxRetryAfter)
+}
+
+// cleanText makes s fit to store and to show: what isn't UTF-8, and NUL, which PostgreSQL can't hold, becomes U+FFFD.
+func cleanText(s string) string {
+	const replacement = string(utf8.RuneError)
+	return strings.ReplaceAll(strings.ToValidUTF8(s, replacement), "\x00", replacement)
+}
+
+// cleanHeader cleans the values of h in place. Names are ASCII already: the transport checks them.
+func cleanHeader(h http.Header) http.Header {
+	for _, values := range h {
+		for i, value := range values {
+			values[i] = cleanText(value)
+		}
+	}
+	return h
+}

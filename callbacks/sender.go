@@ -1,0 +1,230 @@
+package callbacks
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// maxAnswer bounds the bytes read of an answer's headers, and of its body: 16 KiB each.
+const maxAnswer = 16 << 10
+
+// SenderOptions configure a [Sender]. The zero value is fit for production.
+type SenderOptions struct {
+	// AllowPrivate switches [Guard] off, to call back to one's own machine or network.
+	AllowPrivate bool
+	// Timeout bounds a whole exchange, from DNS to the end of the answer. Default 15 s.
+	Timeout time.Duration
+	// MaxIdlePerHost is how many connections to one host are kept for reuse. Default 64.
+	MaxIdlePerHost int
+	// UserAgent is sent with each request. Default "petstore-callbacks/1".
+	UserAgent string
+}
+
+// Sender POSTs callbacks. It follows no redirect, uses no proxy, and speaks HTTP/1.1: with HTTP/2 all callbacks to
+// a host would share one connection, and fall with it. Safe for concurrent use.
+type Sender struct {
+	dialer    *net.Dialer
+	transport *http.Transport
+	timeout   time.Duration
+	userAgent string
+}
+
+// idleTimeout is how long an unused connection is kept. It is less than the five seconds after which Node's server
+// closes one, so that this side closes first: a POST that meets a connection while it is being closed fails, since
+// nobody can tell whether it was read.
+const idleTimeout = 4 * time.Second
+
+// NewSender returns a Sender. Close it after use.
+func NewSender(o SenderOptions) *Sender {
+	s := &Sender{
+		timeout:   cmp.Or(o.Timeout, 15*time.Second),
+		userAgent: cmp.Or(o.UserAgent, "petstore-callbacks/1"),
+	}
+	s.dialer = &net.Dialer{Timeout: s.timeout, ControlContext: control(o.AllowPrivate)}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	s.transport = &http.Transport{
+		DialContext:            s.dialer.DialContext,
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    cmp.Or(o.MaxIdlePerHost, 64),
+		IdleConnTimeout:        idleTimeout,
+		TLSHandshakeTimeout:    s.timeout,
+		MaxResponseHeaderBytes: maxAnswer,
+	}
+	return s
+}
+
+// Close closes the connections that are idle. Those in use close when their exchange ends.
+func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+
+// Delivery is one callback on its way to one URL.
+type Delivery struct {
+	URL string
+	// ID is the update's callback_id.
+	ID string
+	// Body is the encoded [Update].
+	Body []byte
+	// Secrets sign it, the newest first; see [Sign].
+	Secrets []string
+}
+
+// Attempt is what came of sending a delivery once.
+type Attempt struct {
+	At       time.Time
+	Duration time.Duration
+	// Address is the ip:port that was dialled, or of the connection that was used again; "" if it didn't get so far.
+	Address string
+	// Status is that of the answer, 0 if none came.
+	Status  int
+	Headers http.Header
+	// Body is the beginning of the answer, at most 16 KiB read: valid UTF-8 without NUL. Of a compressed answer
+	// nothing is kept.
+	Body string
+	// Error says in a few stable words why no answer came, or why its body could not be read; "" if it came whole.
+	Error string
+	// RetryAfter is what a 429 or 503 answer asked for, up to 24 h.
+	RetryAfter time.Duration
+}
+
+// Outcome is what an attempt means for its delivery.
+type Outcome string
+
+const (
+	// Delivered: the receiver accepted it with a 2xx status.
+	Delivered Outcome = "delivered"
+	// Gone: the receiver wants no more callbacks at this URL (410).
+	Gone Outcome = "gone"
+	// Failed: anything else, redirects included. Try again by [Schedule].
+	Failed Outcome = "failed"
+)
+
+// Outcome is decided by the status alone: a 2xx whose body then breaks off has still accepted the callback.
+func (a Attempt) Outcome() Outcome {
+	switch {
+	case a.Status >= 200 && a.Status <= 299:
+		return Delivered
+	case a.Status == http.StatusGone:
+		return Gone
+	default:
+		return Failed
+	}
+}
+
+// Send signs d and POSTs it once. Whatever goes wrong is in the Attempt.
+//
+// The request goes out once: it is written again only if nothing of it had been written. A connection that breaks
+// after that is a failed attempt, which the receiver may have seen.
+func (s *Sender) Send(ctx context.Context, d Delivery) Attempt {
+	attempt := Attempt{At: time.Now()}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	route := new(route)
+	ctx = context.WithValue(ctx, routeKey{}, route)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: route.gotConn})
+	if err := s.exchange(ctx, d, &attempt); err != nil {
+		attempt.Error = describe(ctx, err)
+	}
+	attempt.Address = route.address()
+	attempt.Duration = time.Since(attempt.At)
+	return attempt
+}
+
+func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
+	if err != nil {
+		return errBadURL
+	}
+	request.Header = make(http.Header, 8)
+	request.Header["Content-Type"] = jsonContentType
+	request.Header["User-Agent"] = []string{s.userAgent}
+	Sign(request.Header, d.ID, attempt.At, d.Body, d.Secrets...)
+	// RoundTrip and not a Client: a client follows redirects, and turns a POST into a GET when it does.
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	attempt.Status = response.StatusCode
+	attempt.Headers = cleanHeader(response.Header)
+	attempt.RetryAfter = retryAfter(response.StatusCode, response.Header, time.Now())
+	attempt.Body, err = excerpt(response)
+	return err
+}
+
+var jsonContentType = []string{"application/json"}
+
+var excerptBuffers = sync.Pool{New: func() any { return new([maxAnswer]byte) }}
+
+// excerpt reads the beginning of the answer. A connection is used again only when its answer has been read to the
+// end, so a longer one costs its connection.
+func excerpt(response *http.Response) (string, error) {
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return "", nil // What follows is not HTTP, and may never end.
+	}
+	buffer := excerptBuffers.Get().(*[maxAnswer]byte)
+	defer excerptBuffers.Put(buffer)
+	n, err := io.ReadFull(response.Body, buffer[:])
+	switch err {
+	case io.EOF, nil:
+		err = nil
+	case io.ErrUnexpectedEOF:
+		// ReadFull says so too for a whole body that is shorter than the buffer.
+		_, err = response.Body.Read(buffer[n:])
+		if err == io.EOF {
+			err = nil
+		}
+	}
+	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return "", err
+	}
+	return cleanText(string(buffer[:n])), err
+}
+
+// route notes where a request goes. The transport may go on dialling after the request is over, hence atomic.
+type route struct {
+	dialled, used atomic.Pointer[string]
+}
+
+type routeKey struct{}
+
+func (r *route) gotConn(info httptrace.GotConnInfo) {
+	address := info.Conn.RemoteAddr().String()
+	r.used.Store(&address)
+}
+
+// address prefers the connection that carried the request to one that was merely tried.
+func (r *route) address() string {
+	if used := r.used.Load(); used != nil {
+		return *used
+	}
+	if dialled := r.dialled.Load(); dialled != nil {
+		return *dialled
+	}
+	return ""
+}
+
+// control is called with every address before it is dialled.
+func control(allowPrivate bool) func(context.Context, string, string, syscall.RawConn) error {
+	return func(ctx context.Context, network, address string, conn syscall.RawConn) error {
+		if !allowPrivate {
+			if err := Guard(network, address, conn); err != nil {
+				return err
+			}
+		}
+		if route, ok := ctx.Value(routeKey{}).(*route); ok {
+			route.dialled.Store(&address)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,105 @@
+package callbacks
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DevelopmentSecret is the default CALLBACK_SECRET of server and sample receiver, so that they understand each
+// other with nothing set. It is public: the server refuses it in production.
+const DevelopmentSecret = "petstore-development-secret"
+
+// The headers that carry the signatures. HTTP header names have no case: on the wire they may read Webhook-Id.
+const (
+	// HeaderSignature is the article's: "sha256=" and the hex HMAC-SHA256 of the body.
+	HeaderSignature = "X-Callback-Signature"
+	// HeaderAPISignature carries the same value; the article's second snippet reads it.
+	HeaderAPISignature = "X-Api-Signature"
+	// The three of Standard Webhooks, "Webhook headers".
+	HeaderWebhookID        = "Webhook-Id"
+	HeaderWebhookTimestamp = "Webhook-Timestamp"
+	HeaderWebhookSignature = "Webhook-Signature"
+)
+
+const (
+	articlePrefix        = "sha256="
+	standardPrefix       = "v1,"
+	standardSecretPrefix = "whsec_"
+)
+
+// ErrSecret means that a secret is empty, or begins with "whsec_" and isn't base64 after it.
+var ErrSecret = errors.New("callbacks: the secret cannot be used")
+
+// CheckSecret returns [ErrSecret] if secret can't sign. Call it where configuration is read.
+func CheckSecret(secret string) error {
+	_, err := standardKey(secret)
+	return err
+}
+
+// Sign sets the signature headers of a callback: id is its callback_id, at the time of this attempt, body the bytes
+// that will be sent.
+//
+// While a secret is being rotated, give the new one first and the old one after it. Standard Webhooks has room for
+// a signature by each; X-Callback-Signature holds one and is made with the first. Secrets that [CheckSecret]
+// refuses are passed over; with no other, no signature is set.
+func Sign(h http.Header, id string, at time.Time, body []byte, secrets ...string) {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	h[HeaderWebhookID] = []string{id}
+	h[HeaderWebhookTimestamp] = []string{timestamp}
+	delete(h, HeaderSignature)
+	var standard []string
+	for _, secret := range secrets {
+		key, err := standardKey(secret)
+		if err != nil {
+			continue
+		}
+		if len(standard) == 0 {
+			h[HeaderSignature] = []string{articleSignature(secret, body)}
+		}
+		standard = append(standard, standardSignature(key, id, timestamp, body))
+	}
+	delete(h, HeaderWebhookSignature)
+	if len(standard) > 0 {
+		h[HeaderWebhookSignature] = []string{strings.Join(standard, " ")}
+	}
+}
+
+// articleSignature is "sha256=" and the hex HMAC-SHA256 of the body. The key is the secret as it is, "whsec_"
+// included, because that is what the article's crypto.createHmac('sha256', process.env.CALLBACK_SECRET) does.
+func articleSignature(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return articlePrefix + hex.EncodeToString(mac.Sum(nil))
+}
+
+// standardSignature is Standard Webhooks' v1: the base64 HMAC-SHA256 of "{id}.{timestamp}.{body}".
+func standardSignature(key []byte, id, timestamp string, body []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(id + "." + timestamp + "."))
+	mac.Write(body)
+	return standardPrefix + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// standardKey is the key that a secret means to Standard Webhooks: what follows "whsec_", base64-decoded; any other
+// secret as it is.
+func standardKey(secret string) ([]byte, error) {
+	encoded, isEncoded := strings.CutPrefix(secret, standardSecretPrefix)
+	if !isEncoded {
+		if secret == "" {
+			return nil, ErrSecret
+		}
+		return []byte(secret), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(key) == 0 {
+		return nil, ErrSecret
+	}
+	return key, nil
+}
