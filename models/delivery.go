@@ -168,3 +168,15 @@ func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, err
 	}
 	return ids, nil
 }
+
+// ClaimDelivery takes a delivery that is due, by making it due again only at
+// until, and reports false if another has taken it or it is no longer pending.
+func ClaimDelivery(tx *Tx, id string, until time.Time) (bool, error) {
+	now := Now()
+	res := tx.Exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = ? AND next_attempt_at <= ?",
+		until, now, id, DeliveryPending, now)
+	if res.Error != nil {
+		return false, fmt.Errorf("claiming delivery %s: %w", id, res.Error)
+	}
+	return res.RowsAffected == 1, nil
+}

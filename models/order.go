@@ -39,6 +39,18 @@ type OrderFilter struct {
 	Product string // slug or id of a product in it
 }
 
+// CreateOrder stores a new order and its items.
+func CreateOrder(tx *Tx, o *Order) error {
+	err := tx.Omit("Task", "Items").Create(o).Error
+	if err == nil {
+		err = tx.Create(&o.Items).Error
+	}
+	if err != nil {
+		return fmt.Errorf("storing order %s: %w", o.ID, err)
+	}
+	return nil
+}
+
 // FindOrder finds an order with its items and its task.
 func FindOrder(db *gorm.DB, id string) (Order, error) {
 	var o Order

@@ -52,6 +52,20 @@ func FindProduct(db *gorm.DB, idOrSlug string) (Product, error) {
 	return p, notFound(err, "product", idOrSlug)
 }
 
+// FindProducts finds products by ids or slugs, without their tags, each under
+// the name it was asked for. Names that name nothing are missing from the map.
+func FindProducts(db *gorm.DB, idsOrSlugs []string) (map[string]Product, error) {
+	var products []Product
+	if err := db.Where("slug IN ? OR id IN ?", idsOrSlugs, idsOrSlugs).Find(&products).Error; err != nil {
+		return nil, fmt.Errorf("finding products: %w", err)
+	}
+	found := make(map[string]Product, 2*len(products))
+	for _, p := range products {
+		found[p.ID], found[p.Slug] = p, p
+	}
+	return found, nil
+}
+
 // ListProducts lists products, newest first.
 func ListProducts(db *gorm.DB, f ProductFilter, page Page) (List[Product], error) {
 	q := db.Preload("Tags", inOrder)

@@ -1,0 +1,160 @@
+package services
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// lease is how long a delivery belongs to the job that claimed it: longer than
+// an exchange can take.
+const lease = 30 * time.Second
+
+// busyWait is how long a delivery waits before it asks again for a place among
+// the sends to a busy host.
+const busyWait = 2 * time.Second
+
+// Courier sends deliveries and writes down what came of them.
+type Courier struct {
+	store    *models.Store
+	sender   *callbacks.Sender
+	schedule callbacks.Schedule
+	secret   string
+	hosts    *hosts
+}
+
+// NewCourier returns a courier that signs with secret and retries on schedule.
+func NewCourier(store *models.Store, sender *callbacks.Sender, schedule callbacks.Schedule, secret string) *Courier {
+	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: newHosts()}
+}
+
+// sendOrHandOver tries a delivery. If that fails, or its host has enough to do,
+// the delivery gets a job of its own.
+func (c *Courier) sendOrHandOver(ctx context.Context, d *models.Delivery) error {
+	release, ok := c.hosts.take(ctx, d.URL)
+	if !ok {
+		return c.handOver(ctx, d)
+	}
+	defer release()
+	_, err := c.attempt(ctx, d, true)
+	return err
+}
+
+// sendProgress tries a delivery of progress, and returns how long to wait
+// before it is worth another try; 0 for never.
+func (c *Courier) sendProgress(ctx context.Context, d *models.Delivery) time.Duration {
+	release, ok := c.hosts.take(ctx, d.URL)
+	if !ok {
+		return busyWait
+	}
+	defer release()
+	wait, err := c.attempt(ctx, d, false)
+	if err != nil && ctx.Err() == nil {
+		slog.Warn("The attempt of a delivery could not be stored.", "delivery_id", d.ID, "task_id", d.TaskID, "err", err)
+	}
+	return wait
+}
+
+// retry is one run of a delivery's job. It returns how long to wait until the
+// next run, or 0 when there is nothing left to do.
+func (c *Courier) retry(ctx context.Context, id string) (wait time.Duration, err error) {
+	d, err := models.FindDelivery(c.store.Read(ctx), id)
+	if err != nil || d.Status != models.DeliveryPending {
+		return 0, err
+	}
+	if early := untilDue(d); early > 0 {
+		return early, nil
+	}
+	release, ok := c.hosts.take(ctx, d.URL)
+	if !ok {
+		return jittered(busyWait), nil
+	}
+	defer release()
+	claimed, err := c.claim(ctx, &d)
+	if err != nil || !claimed {
+		return lease, err
+	}
+	return c.attempt(ctx, &d, false)
+}
+
+// claim takes a delivery that is due for this run alone. Should the process die
+// before it has written down the attempt, the delivery is due again after the
+// lease.
+func (c *Courier) claim(ctx context.Context, d *models.Delivery) (claimed bool, err error) {
+	err = c.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		claimed, err = models.ClaimDelivery(tx, d.ID, models.Now().Add(lease))
+		return err
+	})
+	return claimed, err
+}
+
+// attempt sends d once and stores the outcome. It returns how long to wait until
+// the next attempt, 0 if there is none; with handOver, the job that makes it
+// is stored with the outcome.
+func (c *Courier) attempt(ctx context.Context, d *models.Delivery, handOver bool) (wait time.Duration, err error) {
+	sent := c.sender.Send(ctx, callbacks.Delivery{
+		URL: d.URL, ID: d.CallbackID, Body: []byte(d.Update.Body), Secrets: []string{c.secret},
+	})
+	if ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
+		return 0, ctx.Err() // interrupted by us: says nothing about the receiver
+	}
+	wait = c.judge(d, sent)
+	attempt := attemptRow(d, sent)
+	// Not ctx: what has been sent is to be written down, shutdown or not.
+	err = c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		if handOver && wait > 0 {
+			tx.Enqueue(models.Job{DeliveryID: d.ID})
+		}
+		return models.SaveAttempt(tx, d, attempt)
+	})
+	return wait, err
+}
+
+// judge puts the state that an attempt leads to into d.
+func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.Duration) {
+	d.Attempts++
+	d.Round++
+	d.StatusCode, d.Error, d.NextAttemptAt = sent.Status, sent.Error, nil
+	switch sent.Outcome() {
+	case callbacks.Delivered:
+		now := models.Now()
+		d.Status, d.DeliveredAt = models.DeliveryDelivered, &now
+	case callbacks.Gone:
+		d.Status = models.DeliveryGone
+	default:
+		var again bool
+		if wait, again = c.schedule.Next(d.Round, sent.RetryAfter); !again {
+			d.Status = models.DeliveryExhausted
+			return 0
+		}
+		wait = max(wait, time.Millisecond)
+		next := models.Now().Add(wait)
+		d.NextAttemptAt = &next
+	}
+	return wait
+}
+
+func attemptRow(d *models.Delivery, sent callbacks.Attempt) *models.Attempt {
+	return &models.Attempt{
+		DeliveryID: d.ID, Number: d.Attempts, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
+		Address: sent.Address, StatusCode: sent.Status, Headers: sent.Headers, Body: sent.Body, Error: sent.Error,
+	}
+}
+
+// handOver gives a delivery a job of its own without having tried it.
+func (c *Courier) handOver(ctx context.Context, d *models.Delivery) error {
+	return c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		tx.Enqueue(models.Job{DeliveryID: d.ID})
+		return nil
+	})
+}
+
+func untilDue(d models.Delivery) time.Duration {
+	if d.NextAttemptAt == nil {
+		return 0
+	}
+	return max(0, time.Until(*d.NextAttemptAt))
+}

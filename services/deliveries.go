@@ -1,0 +1,75 @@
+package services
+
+import (
+	"context"
+
+	"petstore/models"
+)
+
+// Deliveries lets clients see what was sent to them, and have it sent again.
+type Deliveries struct{ store *models.Store }
+
+// NewDeliveries returns the deliveries that store holds.
+func NewDeliveries(store *models.Store) *Deliveries { return &Deliveries{store: store} }
+
+// maxRedeliveries is how many deliveries one request can renew. Those asked for
+// first are done first, so a larger lot takes several requests.
+const maxRedeliveries = 1000
+
+// List lists deliveries, newest first.
+func (s *Deliveries) List(ctx context.Context, f models.DeliveryFilter, page models.Page) (models.List[models.Delivery], error) {
+	return models.ListDeliveries(s.store.Read(ctx), f, page)
+}
+
+// Get finds a delivery and its attempts, first to last.
+func (s *Deliveries) Get(ctx context.Context, id string) (models.Delivery, []models.Attempt, error) {
+	db := s.store.Read(ctx)
+	d, err := models.FindDelivery(db, id)
+	if err != nil {
+		return d, nil, err
+	}
+	attempts, err := models.DeliveryAttempts(db, id)
+	return d, attempts, err
+}
+
+// Redeliver sends a delivery again, whatever became of it before: now, and with
+// all its retries should that fail.
+func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery, error) {
+	var d models.Delivery
+	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		if d, err = models.FindDelivery(tx.DB, id); err != nil {
+			return err
+		}
+		if err = renew(tx, id); err != nil {
+			return err
+		}
+		d, err = models.FindDelivery(tx.DB, id)
+		return err
+	})
+	return d, err
+}
+
+// RedeliverAll sends everything again that f matches, newest first, up to 1,000
+// deliveries, and returns how many that were.
+func (s *Deliveries) RedeliverAll(ctx context.Context, f models.DeliveryFilter) (int, error) {
+	var count int
+	err := s.store.InTx(ctx, func(tx *models.Tx) error {
+		ids, err := models.MatchingDeliveries(tx.DB, f, maxRedeliveries)
+		if err != nil {
+			return err
+		}
+		count = len(ids)
+		for _, id := range ids {
+			if err := renew(tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return count, err
+}
+
+func renew(tx *models.Tx, id string) error {
+	tx.Enqueue(models.Job{DeliveryID: id})
+	return models.RenewDelivery(tx, id)
+}

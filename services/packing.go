@@ -1,0 +1,127 @@
+package services
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+const kindOrder = "order"
+
+// CodeOutOfStock is the code of an order for more than there is.
+const CodeOutOfStock = "OUT_OF_STOCK"
+
+// Packing is the operation that processes an order: it takes the items from the
+// stock, packs them one by one, and gives them back should the order not
+// complete.
+type Packing struct {
+	store *models.Store
+	step  time.Duration // how long it takes to pack one item
+}
+
+// NewPacking returns the operation for orders.
+func NewPacking(store *models.Store, step time.Duration) Operation {
+	p := &Packing{store: store, step: step}
+	return Operation{
+		Kind:  kindOrder,
+		SetID: func(u *callbacks.Update, id string) { u.OrderID = id },
+		Run:   p.run,
+		Ended: p.ended,
+	}
+}
+
+// packed is the result of an order.
+type packed struct {
+	Summary  string `json:"summary"`
+	Items    int64  `json:"items"`
+	Total    int64  `json:"total"`
+	Currency string `json:"currency"`
+}
+
+func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (any, error) {
+	order, err := models.FindOrder(p.store.Read(ctx), task.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	var count int64
+	for i, item := range order.Items {
+		message := fmt.Sprintf("Packing item %d of %d", i+1, len(order.Items))
+		progress := min(100*(i+1)/len(order.Items), 95)
+		if i == 0 {
+			err = report(progress, message, func(tx *models.Tx) error { return reserve(tx, order) })
+		} else {
+			err = report(progress, message)
+		}
+		if err == nil {
+			err = pause(ctx, p.step)
+		}
+		if err != nil {
+			return nil, err
+		}
+		count += item.Quantity
+	}
+	return packed{
+		Summary: fmt.Sprintf("%s, %s: your order is ready", plural(count, "item"), money(order.Total, order.Currency)),
+		Items:   count, Total: order.Total, Currency: order.Currency,
+	}, nil
+}
+
+// reserve takes all items of an order from the stock, or none: a *Failure rolls
+// the transaction back.
+func reserve(tx *models.Tx, order models.Order) error {
+	if order.Reserved {
+		return nil // by a run that was interrupted after this
+	}
+	for _, item := range order.Items {
+		ok, err := models.TakeStock(tx, item.ProductID, item.Quantity)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return &Failure{Code: CodeOutOfStock, Message: fmt.Sprintf("There are not %d of %s in stock", item.Quantity, item.Slug)}
+		}
+	}
+	return models.SetReserved(tx, order.ID, true)
+}
+
+// ended gives the stock back unless the order completed.
+func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
+	if task.Status == models.StatusCompleted {
+		return nil
+	}
+	order, err := models.FindOrder(tx.DB, task.ResourceID)
+	if err != nil || !order.Reserved {
+		return err
+	}
+	for _, item := range order.Items {
+		if err := models.ReturnStock(tx, item.ProductID, item.Quantity); err != nil {
+			return err
+		}
+	}
+	return models.SetReserved(tx, order.ID, false)
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,201 @@
+package services
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"petstore/models"
+)
+
+// The queues. Retries have one of their own, so that however many of them wait
+// for a dead receiver, new work is taken at once.
+const (
+	queueTasks      = "tasks"
+	queueDeliveries = "deliveries"
+)
+
+const (
+	// maxWorkers is how many jobs of one queue run at once. A job mostly waits,
+	// for a step, for a receiver, or for a place among its kind.
+	maxWorkers = 4000
+	// maxJobErrors is when River gives up on a job that returns errors. Tasks
+	// gives up long before that, and says so to the client.
+	maxJobErrors = 25
+	// stopPatience is how long running work may go on at shutdown before it is
+	// interrupted, to be resumed at the next start.
+	stopPatience = 5 * time.Second
+)
+
+// taskArgs is the job that works on a task.
+type taskArgs struct {
+	TaskID string `json:"task_id"`
+}
+
+// Kind names the job in the queue's table.
+func (taskArgs) Kind() string { return "task" }
+
+// deliveryArgs is the job that tries a delivery again.
+type deliveryArgs struct {
+	DeliveryID string `json:"delivery_id"`
+}
+
+// Kind names the job in the queue's table.
+func (deliveryArgs) Kind() string { return "delivery" }
+
+type taskWorker struct {
+	river.WorkerDefaults[taskArgs]
+	tasks *Tasks
+}
+
+func (w *taskWorker) Work(ctx context.Context, job *river.Job[taskArgs]) error {
+	return w.tasks.work(ctx, job.Args.TaskID, run{errors: job.Attempt - 1, starts: len(job.AttemptedBy)})
+}
+
+func (w *taskWorker) Timeout(*river.Job[taskArgs]) time.Duration { return 30 * time.Minute }
+
+type deliveryWorker struct {
+	river.WorkerDefaults[deliveryArgs]
+	courier *Courier
+}
+
+func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs]) error {
+	wait, err := w.courier.retry(ctx, job.Args.DeliveryID)
+	if err == nil && wait > 0 {
+		return river.JobSnooze(wait)
+	}
+	return err
+}
+
+// Queue runs jobs with River, in the same database as everything else.
+type Queue struct {
+	client interface {
+		Start(ctx context.Context) error
+		Stop(ctx context.Context) error
+	}
+	resume func(ctx context.Context) error
+}
+
+// NewQueue prepares the queue's tables and makes it the place where the store's
+// jobs go. Start begins to work on them.
+func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *Courier) (*Queue, error) {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &taskWorker{tasks: tasks})
+	river.AddWorker(workers, &deliveryWorker{courier: courier})
+	config := &river.Config{
+		Queues: map[string]river.QueueConfig{
+			queueTasks:      {MaxWorkers: maxWorkers},
+			queueDeliveries: {MaxWorkers: maxWorkers},
+		},
+		Workers:           workers,
+		FetchCooldown:     time.Millisecond,       // the bell is heard at once
+		FetchPollInterval: 200 * time.Millisecond, // how late a retry can be
+		MaxAttempts:       maxJobErrors,
+		SoftStopTimeout:   stopPatience,
+		Logger:            slog.New(quietHandler{slog.Default().Handler()}),
+		// The tasks and deliveries themselves are the record of what was done.
+		CompletedJobRetentionPeriod: 10 * time.Minute,
+	}
+	switch pool := store.Pool().(type) {
+	case *sql.DB:
+		bell := newBell()
+		queue, err := newQueue(ctx, newSQLiteDriver(store, pool, bell), config, store, bell.ring)
+		if err != nil {
+			return nil, err
+		}
+		queue.resume = func(ctx context.Context) error { return resumeSQLite(ctx, store) }
+		return queue, nil
+	default:
+		return nil, fmt.Errorf("no queue for a pool of type %T", pool)
+	}
+}
+
+func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], config *river.Config, store *models.Store, wake func(queue string)) (*Queue, error) {
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: config.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the queue's migrations: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return nil, fmt.Errorf("migrating the queue's tables: %w", err)
+	}
+	client, err := river.NewClient(driver, config)
+	if err != nil {
+		return nil, fmt.Errorf("making the queue: %w", err)
+	}
+	store.SetJobInserter(func(ctx context.Context, tx any, jobs []models.Job) (func(), error) {
+		params := make([]river.InsertManyParams, len(jobs))
+		touched := map[string]bool{}
+		for i, job := range jobs {
+			params[i] = insertParams(job)
+			touched[params[i].InsertOpts.Queue] = true
+		}
+		queueTx, ok := tx.(TTx)
+		if !ok {
+			return nil, fmt.Errorf("the queue cannot use a transaction of type %T", tx)
+		}
+		if _, err := client.InsertManyFastTx(ctx, queueTx, params); err != nil {
+			return nil, err
+		}
+		return func() {
+			for queue := range touched {
+				wake(queue)
+			}
+		}, nil
+	})
+	return &Queue{client: client}, nil
+}
+
+func insertParams(job models.Job) river.InsertManyParams {
+	if job.DeliveryID != "" {
+		return river.InsertManyParams{Args: deliveryArgs{job.DeliveryID}, InsertOpts: &river.InsertOpts{Queue: queueDeliveries}}
+	}
+	return river.InsertManyParams{Args: taskArgs{job.TaskID}, InsertOpts: &river.InsertOpts{Queue: queueTasks}}
+}
+
+// Start takes up what a process before this one left behind, and begins to work.
+func (q *Queue) Start(ctx context.Context) error {
+	if q.resume != nil {
+		if err := q.resume(ctx); err != nil {
+			return fmt.Errorf("resuming jobs: %w", err)
+		}
+	}
+	// Not ctx: its end would interrupt work at once, and Stop gives it time.
+	if err := q.client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("starting the queue: %w", err)
+	}
+	return nil
+}
+
+// Stop takes no more jobs and waits for those that run. After a few seconds
+// they are interrupted; the next start resumes them.
+func (q *Queue) Stop(ctx context.Context) error {
+	if err := q.client.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stopping the queue: %w", err)
+	}
+	return nil
+}
+
+// resumeSQLite makes the jobs available that were running when the process
+// before this one was killed. This process owns the file, so nobody else can be
+// running them, and there is no need to wait until River takes them for stuck.
+// Being killed is no error of the job, so the attempt doesn't count.
+func resumeSQLite(ctx context.Context, store *models.Store) error {
+	return store.InTx(ctx, func(tx *models.Tx) error {
+		return tx.Exec("UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'").Error
+	})
+}
+
+// quietHandler drops River's notes about jobs that fail: those that matter are
+// in the log already, with the task's or delivery's id.
+type quietHandler struct{ slog.Handler }
+
+func (h quietHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}

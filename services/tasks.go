@@ -1,0 +1,226 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// Operation is one kind of slow work.
+type Operation struct {
+	// Kind names it: in tasks, in types of updates ("order.completed").
+	Kind string
+	// SetID puts the id of what the task works on into an update.
+	SetID func(u *callbacks.Update, id string)
+	// Run does the work. It reports progress as it goes, and returns what to
+	// tell as the result: any value that JSON can hold. A *Failure ends the
+	// task as failed. Any other error is the server's own, and Run is called
+	// again later; so what Run has done already must not be done twice.
+	Run func(ctx context.Context, task *models.Task, report Report) (any, error)
+	// Ended, if set, is called in the transaction that ends the task, however
+	// it ends: task.Status tells.
+	Ended func(tx *models.Tx, task *models.Task) error
+}
+
+// Report tells how far the work has come: progress in percent (0 to 99), and a
+// sentence. What also does is stored with it or not at all. It returns
+// models.ErrTaskEnded when the task was cancelled meanwhile.
+type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
+
+// Failure is why work failed, in words meant for the client.
+type Failure struct {
+	Code    string // stable, for programs: OUT_OF_STOCK
+	Message string // a sentence, for people
+}
+
+func (f *Failure) Error() string { return f.Code + ": " + f.Message }
+
+// Tasks runs slow work and tells about it.
+type Tasks struct {
+	store      *models.Store
+	hub        *Hub
+	courier    *Courier
+	operations map[string]Operation
+
+	mu      sync.Mutex
+	running map[string]context.CancelCauseFunc // by task id
+}
+
+// NewTasks returns the engine, which knows no operation yet.
+func NewTasks(store *models.Store, hub *Hub, courier *Courier) *Tasks {
+	return &Tasks{
+		store: store, hub: hub, courier: courier,
+		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{},
+	}
+}
+
+// Register makes an operation known, before the queue starts.
+func (t *Tasks) Register(op Operation) { t.operations[op.Kind] = op }
+
+// Request is what begins a task.
+type Request struct {
+	ResourceID  string
+	CallbackURL string // may be empty: nobody to call back
+	Metadata    models.Metadata
+	Message     string // of the first update
+}
+
+// Begin stores a task, its first update and the job that will work on it, as
+// part of the transaction that stores the resource. The first update goes to
+// those who follow live; a client that called knows already from the answer.
+func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error) {
+	now := models.Now()
+	task := models.Task{
+		ID: models.NewID(models.PrefixTask), Kind: kind, ResourceID: r.ResourceID,
+		Status: models.StatusProcessing, Message: r.Message, Sequence: 1,
+		Metadata: r.Metadata, CallbackURL: r.CallbackURL, CreatedAt: now, UpdatedAt: now,
+	}
+	if task.Metadata == nil {
+		task.Metadata = models.Metadata{}
+	}
+	if err := models.CreateTask(tx, &task); err != nil {
+		return models.Task{}, err
+	}
+	if _, err := t.record(tx, &task, "created"); err != nil {
+		return models.Task{}, err
+	}
+	tx.Enqueue(models.Job{TaskID: task.ID})
+	return task, nil
+}
+
+// Get finds a task.
+func (t *Tasks) Get(ctx context.Context, id string) (models.Task, error) {
+	return models.FindTask(t.store.Read(ctx), id)
+}
+
+// Updates lists what a task has told so far.
+func (t *Tasks) Updates(ctx context.Context, id string) ([]models.Update, error) {
+	if _, err := t.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return models.TaskUpdates(t.store.Read(ctx), id)
+}
+
+// Wait waits until a task has ended, for wait at the most, and returns it as it
+// is then.
+func (t *Tasks) Wait(ctx context.Context, id string, wait time.Duration) (models.Task, error) {
+	ends := t.hub.Subscribe(1, func(u models.Update) bool { return u.TaskID == id && u.Terminal() })
+	defer ends.Close()
+	task, err := t.Get(ctx, id)
+	if err != nil || task.Ended() || wait <= 0 {
+		return task, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ends.C:
+	case <-timer.C:
+	case <-ctx.Done():
+		return task, ctx.Err()
+	}
+	return t.Get(ctx, id)
+}
+
+// errCancelled interrupts work whose task was cancelled.
+var errCancelled = errors.New("the task was cancelled")
+
+// Cancel ends a task that is processing. What it has told before stays told; its
+// last update says that it was cancelled.
+func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
+	var task models.Task
+	err := t.store.InTx(ctx, func(tx *models.Tx) error {
+		var err error
+		if task, err = models.FindTask(tx.DB, id); err != nil {
+			return err
+		}
+		if task.Ended() {
+			return models.Conflict("The %s is %s already.", task.Kind, task.Status)
+		}
+		task.Status, task.Message = models.StatusCancelled, "Cancelled"
+		_, err = t.end(tx, &task)
+		return err
+	})
+	if err != nil {
+		return models.Task{}, err
+	}
+	t.interrupt(id, errCancelled)
+	return task, nil
+}
+
+// end tells the last update of a task and lets its operation tidy up.
+func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) {
+	delivery, err := t.tell(tx, task, task.Status)
+	if err != nil {
+		return nil, err
+	}
+	if ended := t.operations[task.Kind].Ended; ended != nil {
+		if err := ended(tx, task); err != nil {
+			return nil, fmt.Errorf("tidying up after task %s: %w", task.ID, err)
+		}
+	}
+	return delivery, nil
+}
+
+// tell stores the task as it is now and the update that says so, with the
+// delivery of it if there is somebody to call back.
+func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) (*models.Delivery, error) {
+	if err := models.AdvanceTask(tx, task); err != nil {
+		return nil, err
+	}
+	update, err := t.record(tx, task, what)
+	if err != nil || task.CallbackURL == "" {
+		return nil, err
+	}
+	delivery := &models.Delivery{
+		ID: models.NewID(models.PrefixDelivery), UpdateID: update.ID, Update: update,
+		CallbackID: update.CallbackID, TaskID: task.ID, Type: update.Type, URL: task.CallbackURL,
+		Status: models.DeliveryPending, NextAttemptAt: &update.CreatedAt,
+		CreatedAt: update.CreatedAt, UpdatedAt: update.CreatedAt,
+	}
+	return delivery, models.CreateDelivery(tx, delivery)
+}
+
+// record stores an update and publishes it once it is committed.
+func (t *Tasks) record(tx *models.Tx, task *models.Task, what string) (models.Update, error) {
+	update := models.Update{
+		CallbackID: models.NewID(models.PrefixCallback), TaskID: task.ID, Kind: task.Kind, ResourceID: task.ResourceID,
+		Sequence: task.Sequence, Type: task.Kind + "." + what, Status: task.Status, CreatedAt: task.UpdatedAt,
+	}
+	body, err := callbacks.Encode(t.message(task, update))
+	if err != nil {
+		return update, fmt.Errorf("encoding update %d of task %s: %w", update.Sequence, task.ID, err)
+	}
+	update.Body = string(body)
+	if err := models.CreateUpdate(tx, &update); err != nil {
+		return update, err
+	}
+	tx.AfterCommit(func() { t.hub.Publish(update) })
+	return update, nil
+}
+
+// message is the update as it goes out.
+func (t *Tasks) message(task *models.Task, u models.Update) callbacks.Update {
+	m := callbacks.Update{
+		CallbackID: u.CallbackID, Type: u.Type, TaskID: task.ID, Sequence: u.Sequence,
+		Status: task.Status, Progress: task.Progress, Message: task.Message,
+		Metadata: callbacks.Metadata(task.Metadata), Timestamp: u.CreatedAt, Result: task.Result,
+	}
+	t.operations[task.Kind].SetID(&m, task.ResourceID)
+	if task.ErrorCode != "" {
+		m.Error = &callbacks.Error{Code: task.ErrorCode, Message: task.ErrorMessage}
+	}
+	return m
+}
+
+func (t *Tasks) interrupt(id string, why error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if cancel, ok := t.running[id]; ok {
+		cancel(why)
+	}
+}

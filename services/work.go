@@ -1,0 +1,215 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// CodeProcessing is the code of a failure that has none of its own.
+const CodeProcessing = "PROCESSING_ERROR"
+
+const (
+	// maxOwnErrors is how many errors of the server's own a task survives.
+	maxOwnErrors = 5
+	// maxStarts is how many runs a task gets in all, those that were killed
+	// included: a task that kills the server must not do so for ever.
+	maxStarts = 50
+)
+
+// run tells the runs of one task's job apart.
+type run struct {
+	errors int // of the server's own, in runs before this one
+	starts int // this one included
+}
+
+// work is one run of a task's job: the operation, and beside it the deliveries
+// of what it reports.
+func (t *Tasks) work(ctx context.Context, id string, r run) error {
+	task, err := t.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.starts > 1 {
+		if err := t.resume(ctx, task); err != nil {
+			return err
+		}
+	}
+	outbox := newOutbox(ctx, t.courier)
+	switch {
+	case !task.Ended():
+		err = t.perform(ctx, &task, r, outbox)
+	case r.starts == 1: // cancelled before it began
+		err = t.sendLast(ctx, task, outbox)
+	}
+	return errors.Join(err, outbox.close())
+}
+
+var errTooOften = errors.New("the task was begun too often")
+
+// begin notes that a task runs, so that it can be interrupted.
+func (t *Tasks) begin(ctx context.Context, id string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t.mu.Lock()
+	t.running[id] = cancel
+	t.mu.Unlock()
+	return ctx, func() {
+		t.mu.Lock()
+		delete(t.running, id)
+		t.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// perform runs the operation and ends the task with what came of it.
+func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *outbox) error {
+	op, known := t.operations[task.Kind]
+	if !known {
+		return fmt.Errorf("task %s is of the unknown kind %q", task.ID, task.Kind)
+	}
+	ctx, done := t.begin(ctx, task.ID)
+	defer done()
+	var result any
+	err := errTooOften
+	if r.starts < maxStarts {
+		result, err = runSafely(ctx, op, task, t.reporter(ctx, task, outbox))
+	}
+	if errors.Is(err, models.ErrTaskEnded) || errors.Is(context.Cause(ctx), errCancelled) {
+		return t.sendLast(context.WithoutCancel(ctx), *task, outbox)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // shutting down: the next start goes on
+	}
+	var failure *Failure
+	if err != nil && !errors.As(err, &failure) {
+		if r.errors < maxOwnErrors && r.starts < maxStarts {
+			slog.Warn("A task is tried again after an error of our own.", "task_id", task.ID, "err", err)
+			return fmt.Errorf("task %s: %w", task.ID, err)
+		}
+		slog.Error("A task has failed for a reason of our own.", "task_id", task.ID, "starts", r.starts, "err", err)
+		failure = &Failure{Code: CodeProcessing, Message: fmt.Sprintf("Failed to process %s", task.Kind)}
+	}
+	if err := conclude(task, result, failure); err != nil {
+		return err
+	}
+	return t.finish(ctx, task, outbox)
+}
+
+// finish stores the end of a task, and sends the news of it.
+func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
+	var last *models.Delivery
+	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		if last, err = t.end(tx, task); err != nil {
+			return err
+		}
+		return outbox.supersede(tx, last)
+	})
+	if errors.Is(err, models.ErrTaskEnded) {
+		return t.sendLast(ctx, *task, outbox)
+	}
+	if err != nil {
+		return fmt.Errorf("ending task %s: %w", task.ID, err)
+	}
+	outbox.offer(last)
+	return nil
+}
+
+// sendLast sends what a cancellation, which came from outside this run, has told.
+func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) error {
+	pending, err := models.PendingDeliveries(t.store.Read(ctx), task.ID)
+	if err != nil || len(pending) == 0 {
+		return err
+	}
+	last := &pending[len(pending)-1]
+	if !last.Update.Terminal() {
+		return nil
+	}
+	err = t.store.InTx(ctx, func(tx *models.Tx) error { return supersedeAll(tx, pending[:len(pending)-1]) })
+	if err != nil {
+		return err
+	}
+	outbox.offer(last)
+	return nil
+}
+
+// reporter is how an operation reports its progress.
+func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
+	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
+		var news *models.Delivery
+		now := *task
+		now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
+		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
+			for _, fn := range also {
+				if err = fn(tx); err != nil {
+					return err
+				}
+			}
+			if news, err = t.tell(tx, &now, "progress"); err != nil {
+				return err
+			}
+			return outbox.supersede(tx, news)
+		})
+		if err != nil {
+			return err
+		}
+		*task = now
+		outbox.offer(news)
+		return nil
+	}
+}
+
+// resume takes up the deliveries that a killed run left pending. Progress has
+// been overtaken by the new run; the rest get jobs of their own. A delivery that
+// has a job already may get a second one: only one of them can claim it.
+func (t *Tasks) resume(ctx context.Context, task models.Task) error {
+	pending, err := models.PendingDeliveries(t.store.Read(ctx), task.ID)
+	if err != nil || len(pending) == 0 {
+		return err
+	}
+	return t.store.InTx(ctx, func(tx *models.Tx) error {
+		for _, d := range pending {
+			if d.Update.Terminal() {
+				tx.Enqueue(models.Job{DeliveryID: d.ID})
+			} else if err := models.SupersedeDelivery(tx, d.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// conclude writes the outcome of an operation into its task.
+func conclude(task *models.Task, result any, failure *Failure) error {
+	if failure == nil {
+		task.Status, task.Progress, task.Message = models.StatusCompleted, 100, "Completed"
+	} else {
+		task.Status, task.Message = models.StatusFailed, failure.Message
+		task.ErrorCode, task.ErrorMessage = failure.Code, failure.Message
+		// The article shows `error` in its error callback, and reads
+		// `result.error` in its handler: both are there.
+		result = struct {
+			Error callbacks.Error `json:"error"`
+		}{callbacks.Error{Code: failure.Code, Message: failure.Message}}
+	}
+	body, err := callbacks.Encode(result)
+	if err != nil {
+		return fmt.Errorf("encoding the result of task %s: %w", task.ID, err)
+	}
+	task.Result = body
+	return nil
+}
+
+// runSafely keeps a panic of an operation inside its task.
+func runSafely(ctx context.Context, op Operation, task *models.Task, report Report) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return op.Run(ctx, task, report)
+}
