@@ -33,6 +33,21 @@ type OrderItem struct {
 	Price     int64 // of one, in the order's currency
 }
 
+// NewOrder is what a client asks for.
+type NewOrder struct {
+	Lines       []OrderLine
+	CallbackURL string
+	Metadata    Metadata
+}
+
+// OrderLine is one product and how many of it. Field is where the request named
+// the product, for error messages.
+type OrderLine struct {
+	Product  string // slug or id
+	Quantity int64
+	Field    string
+}
+
 // OrderFilter narrows a list of orders; zero values narrow nothing.
 type OrderFilter struct {
 	Status  string

@@ -17,25 +17,10 @@ type Orders struct {
 // NewOrders returns the orders that store holds, processed by tasks.
 func NewOrders(store *models.Store, tasks *Tasks) *Orders { return &Orders{store: store, tasks: tasks} }
 
-// NewOrder is what a client asks for.
-type NewOrder struct {
-	Lines       []OrderLine
-	CallbackURL string
-	Metadata    models.Metadata
-}
-
-// OrderLine is one product and how many of it. Field is where the request named
-// the product, for error messages.
-type OrderLine struct {
-	Product  string // slug or id
-	Quantity int64
-	Field    string
-}
-
 // Create stores an order, its task, its first update and its job, in one
 // transaction: an order that was accepted is processed, whatever happens to the
 // server.
-func (s *Orders) Create(ctx context.Context, n NewOrder) (models.Order, error) {
+func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, error) {
 	order, err := s.price(ctx, n.Lines)
 	if err != nil {
 		return models.Order{}, err
@@ -54,7 +39,7 @@ func (s *Orders) Create(ctx context.Context, n NewOrder) (models.Order, error) {
 }
 
 // price makes an order of today's names and prices.
-func (s *Orders) price(ctx context.Context, lines []OrderLine) (models.Order, error) {
+func (s *Orders) price(ctx context.Context, lines []models.OrderLine) (models.Order, error) {
 	names := make([]string, len(lines))
 	for i, line := range lines {
 		names[i] = line.Product

@@ -1,0 +1,226 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+
+	"petstore/models"
+)
+
+// maxBody bounds the JSON body of a request: 1 MiB.
+const maxBody = 1 << 20
+
+// decode reads the JSON body of a request into T and checks it against T's
+// validate tags. It is strict, because what is let pass silently is a bug that
+// a client finds in production: an unknown or repeated field, a field in other
+// letters, trailing data, bad UTF-8 or a NUL are errors, and name the field.
+func decode[T any](c *gin.Context) (T, error) {
+	var v T
+	body, err := readBody(c, "application/json")
+	if err != nil {
+		return v, err
+	}
+	return v, unmarshal(body, &v)
+}
+
+// readBody reads a body of the given media type. A client that names none is
+// taken at its word by what it sends.
+func readBody(c *gin.Context, mediaTypes ...string) ([]byte, error) {
+	if err := checkMediaType(c.GetHeader("Content-Type"), mediaTypes); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &models.Error{Code: codeTooLarge, Message: fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit)}
+	case err != nil:
+		return nil, &models.Error{Code: codeMalformed, Message: "The body could not be read to its end.", Err: err}
+	}
+	return body, nil
+}
+
+func checkMediaType(header string, wanted []string) error {
+	if header == "" {
+		return nil
+	}
+	got, _, err := mime.ParseMediaType(header)
+	for _, want := range wanted {
+		if err == nil && got == want {
+			return nil
+		}
+	}
+	return &models.Error{Code: codeMediaType, Message: fmt.Sprintf("The body must be %s, and the Content-Type header say so.", strings.Join(wanted, " or "))}
+}
+
+// unmarshal decodes and checks one JSON value.
+func unmarshal(body []byte, v any) error {
+	if len(body) == 0 {
+		return malformed("", "The body is empty; it must be a JSON object.")
+	}
+	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
+		return explainJSON(err)
+	}
+	if strings.Contains(string(body), `\u0000`) {
+		if field, found := findNUL(body); found {
+			return models.Invalid(field, "must not contain the character NUL (U+0000)")
+		}
+	}
+	return check(v)
+}
+
+// explainJSON says in the client's words what the decoder found.
+func explainJSON(err error) error {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		field := fieldName(syntax.JSONPointer)
+		switch {
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			return malformed(field, "is there more than once")
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return malformed("", "The body ends before its JSON does.")
+		}
+		return malformed("", fmt.Sprintf("The body is not JSON: the error is at byte %d.", syntax.ByteOffset))
+	}
+	var semantic *json.SemanticError
+	if !errors.As(err, &semantic) {
+		return malformed("", "The body is not the JSON object that is wanted here.")
+	}
+	field := fieldName(semantic.JSONPointer)
+	if errors.Is(err, json.ErrUnknownName) {
+		return models.Invalid(field, "is not a field of this request")
+	}
+	if field == "" {
+		return malformed("", "The body must be a JSON object.")
+	}
+	return models.Invalid(field, "must be %s", kindName(semantic.GoType))
+}
+
+func malformed(field, message string) error {
+	if field == "" {
+		return &models.Error{Code: codeMalformed, Message: message}
+	}
+	return &models.Error{Code: codeMalformed, Message: "The body is not proper JSON.", Fields: []models.FieldError{{Field: field, Message: message}}}
+}
+
+// kindName names the JSON type that a Go type is written as.
+func kindName(t reflect.Type) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil {
+		return "of another type"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number, not too large"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	}
+	return "of another type"
+}
+
+// fieldName turns a JSON pointer (RFC 6901) into the way people write fields:
+// /items/2/quantity is items[2].quantity.
+func fieldName(pointer jsontext.Pointer) string {
+	var name strings.Builder
+	for token := range pointer.Tokens() {
+		if _, err := strconv.Atoi(token); err == nil && name.Len() > 0 {
+			name.WriteString("[" + token + "]")
+			continue
+		}
+		if name.Len() > 0 {
+			name.WriteByte('.')
+		}
+		name.WriteString(token)
+	}
+	return clip(name.String(), 200)
+}
+
+// findNUL finds the string that has a NUL in it. SQLite's and C's strings end
+// there, so what was stored would not be what was sent.
+func findNUL(body []byte) (field string, found bool) {
+	dec := jsontext.NewDecoder(strings.NewReader(string(body)))
+	for {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return "", false
+		}
+		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) {
+			return strings.ReplaceAll(fieldName(dec.StackPointer()), "\x00", ""), true
+		}
+	}
+}
+
+var validate = newValidator()
+
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		return name
+	})
+	return v
+}
+
+// check holds a decoded request against its validate tags.
+func check(v any) error {
+	err := validate.Struct(v)
+	var wrong validator.ValidationErrors
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	fields := make([]models.FieldError, len(wrong))
+	for i, w := range wrong {
+		_, name, _ := strings.Cut(w.Namespace(), ".") // without the struct's name
+		fields[i] = models.FieldError{Field: clip(name, 200), Message: ruleText(w)}
+	}
+	return models.InvalidFields(fields...)
+}
+
+// ruleText says what a rule wants.
+func ruleText(w validator.FieldError) string {
+	unit := map[reflect.Kind]string{reflect.String: " characters long", reflect.Slice: " entries long", reflect.Map: " entries long"}[w.Kind()]
+	switch w.Tag() {
+	case "required":
+		return "is required"
+	case "min", "gte":
+		return "must be at least " + w.Param() + unit
+	case "max", "lte":
+		return "must be at most " + w.Param() + unit
+	case "oneof":
+		return "must be one of " + strings.ReplaceAll(w.Param(), " ", ", ")
+	case "unique":
+		return "must not have the same entry twice"
+	case "iso4217":
+		return "must be a currency's code, such as USD (ISO 4217)"
+	case "excluded_with":
+		return "must not be given together with " + strings.ToLower(w.Param())
+	}
+	return "is not valid"
+}
+
+// clip shortens s to at most n bytes of whole characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

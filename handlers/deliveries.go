@@ -1,0 +1,250 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type deliveries interface {
+	List(ctx context.Context, f models.DeliveryFilter, page models.Page) (models.List[models.Delivery], error)
+	Get(ctx context.Context, id string) (models.Delivery, []models.Attempt, error)
+	Redeliver(ctx context.Context, id string) (models.Delivery, error)
+	RedeliverAll(ctx context.Context, f models.DeliveryFilter) (int, error)
+}
+
+type deliveryHandlers struct{ deliveries deliveries }
+
+// delivery is one update on its way to one URL.
+type delivery struct {
+	DeliveryID string `json:"delivery_id" example:"dlv_0199f2a0c1d27d3ea4b5c6d7e8f90126"`
+	CallbackID string `json:"callback_id" example:"cb_0199f2a0c1d27d3ea4b5c6d7e8f90127"`
+	TaskID     string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	// What the task works on: an order's id, and so on.
+	ResourceID string `json:"resource_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	Type       string `json:"type" example:"order.completed"`
+	Sequence   int64  `json:"sequence" minimum:"1" example:"3"`
+	URL        string `json:"url" example:"http://127.0.0.1:9090/callbacks/order-status"`
+	// `superseded` is progress that a newer update overtook before it was sent; `exhausted` has failed for the last
+	// time; `gone` was answered 410.
+	Status        string     `json:"status" enums:"pending,delivered,superseded,exhausted,gone" example:"delivered"`
+	Attempts      int        `json:"attempts" minimum:"0" example:"1"`
+	NextAttemptAt *time.Time `json:"next_attempt_at" format:"date-time" extensions:"x-nullable"`
+	// Of the latest answer, null if there was none.
+	StatusCode *int `json:"status_code" extensions:"x-nullable" example:"200"`
+	// Of the latest attempt, null if it succeeded.
+	Error       *string    `json:"error" extensions:"x-nullable"`
+	CreatedAt   time.Time  `json:"created_at" format:"date-time"`
+	DeliveredAt *time.Time `json:"delivered_at" format:"date-time" extensions:"x-nullable"`
+}
+
+// deliveryPage is a page of deliveries.
+type deliveryPage struct {
+	Items []delivery `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+// deliveryDetails is a delivery with what was sent and what came back.
+type deliveryDetails struct {
+	Delivery delivery         `json:"delivery"`
+	Body     callbacks.Update `json:"body"`
+	Attempts []attempt        `json:"attempts"`
+}
+
+// attempt is one try of a delivery.
+type attempt struct {
+	Number    int       `json:"number" minimum:"1" example:"1"`
+	StartedAt time.Time `json:"started_at" format:"date-time"`
+	// How long the whole exchange took.
+	DurationMS float64 `json:"duration_ms" minimum:"0" example:"1.7"`
+	// The address that was dialled, null if it did not come to that.
+	Address *string `json:"address" extensions:"x-nullable" example:"127.0.0.1:9090"`
+	// Of the answer, null if there was none.
+	StatusCode *int `json:"status_code" extensions:"x-nullable" example:"200"`
+	// Of the answer.
+	Headers map[string][]string `json:"headers"`
+	// The beginning of the answer.
+	Body string `json:"body" example:"OK"`
+	// Why the attempt failed, null if it did not.
+	Error *string `json:"error" extensions:"x-nullable"`
+}
+
+// redeliverRequest selects deliveries. At least one field must be given.
+type redeliverRequest struct {
+	OrderID    string `json:"order_id,omitempty" validate:"max=100"`
+	TaskID     string `json:"task_id,omitempty" validate:"max=100"`
+	CallbackID string `json:"callback_id,omitempty" validate:"max=100"`
+	Status     string `json:"status,omitempty" validate:"omitempty,oneof=pending delivered superseded exhausted gone" enums:"pending,delivered,superseded,exhausted,gone" example:"exhausted"`
+	URL        string `json:"url,omitempty" validate:"max=2048"`
+}
+
+// redelivered says how many deliveries are sent again.
+type redelivered struct {
+	// If it is 1000, there may be more: ask again.
+	Count int `json:"count" minimum:"0" maximum:"1000" example:"3"`
+}
+
+func showDelivery(d models.Delivery) delivery {
+	return delivery{
+		DeliveryID: d.ID, CallbackID: d.CallbackID, TaskID: d.TaskID, ResourceID: d.Update.ResourceID,
+		Type: d.Type, Sequence: d.Update.Sequence, URL: d.URL, Status: d.Status, Attempts: d.Attempts,
+		NextAttemptAt: d.NextAttemptAt, StatusCode: nonZero(d.StatusCode), Error: nullable(d.Error),
+		CreatedAt: d.CreatedAt, DeliveredAt: d.DeliveredAt,
+	}
+}
+
+func showAttempt(a models.Attempt) attempt {
+	headers := a.Headers
+	if headers == nil {
+		headers = http.Header{}
+	}
+	return attempt{
+		Number: a.Number, StartedAt: a.StartedAt, DurationMS: float64(a.Duration.Microseconds()) / 1000,
+		Address: nullable(a.Address), StatusCode: nonZero(a.StatusCode), Headers: headers, Body: a.Body, Error: nullable(a.Error),
+	}
+}
+
+// nonZero is nil for 0: null in JSON.
+func nonZero(n int) *int {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+// @Summary     List deliveries of callbacks
+// @Description Newest first.
+// @ID          listDeliveries
+// @Tags        callbacks
+// @Produce     json
+// @Param       limit       query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor      query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       order_id    query string false "Only of this order" maxlength(100)
+// @Param       task_id     query string false "Only of this task" maxlength(100)
+// @Param       callback_id query string false "Only of this update" maxlength(100)
+// @Param       status      query string false "Only with this status" Enums(pending, delivered, superseded, exhausted, gone)
+// @Param       url         query string false "Only to this URL" maxlength(2048)
+// @Success     200 {object} deliveryPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/callbacks [get]
+func (h deliveryHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	filter := models.DeliveryFilter{
+		ResourceID: q.text("order_id", 100), TaskID: q.text("task_id", 100), CallbackID: q.text("callback_id", 100),
+		Status: q.oneOf("status", models.DeliveryPending, models.DeliveryDelivered, models.DeliverySuperseded, models.DeliveryExhausted, models.DeliveryGone),
+		URL:    q.text("url", 2048),
+	}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.deliveries.List(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, deliveryPage{Items: mapItems(list.Items, showDelivery), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get a delivery with its attempts
+// @Description What was sent, when, to which address, and what was answered.
+// @ID          getDelivery
+// @Tags        callbacks
+// @Produce     json
+// @Param       delivery_id path string true "Its id"
+// @Success     200 {object} deliveryDetails
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/callbacks/{delivery_id} [get]
+func (h deliveryHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "delivery_id")
+	if err != nil {
+		return err
+	}
+	d, attempts, err := h.deliveries.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, struct {
+		Delivery delivery        `json:"delivery"`
+		Body     json.RawMessage `json:"body"`
+		Attempts []attempt       `json:"attempts"`
+	}{showDelivery(d), json.RawMessage(d.Update.Body), mapItems(attempts, showAttempt)})
+}
+
+// @Summary     Send a callback again
+// @Description Now, whatever became of it before, and with all its retries should that fail.
+// @ID          redeliver
+// @Tags        callbacks
+// @Produce     json
+// @Param       delivery_id path string true "Its id"
+// @Success     202 {object} delivery
+// @Header      202 {string} Location "Where the delivery is"
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/callbacks/{delivery_id}/redeliver [post]
+func (h deliveryHandlers) redeliver(c *gin.Context) error {
+	id, err := pathID(c, "delivery_id")
+	if err != nil {
+		return err
+	}
+	d, err := h.deliveries.Redeliver(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	c.Header("Location", "/api/callbacks/"+d.ID)
+	return respond(c, http.StatusAccepted, showDelivery(d))
+}
+
+// @Summary     Send all callbacks again that match
+// @Description Newest first, up to 1,000 at a time.
+// @ID          redeliverAll
+// @Tags        callbacks
+// @Accept      json
+// @Produce     json
+// @Param       filter body redeliverRequest true "Which"
+// @Success     202 {object} redelivered
+// @Failure     400 {object} problem
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/callbacks/redeliver [post]
+func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	request, err := decode[redeliverRequest](c)
+	if err != nil {
+		return err
+	}
+	if request == (redeliverRequest{}) {
+		return models.Invalid("status", "or another filter is required: order_id, task_id, callback_id, url")
+	}
+	count, err := h.deliveries.RedeliverAll(c.Request.Context(), models.DeliveryFilter{
+		ResourceID: request.OrderID, TaskID: request.TaskID, CallbackID: request.CallbackID, Status: request.Status, URL: request.URL,
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusAccepted, redelivered{Count: count})
+}
+
+// orderUpdate documents a callback: docs/overlay.yaml moves it under the
+// operations that cause it.
+//
+// @Summary     What an order has to tell
+// @Description The server POSTs each update of the order to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
+// @ID          orderUpdate
+// @Tags        orders
+// @Param       update body callbacks.Update true "The update"
+// @Success     200 "Received"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/order-update [post]
+func orderUpdate() {} //nolint:unused // read by the contract's generator

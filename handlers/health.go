@@ -1,0 +1,35 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+type health interface {
+	Ping(ctx context.Context) error
+}
+
+type healthHandlers struct{ health health }
+
+// healthy says that the server can do its work.
+type healthy struct {
+	Status string `json:"status" enums:"ok" example:"ok"`
+}
+
+// @Summary     Ask whether the server can do its work
+// @ID          getHealth
+// @Tags        server
+// @Produce     json
+// @Success     200 {object} healthy
+// @Failure     503 {object} problem "The database does not answer"
+// @Router      /health [get]
+func (h healthHandlers) get(c *gin.Context) error {
+	if err := h.health.Ping(c.Request.Context()); err != nil {
+		return &models.Error{Code: codeUnavailable, Message: "The database does not answer.", Err: err}
+	}
+	return respond(c, http.StatusOK, healthy{Status: "ok"})
+}

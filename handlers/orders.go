@@ -1,0 +1,338 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type orders interface {
+	Create(ctx context.Context, n models.NewOrder) (models.Order, error)
+	Get(ctx context.Context, id string) (models.Order, error)
+	List(ctx context.Context, f models.OrderFilter, page models.Page) (models.List[models.Order], error)
+	Change(ctx context.Context, id string, edit func(task *models.Task) error) (models.Order, error)
+	Cancel(ctx context.Context, id string) (models.Order, error)
+	Delete(ctx context.Context, id string) error
+}
+
+type orderHandlers struct {
+	orders     orders
+	production bool
+}
+
+// orderRequest orders one product (`product`, `quantity`) or several (`items`).
+type orderRequest struct {
+	// A product's slug or id.
+	Product string `json:"product,omitempty" validate:"max=100" minLength:"1" example:"dog-food"`
+	// How many of it.
+	Quantity *int64 `json:"quantity,omitempty" validate:"omitempty,min=1,max=1000" default:"1" example:"1"`
+	// Several products, instead of one.
+	Items []itemRequest `json:"items,omitempty" validate:"max=100,dive" minItems:"1"`
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Where progress and outcome are POSTed to.
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/order-status"`
+}
+
+type itemRequest struct {
+	// A product's slug or id.
+	Product  string `json:"product" validate:"required,max=100" minLength:"1" example:"dog-food"`
+	Quantity *int64 `json:"quantity,omitempty" validate:"omitempty,min=1,max=1000" default:"1" example:"2"`
+}
+
+// orderChange is what can be changed of an order that is processing.
+type orderChange struct {
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	CallbackURL string            `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/order-status"`
+}
+
+// order is an order as the API shows it.
+type order struct {
+	OrderID string `json:"order_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	TaskID  string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Status  string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
+	// How far it has come, in percent.
+	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
+	Message  string `json:"message" example:"Order received"`
+	// What was ordered, at the names and prices of that time.
+	Items []orderItem `json:"items"`
+	// In the currency's smallest unit.
+	Total       int64             `json:"total" minimum:"0" example:"2499"`
+	Currency    string            `json:"currency" example:"USD"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/order-status"`
+	// What came of it, once it has completed.
+	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
+	// Why it failed.
+	Error     *callbacks.Error `json:"error,omitempty"`
+	CreatedAt time.Time        `json:"created_at" format:"date-time"`
+	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+}
+
+type orderItem struct {
+	ProductID string `json:"product_id" example:"prod_0199f2a0c1d27d3ea4b5c6d7e8f90125"`
+	// The product's slug.
+	Product  string `json:"product" example:"dog-food"`
+	Name     string `json:"name" example:"Dog food"`
+	Quantity int64  `json:"quantity" minimum:"1" example:"1"`
+	Price    int64  `json:"price" minimum:"0" example:"2499"`
+}
+
+// orderPage is a page of orders.
+type orderPage struct {
+	Items []order `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+// lines turns either form of a request into lines of an order.
+func (r orderRequest) lines() ([]models.OrderLine, error) {
+	if r.Items == nil {
+		if r.Product == "" {
+			return nil, models.Invalid("product", "is required, or items for several products")
+		}
+		return []models.OrderLine{{Product: r.Product, Quantity: orOne(r.Quantity), Field: "product"}}, nil
+	}
+	switch {
+	case r.Product != "":
+		return nil, models.Invalid("product", "must not be given together with items")
+	case r.Quantity != nil:
+		return nil, models.Invalid("quantity", "must not be given together with items; each item has its own")
+	case len(r.Items) == 0:
+		return nil, models.Invalid("items", "must have at least one entry")
+	}
+	lines := make([]models.OrderLine, len(r.Items))
+	for i, item := range r.Items {
+		lines[i] = models.OrderLine{Product: item.Product, Quantity: orOne(item.Quantity), Field: fmt.Sprintf("items[%d].product", i)}
+	}
+	return lines, nil
+}
+
+func orOne(quantity *int64) int64 {
+	if quantity == nil {
+		return 1
+	}
+	return *quantity
+}
+
+func showOrder(o models.Order) order {
+	return order{
+		OrderID: o.ID, TaskID: o.TaskID, Status: o.Task.Status, Progress: o.Task.Progress, Message: o.Task.Message,
+		Items: mapItems(o.Items, func(i models.OrderItem) orderItem {
+			return orderItem{ProductID: i.ProductID, Product: i.Slug, Name: i.Name, Quantity: i.Quantity, Price: i.Price}
+		}),
+		Total: o.Total, Currency: o.Currency, Metadata: o.Task.Metadata, CallbackURL: nullable(o.Task.CallbackURL),
+		Result: o.Task.Result, Error: showError(o.Task), CreatedAt: o.CreatedAt, UpdatedAt: latest(o.UpdatedAt, o.Task.UpdatedAt),
+	}
+}
+
+// @Summary     Place an order
+// @Description Answers at once; progress and outcome are POSTed to `callback_url`. Give `product`, or `items` for several products.
+// @ID          createOrder
+// @Tags        orders
+// @Accept      json
+// @Produce     json
+// @Param       order body orderRequest true "What to order, and whom to tell"
+// @Success     202 {object} order "Accepted: it is being processed"
+// @Header      202 {string} Location "Where the order is"
+// @Failure     400 {object} problem
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/orders [post]
+func (h orderHandlers) create(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	request, err := decode[orderRequest](c)
+	if err != nil {
+		return err
+	}
+	lines, err := request.lines()
+	if err != nil {
+		return err
+	}
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+		return err
+	}
+	o, err := h.orders.Create(c.Request.Context(), models.NewOrder{
+		Lines: lines, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
+	})
+	if err != nil {
+		return err
+	}
+	c.Header("Location", "/api/orders/"+o.ID)
+	return respond(c, http.StatusAccepted, showOrder(o))
+}
+
+// @Summary     List orders
+// @Description Newest first.
+// @ID          listOrders
+// @Tags        orders
+// @Produce     json
+// @Param       limit   query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor  query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       status  query string false "Only with this status" Enums(processing, completed, failed, cancelled)
+// @Param       product query string false "Only with this product in them, by slug or id" maxlength(100)
+// @Success     200 {object} orderPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/orders [get]
+func (h orderHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	filter := models.OrderFilter{Status: q.oneOf("status", taskStatuses...), Product: q.text("product", 100)}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.orders.List(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, orderPage{Items: mapItems(list.Items, showOrder), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get an order
+// @ID          getOrder
+// @Tags        orders
+// @Produce     json
+// @Param       order_id path string true "Its id"
+// @Success     200 {object} order
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id} [get]
+func (h orderHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "order_id")
+	if err != nil {
+		return err
+	}
+	o, err := h.orders.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showOrder(o))
+}
+
+// @Summary     Replace whom an order tells, and with which metadata
+// @Description Only while it is processing. What was ordered does not change.
+// @ID          replaceOrder
+// @Tags        orders
+// @Accept      json
+// @Produce     json
+// @Param       order_id path string      true "Its id"
+// @Param       order    body orderChange true "What to replace"
+// @Success     200 {object} order
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The order has ended"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id} [put]
+func (h orderHandlers) replace(c *gin.Context) error {
+	request, err := decode[orderChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(orderChange) (orderChange, error) { return request, nil })
+}
+
+// @Summary     Change whom an order tells, or its metadata
+// @Description A JSON merge patch (RFC 7396). Only while the order is processing.
+// @ID          patchOrder
+// @Tags        orders
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       order_id path string      true "Its id"
+// @Param       patch    body orderChange true "What to change"
+// @Success     200 {object} order
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The order has ended"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id} [patch]
+func (h orderHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch(c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(now orderChange) (orderChange, error) { return mergePatch(patch, now) })
+}
+
+func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChange, error)) error {
+	id, err := pathID(c, "order_id")
+	if err != nil {
+		return err
+	}
+	o, err := h.orders.Change(c.Request.Context(), id, func(task *models.Task) error {
+		to, err := edit(orderChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+		if err != nil {
+			return err
+		}
+		if err := checkCallback(to.CallbackURL, to.Metadata, h.production); err != nil {
+			return err
+		}
+		task.CallbackURL, task.Metadata = to.CallbackURL, to.Metadata
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showOrder(o))
+}
+
+// @Summary     Cancel an order
+// @Description Only while it is processing. Its stock is given back, and its last update says that it was cancelled.
+// @ID          cancelOrder
+// @Tags        orders
+// @Produce     json
+// @Param       order_id path string true "Its id"
+// @Success     200 {object} order
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The order has ended"
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id}/cancel [post]
+func (h orderHandlers) cancel(c *gin.Context) error {
+	id, err := pathID(c, "order_id")
+	if err != nil {
+		return err
+	}
+	o, err := h.orders.Cancel(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showOrder(o))
+}
+
+// @Summary     Remove an order
+// @Description Only once it has ended. Its task and its callbacks can still be looked up.
+// @ID          deleteOrder
+// @Tags        orders
+// @Produce     json
+// @Param       order_id path string true "Its id"
+// @Success     204
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The order is processing"
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id} [delete]
+func (h orderHandlers) delete(c *gin.Context) error {
+	id, err := pathID(c, "order_id")
+	if err != nil {
+		return err
+	}
+	if err := h.orders.Delete(c.Request.Context(), id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,30 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+type pageHandlers struct{ receiverURL string }
+
+// index greets whoever opens the server's address, in a browser or with curl.
+func (h pageHandlers) index(c *gin.Context) error {
+	receiver := h.receiverURL
+	if receiver == "" {
+		receiver = "http://127.0.0.1:9090"
+	}
+	c.String(http.StatusOK, `Petstore: an API that answers at once, works in the background, and calls you back.
+
+Place an order, and watch its callbacks arrive in the server's terminal:
+
+  curl -i http://%[1]s/api/orders -H 'Content-Type: application/json' \
+       -d '{"product":"dog-food","callback_url":"%[2]s/callbacks/order-status"}'
+
+What the receiver got:        %[2]s/received
+Every callback, every try:    http://%[1]s/api/callbacks
+The API, to try out:          http://%[1]s/docs/
+The contract:                 http://%[1]s/openapi.yaml
+`, c.Request.Host, receiver)
+	return nil
+}

@@ -1,0 +1,99 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+// problem is the body of every error answer (RFC 9457).
+type problem struct {
+	Type   string `json:"type" example:"about:blank"`
+	Title  string `json:"title" example:"Unprocessable Entity"`
+	Status int    `json:"status" minimum:"400" maximum:"599" example:"422"`
+	// What went wrong, for people.
+	Detail string `json:"detail" example:"The request has fields that cannot be accepted."`
+	// What went wrong, for programs. It does not change between releases.
+	Code string `json:"code" example:"INVALID_REQUEST"`
+	// What is wrong with which field.
+	Errors []models.FieldError `json:"errors,omitempty"`
+}
+
+// Codes that only the HTTP edge knows. The others are in models.
+const (
+	codeMalformed   = "MALFORMED_REQUEST"
+	codeTooLarge    = "BODY_TOO_LARGE"
+	codeMediaType   = "UNSUPPORTED_MEDIA_TYPE"
+	codeNoMethod    = "METHOD_NOT_ALLOWED"
+	codeInternal    = "INTERNAL_ERROR"
+	codeUnavailable = "UNAVAILABLE"
+)
+
+// statusOf is the table from codes to HTTP statuses.
+var statusOf = map[string]int{
+	models.CodeInvalid:      http.StatusUnprocessableEntity,
+	models.CodeNotFound:     http.StatusNotFound,
+	models.CodeConflict:     http.StatusConflict,
+	models.CodePrecondition: http.StatusPreconditionFailed,
+	models.CodeStoreFull:    http.StatusInsufficientStorage,
+	models.CodeStoreFailed:  http.StatusServiceUnavailable,
+	codeMalformed:           http.StatusBadRequest,
+	codeTooLarge:            http.StatusRequestEntityTooLarge,
+	codeMediaType:           http.StatusUnsupportedMediaType,
+	codeNoMethod:            http.StatusMethodNotAllowed,
+	codeUnavailable:         http.StatusServiceUnavailable,
+}
+
+// fail answers with err. Errors without a code are the server's own: the log
+// gets them, the client learns only that they happened.
+func fail(c *gin.Context, err error) {
+	c.Abort()
+	if c.Request.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		return // nobody is there to read an answer
+	}
+	var known *models.Error
+	if !errors.As(err, &known) || statusOf[known.Code] == 0 {
+		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
+		writeProblem(c, internalProblem())
+		return
+	}
+	status := statusOf[known.Code]
+	if status >= http.StatusInternalServerError {
+		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
+		c.Header("Retry-After", "5")
+	}
+	writeProblem(c, problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: known.Message, Code: known.Code, Errors: known.Fields,
+	})
+}
+
+func internalProblem() problem {
+	return problem{
+		Type: "about:blank", Title: http.StatusText(http.StatusInternalServerError), Status: http.StatusInternalServerError,
+		Detail: "Something went wrong on our side. The server's log says what.", Code: codeInternal,
+	}
+}
+
+func writeProblem(c *gin.Context, p problem) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		body = []byte(`{}`) // strings and numbers always encode
+	}
+	c.Data(p.Status, "application/problem+json", body)
+}
+
+func errNoRoute(r *http.Request) error {
+	return &models.Error{Code: models.CodeNotFound, Message: fmt.Sprintf("There is nothing at %.200q. The API is described at /docs/.", r.URL.Path)}
+}
+
+func errNoMethod(r *http.Request) error {
+	return &models.Error{Code: codeNoMethod, Message: fmt.Sprintf("%.20s is not something that %.200q does; the Allow header says what is.", r.Method, r.URL.Path)}
+}

@@ -1,0 +1,340 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+type products interface {
+	Create(ctx context.Context, p models.Product) (models.Product, error)
+	Get(ctx context.Context, idOrSlug string) (models.Product, error)
+	List(ctx context.Context, f models.ProductFilter, page models.Page) (models.List[models.Product], error)
+	Change(ctx context.Context, idOrSlug string, version int64, edit func(*models.Product) error) (models.Product, error)
+	Delete(ctx context.Context, idOrSlug string, version int64) error
+}
+
+type productHandlers struct{ products products }
+
+// productRequest is a product as a client writes it.
+type productRequest struct {
+	// What an order names the product by: lower-case letters, digits and dashes.
+	Slug        string `json:"slug" validate:"required,max=100" pattern:"^[a-z0-9]+(-[a-z0-9]+)*$" example:"cat-toy"`
+	Name        string `json:"name" validate:"required,max=200" example:"Cat toy"`
+	Description string `json:"description,omitempty" validate:"max=5000" example:"A mouse of felt."`
+	Category    string `json:"category" validate:"required,max=100" example:"cat"`
+	// In the currency's smallest unit: 499 is 4.99 USD.
+	Price *int64 `json:"price" validate:"required,min=0,max=1000000000" example:"499"`
+	// ISO 4217.
+	Currency string   `json:"currency,omitempty" validate:"omitempty,iso4217" minLength:"3" maxLength:"3" default:"USD" example:"USD"`
+	Stock    *int64   `json:"stock,omitempty" validate:"omitempty,min=0,max=1000000000" default:"0" example:"12"`
+	Tags     []string `json:"tags,omitempty" validate:"max=20,unique,dive,min=1,max=50" example:"toy,felt"`
+	// Where a picture is: a URL, or a path on this server.
+	ImageURL string `json:"image_url,omitempty" validate:"max=2048" example:"https://example.com/cat-toy.jpg"`
+}
+
+// product is a product as the API shows it.
+type product struct {
+	ProductID   string    `json:"product_id" example:"prod_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	Slug        string    `json:"slug" example:"dog-food"`
+	Name        string    `json:"name" example:"Dog food"`
+	Description string    `json:"description" example:"Chicken and vegetables, for grown dogs. 5 kg."`
+	Category    string    `json:"category" example:"dog"`
+	Price       int64     `json:"price" minimum:"0" example:"2499"`
+	Currency    string    `json:"currency" example:"USD"`
+	Stock       int64     `json:"stock" minimum:"0" example:"1000000"`
+	Tags        []string  `json:"tags" example:"food,dry"`
+	ImageURL    string    `json:"image_url" example:""`
+	CreatedAt   time.Time `json:"created_at" format:"date-time"`
+	UpdatedAt   time.Time `json:"updated_at" format:"date-time"`
+}
+
+// productPage is a page of products.
+type productPage struct {
+	Items []product `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+var slugPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// check says what the validate tags cannot.
+func (r productRequest) check() error {
+	if !slugPattern.MatchString(r.Slug) {
+		return models.Invalid("slug", "must be lower-case letters and digits, with single dashes between them")
+	}
+	if r.ImageURL != "" && !strings.HasPrefix(r.ImageURL, "/") && validate.Var(r.ImageURL, "http_url") != nil {
+		return models.Invalid("image_url", "must be an http or https URL, or a path on this server that begins with /")
+	}
+	return nil
+}
+
+// apply writes the request into p.
+func (r productRequest) apply(p *models.Product) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	p.Slug, p.Name, p.Description, p.Category, p.ImageURL = r.Slug, r.Name, r.Description, r.Category, r.ImageURL
+	p.Price, p.Currency, p.Stock = *r.Price, "USD", 0
+	if r.Currency != "" {
+		p.Currency = r.Currency
+	}
+	if r.Stock != nil {
+		p.Stock = *r.Stock
+	}
+	p.Tags = mapItems(r.Tags, func(tag string) models.ProductTag { return models.ProductTag{Tag: tag} })
+	return nil
+}
+
+func showProduct(p models.Product) product {
+	return product{
+		ProductID: p.ID, Slug: p.Slug, Name: p.Name, Description: p.Description, Category: p.Category,
+		Price: p.Price, Currency: p.Currency, Stock: p.Stock, ImageURL: p.ImageURL,
+		Tags:      mapItems(p.Tags, func(t models.ProductTag) string { return t.Tag }),
+		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
+}
+
+// @Summary     List products
+// @Description Newest first.
+// @ID          listProducts
+// @Tags        products
+// @Produce     json
+// @Param       limit     query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor    query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       category  query string false "Only of this category" maxlength(100)
+// @Param       tag       query string false "Only with this tag" maxlength(50)
+// @Param       min_price query int    false "Only at this price or above" minimum(0)
+// @Param       max_price query int    false "Only at this price or below" minimum(0)
+// @Param       in_stock  query bool   false "Only what is in stock, or only what is not"
+// @Param       q         query string false "Only with this text in name, description or slug" maxlength(100)
+// @Success     200 {object} productPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/products [get]
+func (h productHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	const most = 1_000_000_000_000
+	filter := models.ProductFilter{
+		Category: q.text("category", 100), Tag: q.text("tag", 50), Query: q.text("q", 100),
+		MinPrice: q.number("min_price", 0, most), MaxPrice: q.number("max_price", 0, most), InStock: q.flag("in_stock"),
+	}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.products.List(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, productPage{Items: mapItems(list.Items, showProduct), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Add a product
+// @ID          createProduct
+// @Tags        products
+// @Accept      json
+// @Produce     json
+// @Param       product body productRequest true "The product"
+// @Success     201 {object} product
+// @Header      201 {string} Location "Where the product is"
+// @Header      201 {string} ETag "Its version, for If-Match"
+// @Failure     400 {object} problem
+// @Failure     409 {object} problem "The slug is taken"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/products [post]
+func (h productHandlers) create(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	request, err := decode[productRequest](c)
+	if err != nil {
+		return err
+	}
+	var p models.Product
+	if err := request.apply(&p); err != nil {
+		return err
+	}
+	if p, err = h.products.Create(c.Request.Context(), p); err != nil {
+		return err
+	}
+	c.Header("Location", "/api/products/"+p.ID)
+	c.Header("ETag", etag(p.Version))
+	return respond(c, http.StatusCreated, showProduct(p))
+}
+
+// @Summary     Get a product
+// @ID          getProduct
+// @Tags        products
+// @Produce     json
+// @Param       product_id    path   string true  "Its id or its slug" example(dog-food)
+// @Param       If-None-Match header string false "ETag of the version that you have"
+// @Success     200 {object} product
+// @Header      200 {string} ETag "Its version, for If-Match"
+// @Success     304
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/products/{product_id} [get]
+func (h productHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "product_id")
+	if err != nil {
+		return err
+	}
+	p, err := h.products.Get(c.Request.Context(), id)
+	if err != nil || notModified(c, p.Version) {
+		return err
+	}
+	return respond(c, http.StatusOK, showProduct(p))
+}
+
+// @Summary     Replace a product
+// @ID          replaceProduct
+// @Tags        products
+// @Accept      json
+// @Produce     json
+// @Param       product_id path   string         true  "Its id or its slug" example(dog-food)
+// @Param       If-Match   header string         false "Replace it only if it is still at this version"
+// @Param       product    body   productRequest true  "The product"
+// @Success     200 {object} product
+// @Header      200 {string} ETag "Its new version"
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The slug is taken"
+// @Failure     412 {object} problem "The product has changed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/products/{product_id} [put]
+func (h productHandlers) replace(c *gin.Context) error {
+	request, err := decode[productRequest](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, request.apply)
+}
+
+// @Summary     Change some fields of a product
+// @Description A JSON merge patch (RFC 7396): fields that are there are set, null removes, the rest stays.
+// @ID          patchProduct
+// @Tags        products
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       product_id path   string true  "Its id or its slug" example(dog-food)
+// @Param       If-Match   header string false "Change it only if it is still at this version"
+// @Param       patch      body   productRequest true "What to change"
+// @Success     200 {object} product
+// @Header      200 {string} ETag "Its new version"
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The slug is taken"
+// @Failure     412 {object} problem "The product has changed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/products/{product_id} [patch]
+func (h productHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch(c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(p *models.Product) error {
+		request, err := mergePatch(patch, writtenAs(*p))
+		if err != nil {
+			return err
+		}
+		return request.apply(p)
+	})
+}
+
+func (h productHandlers) change(c *gin.Context, edit func(*models.Product) error) error {
+	id, err := pathID(c, "product_id")
+	if err != nil {
+		return err
+	}
+	version, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	p, err := h.products.Change(c.Request.Context(), id, version, edit)
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", etag(p.Version))
+	return respond(c, http.StatusOK, showProduct(p))
+}
+
+// @Summary     Remove a product
+// @ID          deleteProduct
+// @Tags        products
+// @Produce     json
+// @Param       product_id path   string true  "Its id or its slug"
+// @Param       If-Match   header string false "Remove it only if it is still at this version"
+// @Success     204
+// @Failure     404 {object} problem
+// @Failure     412 {object} problem "The product has changed"
+// @Failure     422 {object} problem
+// @Router      /api/products/{product_id} [delete]
+func (h productHandlers) delete(c *gin.Context) error {
+	id, err := pathID(c, "product_id")
+	if err != nil {
+		return err
+	}
+	version, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	if err := h.products.Delete(c.Request.Context(), id, version); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// writtenAs is the request that would make p what it is: what a patch applies to.
+func writtenAs(p models.Product) productRequest {
+	return productRequest{
+		Slug: p.Slug, Name: p.Name, Description: p.Description, Category: p.Category,
+		Price: &p.Price, Currency: p.Currency, Stock: &p.Stock, ImageURL: p.ImageURL,
+		Tags: mapItems(p.Tags, func(t models.ProductTag) string { return t.Tag }),
+	}
+}
+
+// readPatch reads a JSON merge patch, which must be an object here.
+func readPatch(c *gin.Context) ([]byte, error) {
+	patch, err := readBody(c, "application/merge-patch+json", "application/json")
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]any
+	if err := unmarshal(patch, &fields); err != nil {
+		return nil, err
+	}
+	return patch, nil
+}
+
+// mergePatch applies a patch (RFC 7396) to a request, and decodes and checks
+// what comes out as strictly as if the client had sent that.
+func mergePatch[T any](patch []byte, to T) (T, error) {
+	var patched T
+	original, err := json.Marshal(to)
+	if err != nil {
+		return patched, fmt.Errorf("encoding what a patch applies to: %w", err)
+	}
+	merged, err := jsonpatch.MergePatch(original, patch)
+	if err != nil {
+		return patched, malformed("", "The body is not a JSON merge patch.")
+	}
+	return patched, unmarshal(merged, &patched)
+}

@@ -1,0 +1,154 @@
+package handlers
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+// query reads the parameters of a request and collects what is wrong with them.
+type query struct {
+	values url.Values
+	known  []string
+	wrong  []models.FieldError
+}
+
+func newQuery(c *gin.Context) *query {
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.fail("query", "is not properly encoded")
+	}
+	return q
+}
+
+func (q *query) fail(name, format string, args ...any) {
+	q.wrong = append(q.wrong, models.FieldError{Field: name, Message: fmt.Sprintf(format, args...)})
+}
+
+// text reads a parameter of at most limit characters, "" if it isn't there.
+func (q *query) text(name string, limit int) string {
+	q.known = append(q.known, name)
+	values := q.values[name]
+	if len(values) == 0 {
+		return ""
+	}
+	value := values[0]
+	switch {
+	case len(values) > 1:
+		q.fail(name, "must be given once")
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		q.fail(name, "must be UTF-8 without NUL")
+	case value == "":
+		q.fail(name, "must not be empty")
+	case utf8.RuneCountInString(value) > limit:
+		q.fail(name, "must be at most %d characters long", limit)
+	default:
+		return value
+	}
+	return ""
+}
+
+// oneOf reads a parameter that has few values.
+func (q *query) oneOf(name string, values ...string) string {
+	value := q.text(name, 50)
+	if value != "" && !slices.Contains(values, value) {
+		q.fail(name, "must be one of %s", strings.Join(values, ", "))
+	}
+	return value
+}
+
+// number reads a whole number from low to high, nil if it isn't there.
+func (q *query) number(name string, low, high int64) *int64 {
+	value := q.text(name, 20)
+	if value == "" {
+		return nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < low || n > high {
+		q.fail(name, "must be a whole number from %d to %d", low, high)
+		return nil
+	}
+	return &n
+}
+
+// flag reads true or false, nil if it isn't there.
+func (q *query) flag(name string) *bool {
+	value := q.oneOf(name, "true", "false")
+	if value == "" {
+		return nil
+	}
+	yes := value == "true"
+	return &yes
+}
+
+// seconds reads a time to wait: 10, 10s or 1m30s, up to limit.
+func (q *query) seconds(name string, limit time.Duration) time.Duration {
+	value := q.text(name, 20)
+	if value == "" {
+		return 0
+	}
+	if _, err := strconv.ParseUint(value, 10, 32); err == nil {
+		value += "s"
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 || d > limit {
+		q.fail(name, "must be a time from 0 to %d seconds", int(limit.Seconds()))
+		return 0
+	}
+	return d
+}
+
+// page reads limit and cursor.
+func (q *query) page() models.Page {
+	page := models.Page{Limit: models.DefaultLimit, Cursor: q.text("cursor", 200)}
+	if limit := q.number("limit", 1, models.MaxLimit); limit != nil {
+		page.Limit = int(*limit)
+	}
+	return page
+}
+
+// done reports what was wrong, parameters that nobody asked for included: a
+// filter with a typo would otherwise select everything.
+func (q *query) done() error {
+	for name := range q.values {
+		if !slices.Contains(q.known, name) {
+			q.fail(strings.ToValidUTF8(clip(name, 100), ""), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
+		}
+	}
+	if len(q.wrong) == 0 {
+		return nil
+	}
+	slices.SortFunc(q.wrong, func(a, b models.FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return models.InvalidFields(q.wrong...)
+}
+
+// noQuery checks that a request has no parameters.
+func noQuery(c *gin.Context) error {
+	if c.Request.URL.RawQuery == "" {
+		return nil
+	}
+	q := newQuery(c)
+	for name := range q.values {
+		q.fail(strings.ToValidUTF8(clip(name, 100), ""), "is not a parameter: this request takes none")
+	}
+	q.values = nil
+	return q.done()
+}
+
+// pathID reads an id from the path. One that cannot be an id names nothing.
+func pathID(c *gin.Context, name string) (string, error) {
+	id := c.Param(name)
+	if len(id) > 100 || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+		return "", &models.Error{Code: models.CodeNotFound, Message: "There is nothing with such an id."}
+	}
+	return id, noQuery(c)
+}

@@ -1,0 +1,87 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+// respond writes v as JSON. Strings come out as they went in: no HTML escapes.
+func respond(c *gin.Context, status int, v any) error {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	c.Data(status, "application/json; charset=utf-8", body.Bytes())
+	return nil
+}
+
+// respondPage writes a page of a list, and where the next one is (RFC 8288).
+func respondPage(c *gin.Context, next string, page any) error {
+	if next != "" {
+		u := *c.Request.URL
+		q := u.Query()
+		q.Set("cursor", next)
+		u.RawQuery = q.Encode()
+		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, u.RequestURI()))
+	}
+	return respond(c, http.StatusOK, page)
+}
+
+// mapItems turns what is stored into what is shown. It is never nil: an empty
+// list is [] in JSON.
+func mapItems[M, V any](items []M, show func(M) V) []V {
+	shown := make([]V, len(items))
+	for i, item := range items {
+		shown[i] = show(item)
+	}
+	return shown
+}
+
+// nullable is nil for "": null in JSON.
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// etag is the ETag of a version (RFC 9110, section 8.8.3).
+func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
+
+// notModified answers 304 if the client has this version already.
+func notModified(c *gin.Context, version int64) bool {
+	c.Header("ETag", etag(version))
+	for tag := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == "*" || tag == etag(version) {
+			c.Status(http.StatusNotModified)
+			c.Writer.WriteHeaderNow()
+			return true
+		}
+	}
+	return false
+}
+
+// ifMatch reads the version that a change is meant for, 0 for any. Several tags
+// are allowed by RFC 9110 (section 13.1.1), but one resource has one version.
+func ifMatch(c *gin.Context) (int64, error) {
+	header := strings.TrimSpace(c.GetHeader("If-Match"))
+	if header == "" || header == "*" {
+		return 0, nil
+	}
+	var version int64
+	if _, err := fmt.Sscanf(header, `"%d"`, &version); err != nil || version < 1 || etag(version) != header {
+		return 0, &models.Error{Code: models.CodePrecondition, Message: "If-Match names no version of this resource: send the ETag that a GET answered.",
+			Fields: []models.FieldError{{Field: "If-Match", Message: "is not an ETag of this resource"}}}
+	}
+	return version, nil
+}

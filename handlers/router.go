@@ -1,0 +1,105 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/docs"
+)
+
+// Config is what the routes need.
+type Config struct {
+	Products   products
+	Orders     orders
+	Tasks      tasks
+	Deliveries deliveries
+	Health     health
+	// Production wants callback URLs to be https, and refuses private addresses.
+	Production bool
+	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
+	ReceiverURL string
+}
+
+// handler answers a request, or returns why it can't. Errors are rendered in one
+// place, see fail.
+type handler func(c *gin.Context) error
+
+// route is one line of the table.
+type route struct {
+	method, path string
+	handle       handler
+}
+
+// routes is the whole API.
+func (cfg Config) routes() []route {
+	p := productHandlers{products: cfg.Products}
+	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
+	t := taskHandlers{tasks: cfg.Tasks}
+	d := deliveryHandlers{deliveries: cfg.Deliveries}
+	h := healthHandlers{health: cfg.Health}
+	return []route{
+		{"GET", "/api/products", p.list},
+		{"POST", "/api/products", p.create},
+		{"GET", "/api/products/:product_id", p.get},
+		{"PUT", "/api/products/:product_id", p.replace},
+		{"PATCH", "/api/products/:product_id", p.patch},
+		{"DELETE", "/api/products/:product_id", p.delete},
+
+		{"GET", "/api/orders", o.list},
+		{"POST", "/api/orders", o.create},
+		{"GET", "/api/orders/:order_id", o.get},
+		{"PUT", "/api/orders/:order_id", o.replace},
+		{"PATCH", "/api/orders/:order_id", o.patch},
+		{"DELETE", "/api/orders/:order_id", o.delete},
+		{"POST", "/api/orders/:order_id/cancel", o.cancel},
+
+		{"GET", "/api/tasks/:task_id", t.get},
+		{"GET", "/api/tasks/:task_id/updates", t.updates},
+
+		{"GET", "/api/callbacks", d.list},
+		{"GET", "/api/callbacks/:delivery_id", d.get},
+		{"POST", "/api/callbacks/:delivery_id/redeliver", d.redeliver},
+		{"POST", "/api/callbacks/redeliver", d.redeliverAll},
+
+		{"GET", "/health", h.get},
+	}
+}
+
+// New returns the handler of the whole server.
+func New(cfg Config) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
+	engine.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, p any) { panicked(c, p) }))
+	for _, r := range cfg.routes() {
+		engine.Handle(r.method, r.path, adapt(r.handle))
+	}
+	page := pageHandlers{receiverURL: cfg.ReceiverURL}
+	engine.GET("/", adapt(page.index))
+	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML))
+	engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON))
+	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI())))
+	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
+	engine.NoMethod(adapt(func(c *gin.Context) error { return errNoMethod(c.Request) }))
+	return engine
+}
+
+// adapt makes a gin handler of one that returns an error.
+func adapt(h handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			fail(c, err)
+		}
+	}
+}
+
+func panicked(c *gin.Context, p any) {
+	slog.Error("A handler panicked.", "method", c.Request.Method, "path", c.Request.URL.Path, "panic", p)
+	if !c.Writer.Written() {
+		writeProblem(c, internalProblem())
+	}
+	c.Abort()
+}

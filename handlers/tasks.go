@@ -1,0 +1,103 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type tasks interface {
+	Wait(ctx context.Context, id string, wait time.Duration) (models.Task, error)
+	Updates(ctx context.Context, id string) ([]models.Update, error)
+}
+
+// maxWait is how long a request may wait for a task to end.
+const maxWait = 60 * time.Second
+
+type taskHandlers struct{ tasks tasks }
+
+// task is a task as the API shows it: the answer to polling.
+type task struct {
+	TaskID string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Kind   string `json:"kind" example:"order"`
+	// What the task works on: an order's id, and so on.
+	ResourceID string `json:"resource_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	Status     string `json:"status" enums:"processing,completed,failed,cancelled" example:"completed"`
+	Progress   int    `json:"progress" minimum:"0" maximum:"100" example:"100"`
+	Message    string `json:"message" example:"Completed"`
+	// The number of its latest update.
+	Sequence    int64             `json:"sequence" minimum:"1" example:"3"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable"`
+	Result      json.RawMessage   `json:"result,omitempty" swaggertype:"object"`
+	Error       *callbacks.Error  `json:"error,omitempty"`
+	CreatedAt   time.Time         `json:"created_at" format:"date-time"`
+	UpdatedAt   time.Time         `json:"updated_at" format:"date-time"`
+}
+
+// taskUpdates is what a task has told so far.
+type taskUpdates struct {
+	Items []callbacks.Update `json:"items"`
+}
+
+func showTask(t models.Task) task {
+	return task{
+		TaskID: t.ID, Kind: t.Kind, ResourceID: t.ResourceID, Status: t.Status, Progress: t.Progress, Message: t.Message,
+		Sequence: t.Sequence, Metadata: t.Metadata, CallbackURL: nullable(t.CallbackURL),
+		Result: t.Result, Error: showError(t), CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+	}
+}
+
+// @Summary     Get a task
+// @Description The polling answer. With `wait`, it is given as soon as the task has ended, or when that time is over.
+// @ID          getTask
+// @Tags        tasks
+// @Produce     json
+// @Param       task_id path  string true  "Its id"
+// @Param       wait    query string false "How long to wait for the end, up to 60 seconds" example(10)
+// @Success     200 {object} task
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/tasks/{task_id} [get]
+func (h taskHandlers) get(c *gin.Context) error {
+	q := newQuery(c)
+	wait := q.seconds("wait", maxWait)
+	if err := q.done(); err != nil {
+		return err
+	}
+	t, err := h.tasks.Wait(c.Request.Context(), c.Param("task_id"), wait)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showTask(t))
+}
+
+// @Summary     List the updates of a task
+// @Description Everything that it has told so far, first to last: the bodies of its callbacks.
+// @ID          listTaskUpdates
+// @Tags        tasks
+// @Produce     json
+// @Param       task_id path string true "Its id"
+// @Success     200 {object} taskUpdates
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/tasks/{task_id}/updates [get]
+func (h taskHandlers) updates(c *gin.Context) error {
+	id, err := pathID(c, "task_id")
+	if err != nil {
+		return err
+	}
+	updates, err := h.tasks.Updates(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, struct {
+		Items []json.RawMessage `json:"items"`
+	}{mapItems(updates, func(u models.Update) json.RawMessage { return json.RawMessage(u.Body) })})
+}
