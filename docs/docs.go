@@ -1,0 +1,23 @@
+// Package docs holds the API's contract and shows it.
+//
+//	overlay.yaml    what annotations cannot say: callbacks, links, closed objects
+//	gen/            the generator: annotations and overlay to openapi.yaml
+//	openapi.yaml    the contract (a copy of the file at the top of the module), and as JSON
+//	swagger.json    the same in Swagger 2.0, for older tools; without callbacks
+//	ui/             our part of Swagger UI
+//	contracttest/   holds answers and callbacks against the contract, in tests
+package docs
+
+import _ "embed"
+
+//go:generate go run ./gen
+
+// YAML is the contract, OpenAPI 3.1.
+//
+//go:embed openapi.yaml
+var YAML []byte
+
+// JSON is the contract, OpenAPI 3.1.
+//
+//go:embed openapi.json
+var JSON []byte

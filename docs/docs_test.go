@@ -1,0 +1,93 @@
+package docs_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"petstore/docs"
+)
+
+func TestYAMLIsTheFileAtTheTop(t *testing.T) {
+	t.Parallel()
+	top, err := os.ReadFile("../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(top, docs.YAML) {
+		t.Error("openapi.yaml and docs/openapi.yaml differ: run `go generate ./docs`")
+	}
+}
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestUI(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.Handle("GET /any/prefix/", http.StripPrefix("/any/prefix", docs.UI()))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	page := server.URL + "/any/prefix/"
+
+	resp, html := get(t, page)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(html, "<title>Pet Store API</title>") {
+		t.Fatalf("%s answers %s: %s", page, resp.Status, html)
+	}
+	if policy := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'self';") {
+		t.Errorf("Content-Security-Policy is %q", policy)
+	}
+	links := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(html, -1)
+	if len(links) < 5 {
+		t.Fatalf("the page has only %d links", len(links))
+	}
+	for _, link := range links {
+		if strings.HasPrefix(link[1], "/") || strings.Contains(link[1], "://") {
+			t.Errorf("%s is not relative", link[1])
+		}
+		if resp, _ := get(t, page+link[1]); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", link[1], resp.Status)
+		}
+	}
+	if resp, _ := get(t, page+"nope"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("an unknown file: %s", resp.Status)
+	}
+}
+
+func TestContractFiles(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		serve     http.HandlerFunc
+		mediaType string
+		content   []byte
+	}{
+		{docs.ServeYAML, "application/yaml", docs.YAML},
+		{docs.ServeJSON, "application/json", docs.JSON},
+	}
+	for _, test := range tests {
+		answer := httptest.NewRecorder()
+		test.serve(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := answer.Header().Get("Content-Type"); got != test.mediaType {
+			t.Errorf("Content-Type is %s, want %s", got, test.mediaType)
+		}
+		if !bytes.Equal(answer.Body.Bytes(), test.content) {
+			t.Errorf("%s: other content", test.mediaType)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCurrent fails when an annotation or the overlay was changed and `go generate ./docs` not run.
+func TestCurrent(t *testing.T) {
+	const root = "../.."
+	files, err := generate(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		// A checkout on Windows may have other line ends.
+		if !bytes.Equal(bytes.ReplaceAll(got, []byte("\r\n"), []byte("\n")), want) {
+			t.Errorf("%s is out of date: run `go generate ./docs`", name)
+		}
+	}
+}
+
+func TestOverlayWithoutTargetIsAnError(t *testing.T) {
+	t.Parallel()
+	const document = `{"openapi":"3.1.1","info":{"title":"x","version":"1"},"paths":{}}`
+	const overlay = `
+overlay: 1.1.0
+info: {title: x, version: '1'}
+actions:
+  - target: $.paths['/api/renamed'].post
+    update: {deprecated: true}
+`
+	_, err := applyOverlay([]byte(document), []byte(overlay))
+	if err == nil || !strings.Contains(err.Error(), "/api/renamed") {
+		t.Errorf("error is %v, want one that names the target", err)
+	}
+}
+
+func TestLift(t *testing.T) {
+	t.Parallel()
+	const swagger = `{"swagger":"2.0","info":{"title":"x","version":"1"},"paths":{"/a":{"get":{
+		"produces":["application/json"],"responses":{
+		"200":{"description":"ok","schema":{"type":"string","x-nullable":true}},
+		"404":{"description":"no","schema":{"type":"object"}}}}}}}`
+	lifted, err := liftToV3([]byte(swagger))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"openapi":"3.1.1"`,
+		`"200":{"content":{"application/json":{"schema":{"type":["string","null"]}}}`,
+		`"404":{"content":{"application/problem+json":`,
+	} {
+		if !strings.Contains(string(lifted), want) {
+			t.Errorf("no %s in %s", want, lifted)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	t.Parallel()
+	asYAML, asJSON, err := render([]byte(`{"paths":{"/b":{},"/a":{"get":{"responses":{"200":{"description":"<ok>"}}}}},"openapi":"3.1.1","info":{"version":"1","title":"x"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := generatedNote + `openapi: 3.1.1
+info:
+  title: x
+  version: "1"
+paths:
+  /a:
+    get:
+      responses:
+        "200":
+          description: <ok>
+  /b: {}
+`
+	if string(asYAML) != want {
+		t.Errorf("YAML is\n%s\nwant\n%s", asYAML, want)
+	}
+	if !strings.Contains(string(asJSON), `"description": "<ok>"`) {
+		t.Errorf("JSON is %s", asJSON)
+	}
+}
+
+func TestShortenNames(t *testing.T) {
+	t.Parallel()
+	content, err := shortenNames([]byte(`{"definitions":{"handlers.order":{},"callbacks.Update":{"$ref":"#/definitions/handlers.order"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(string(content)), "")
+	if want := `{"definitions":{"Order":{},"Update":{"$ref":"#/definitions/Order"}}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if _, err := shortenNames([]byte(`{"definitions":{"handlers.order":{},"models.Order":{}}}`)); err == nil {
+		t.Error("two types of one name are no error")
+	}
+}
