@@ -1,6 +1,7 @@
 package callbacks
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"strings"
@@ -127,8 +128,10 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, signature, timestamp, id, article, secret string) {
 		h := http.Header{HeaderWebhookSignature: {signature}, HeaderWebhookTimestamp: {timestamp},
 			HeaderWebhookID: {id}, HeaderSignature: {article}}
-		// The fuzzer has the public vector to start from, and no other way to a right signature.
-		if secret != vectorSecret && Verify(h, []byte(vectorBody), secret, vectorTime) == nil {
+		// The fuzzer starts from the public vector, and has no other way to a right signature.
+		vectorKey, _ := standardKey(vectorSecret)
+		key, _ := standardKey(secret)
+		if !bytes.Equal(key, vectorKey) && Verify(h, []byte(vectorBody), secret, vectorTime) == nil {
 			t.Errorf("forged: %q with %q", h, secret)
 		}
 	})
