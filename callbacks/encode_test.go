@@ -107,7 +107,7 @@ func TestEncodeRefuses(t *testing.T) {
 func TestEncodeAgainstNode(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var raw, encoded [][]byte
-	for range 4000 {
+	for range 3000 {
 		document := randomJSON(random, 5)
 		canonical, err := Encode(json.RawMessage(document))
 		if err != nil {
@@ -126,7 +126,7 @@ func TestEncodeAgainstNode(t *testing.T) {
 func TestUpdateAgainstNode(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var bodies [][]byte
-	for range 4000 {
+	for range 3000 {
 		body, err := Encode(randomUpdate(random))
 		if err != nil {
 			t.Fatal(err)

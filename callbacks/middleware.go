@@ -24,11 +24,18 @@ func Receive(secret string, handle func(ctx context.Context, u Update) error) ht
 	return Middleware(secret)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u, _ := FromContext(r.Context())
 		if err := handle(r.Context(), u); err != nil {
-			http.Error(w, "Not processed", http.StatusInternalServerError)
+			reply(w, http.StatusInternalServerError, "Not processed")
 			return
 		}
-		io.WriteString(w, "OK")
+		reply(w, http.StatusOK, "OK")
 	}))
+}
+
+// reply writes text as the article's receivers do, without a line end.
+func reply(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, text)
 }
 
 type updateKey struct{}
@@ -68,7 +75,7 @@ type receiver struct {
 func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "Method not allowed", http.StatusMethodNotAllowed)
+		reply(w, http.StatusMethodNotAllowed, "Method not allowed")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
@@ -77,12 +84,12 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if Verify(r.Header, body, rc.secret, time.Now()) != nil {
-		http.Error(w, "Invalid signature", http.StatusUnauthorized)
+		reply(w, http.StatusUnauthorized, "Invalid signature")
 		return
 	}
 	var u Update
 	if json.Unmarshal(body, &u) != nil || len(u.CallbackID) > maxID {
-		http.Error(w, "Invalid body", http.StatusBadRequest)
+		reply(w, http.StatusBadRequest, "Invalid body")
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), updateKey{}, u))
@@ -93,10 +100,10 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func refuseBody(w http.ResponseWriter, err error) {
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		http.Error(w, "Body too long", http.StatusRequestEntityTooLarge)
+		reply(w, http.StatusRequestEntityTooLarge, "Body too long")
 		return
 	}
-	http.Error(w, "Invalid body", http.StatusBadRequest)
+	reply(w, http.StatusBadRequest, "Invalid body")
 }
 
 func (rc *receiver) processOnce(w http.ResponseWriter, r *http.Request, id string) {
@@ -107,11 +114,11 @@ func (rc *receiver) processOnce(w http.ResponseWriter, r *http.Request, id strin
 	first, err := rc.processed.begin(r.Context(), id)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "Still being processed", http.StatusServiceUnavailable)
+		reply(w, http.StatusServiceUnavailable, "Still being processed")
 		return
 	}
 	if !first {
-		io.WriteString(w, "Already processed")
+		reply(w, http.StatusOK, "Already processed")
 		return
 	}
 	// Deferred, so that a handler that panics leaves the id open.

@@ -3,25 +3,23 @@ package callbacks
 import (
 	"context"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // once lets each id be processed successfully once, as far back as it remembers.
 type once struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // closed when the processing ends
-	done    map[string]struct{}
-	// ring holds the ids of done in the order they came. When it is full, the oldest, at next, makes room.
-	ring     []string
-	next     int
-	remember int
+	done    *simplelru.LRU[string, struct{}]
 }
 
 func newOnce(remember int) *once {
-	return &once{
-		running:  make(map[string]chan struct{}),
-		done:     make(map[string]struct{}),
-		remember: remember,
+	done, err := simplelru.NewLRU[string, struct{}](remember, nil)
+	if err != nil {
+		panic(err) // remember is a positive constant.
 	}
+	return &once{running: make(map[string]chan struct{}), done: done}
 }
 
 // begin returns true if the caller is to process id, and must then call end; false if it has been processed. While
@@ -44,7 +42,7 @@ func (o *once) begin(ctx context.Context, id string) (bool, error) {
 func (o *once) enter(id string) (running chan struct{}, done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, done := o.done[id]; done {
+	if o.done.Contains(id) {
 		return nil, true
 	}
 	if running := o.running[id]; running != nil {
@@ -60,15 +58,7 @@ func (o *once) end(id string, success bool) {
 	defer o.mu.Unlock()
 	close(o.running[id])
 	delete(o.running, id)
-	if !success {
-		return
+	if success {
+		o.done.Add(id, struct{}{})
 	}
-	o.done[id] = struct{}{}
-	if len(o.ring) < o.remember {
-		o.ring = append(o.ring, id)
-		return
-	}
-	delete(o.done, o.ring[o.next])
-	o.ring[o.next] = id
-	o.next = (o.next + 1) % o.remember
 }
