@@ -145,9 +145,9 @@ func (p *parser) word() []byte {
 func (e *encoder) value(p *parser) error {
 	switch c := p.next(); {
 	case c == '{':
-		return e.nested(p, e.object)
+		return e.object(p)
 	case c == '[':
-		return e.nested(p, e.array)
+		return e.array(p)
 	case c == '"':
 		e.literal(p.stringLiteral())
 	case c == '-' || '0' <= c && c <= '9':
@@ -158,18 +158,20 @@ func (e *encoder) value(p *parser) error {
 	return nil
 }
 
-func (e *encoder) nested(p *parser, write func(*parser) error) error {
+// descend moves past the bracket that opens an array or an object.
+func (e *encoder) descend(p *parser) error {
 	if e.depth == maxDepth {
 		return ErrDepth
 	}
 	e.depth++
 	p.pos++
-	err := write(p)
-	e.depth--
-	return err
+	return nil
 }
 
 func (e *encoder) array(p *parser) error {
+	if err := e.descend(p); err != nil {
+		return err
+	}
 	e.out = append(e.out, '[')
 	for !p.skip(']') {
 		if p.skip(',') {
@@ -179,11 +181,15 @@ func (e *encoder) array(p *parser) error {
 			return err
 		}
 	}
+	e.depth--
 	e.out = append(e.out, ']')
 	return nil
 }
 
 func (e *encoder) object(p *parser) error {
+	if err := e.descend(p); err != nil {
+		return err
+	}
 	object := e.openObject()
 	for !p.skip('}') {
 		p.skip(',')
@@ -197,12 +203,17 @@ func (e *encoder) object(p *parser) error {
 		}
 		e.closeMember()
 	}
+	e.depth--
 	e.closeObject(object)
 	return nil
 }
 
 // number writes a JSON number as Number::toString(JSON.parse(text)) does.
 func (e *encoder) number(text []byte) error {
+	if isSmallInteger(text) {
+		e.out = append(e.out, text...)
+		return nil
+	}
 	f, err := strconv.ParseFloat(string(text), 64)
 	if errors.Is(err, strconv.ErrRange) && math.IsInf(f, 0) {
 		e.out = append(e.out, "null"...) // JSON.parse makes it Infinity, which JSON.stringify writes as null.
@@ -213,6 +224,16 @@ func (e *encoder) number(text []byte) error {
 	}
 	e.float(f)
 	return nil
+}
+
+// isSmallInteger reports whether text is an integer that every engine writes as it stands.
+func isSmallInteger(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) <= 15
 }
 
 func (e *encoder) integer(n int64) {

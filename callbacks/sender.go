@@ -174,16 +174,15 @@ func excerpt(response *http.Response) (string, error) {
 	}
 	buffer := excerptBuffers.Get().(*[maxAnswer]byte)
 	defer excerptBuffers.Put(buffer)
-	n, err := io.ReadFull(response.Body, buffer[:])
-	switch err {
-	case io.EOF, nil:
+	var n int
+	var err error
+	for n < len(buffer) && err == nil {
+		var read int
+		read, err = response.Body.Read(buffer[n:])
+		n += read
+	}
+	if err == io.EOF {
 		err = nil
-	case io.ErrUnexpectedEOF:
-		// ReadFull says so too for a whole body that is shorter than the buffer.
-		_, err = response.Body.Read(buffer[n:])
-		if err == io.EOF {
-			err = nil
-		}
 	}
 	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return "", err

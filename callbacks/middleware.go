@@ -1,0 +1,166 @@
+package callbacks
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// MaxBody is the longest body that [Middleware] reads, in bytes: 1 MiB.
+const MaxBody = 1 << 20
+
+// maxID bounds a callback_id, and with it what remembering it costs.
+const maxID = 256
+
+// Receive returns a handler for a callback URL: [Middleware] around handle. It answers "OK" when handle returns
+// nil. When handle returns an error it answers 500, and the callback will come again.
+func Receive(secret string, handle func(ctx context.Context, u Update) error) http.Handler {
+	return Middleware(secret)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u, _ := FromContext(r.Context())
+		if err := handle(r.Context(), u); err != nil {
+			reply(w, http.StatusInternalServerError, "Not processed")
+			return
+		}
+		reply(w, http.StatusOK, "OK")
+	}))
+}
+
+// reply writes text as the article's receivers do, without a line end.
+func reply(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, text)
+}
+
+type updateKey struct{}
+
+// FromContext returns the update that [Middleware] has verified for this request.
+func FromContext(ctx context.Context) (Update, bool) {
+	u, ok := ctx.Value(updateKey{}).(Update)
+	return u, ok
+}
+
+// Middleware returns net/http middleware that lets a callback through once, verified. It answers by itself:
+//
+//   - 405 to methods other than POST, and 413 to a body longer than [MaxBody]
+//   - 401 "Invalid signature", unless [Verify] finds it good
+//   - 400 "Invalid body", if what was signed isn't an [Update]
+//   - 200 "Already processed" to a callback_id that next has answered with 2xx before
+//
+// A duplicate that comes while the first is still being handled waits for it: if the first fails, the duplicate is
+// handled in its place. An update without a callback_id is never taken for a duplicate.
+//
+// The last 65,536 callback_ids are remembered, in memory. A receiver that must not act twice across a restart, or
+// runs as several processes, also stores the callback_id in the transaction that does its work.
+//
+// next finds the update with [FromContext], and the body unread.
+func Middleware(secret string) func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return &receiver{secret: secret, next: next, processed: newOnce(1 << 16)}
+	}
+}
+
+type receiver struct {
+	secret    string
+	next      http.Handler
+	processed *once
+}
+
+func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		reply(w, http.StatusMethodNotAllowed, "Method not allowed")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		refuseBody(w, err)
+		return
+	}
+	if Verify(r.Header, body, rc.secret, time.Now()) != nil {
+		reply(w, http.StatusUnauthorized, "Invalid signature")
+		return
+	}
+	var u Update
+	if json.Unmarshal(body, &u) != nil || len(u.CallbackID) > maxID {
+		reply(w, http.StatusBadRequest, "Invalid body")
+		return
+	}
+	r = r.WithContext(context.WithValue(r.Context(), updateKey{}, u))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	rc.processOnce(w, r, u.CallbackID)
+}
+
+func refuseBody(w http.ResponseWriter, err error) {
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		reply(w, http.StatusRequestEntityTooLarge, "Body too long")
+		return
+	}
+	reply(w, http.StatusBadRequest, "Invalid body")
+}
+
+func (rc *receiver) processOnce(w http.ResponseWriter, r *http.Request, id string) {
+	if id == "" {
+		rc.next.ServeHTTP(w, r)
+		return
+	}
+	first, err := rc.processed.begin(r.Context(), id)
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		reply(w, http.StatusServiceUnavailable, "Still being processed")
+		return
+	}
+	if !first {
+		reply(w, http.StatusOK, "Already processed")
+		return
+	}
+	// Deferred, so that a handler that panics leaves the id open.
+	watched := &statusWriter{ResponseWriter: w}
+	finished := false
+	defer func() { rc.processed.end(id, finished && watched.accepted()) }()
+	rc.next.ServeHTTP(watched, r)
+	finished = true
+}
+
+// statusWriter notes the status that a handler answers.
+type statusWriter struct {
+	http.ResponseWriter
+	status   int
+	hijacked bool
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 { // 1xx go before the answer.
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(data []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(data)
+}
+
+// Hijack lets a handler take the connection over, which is no answer.
+func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	w.hijacked = err == nil
+	return conn, buffered, err
+}
+
+// Unwrap gives [http.ResponseController] the rest.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// accepted reports whether the answer was 2xx. A handler that writes nothing answers 200.
+func (w *statusWriter) accepted() bool {
+	return !w.hijacked && (w.status == 0 || w.status >= 200 && w.status <= 299)
+}

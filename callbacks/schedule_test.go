@@ -1,0 +1,118 @@
+package callbacks
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestScheduleWaits(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		schedule Schedule
+		attempts int
+		total    time.Duration
+	}{
+		{"development", Development(), 8, 123 * time.Second},
+		{"production", Production(), 9, 37*time.Hour + 35*time.Minute + 5*time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.schedule.Rand = func() float64 { return 0.5 }
+			var total time.Duration
+			attempts := 1
+			for {
+				wait, ok := test.schedule.Next(attempts, 0)
+				if !ok {
+					break
+				}
+				total += wait
+				attempts++
+			}
+			if attempts != test.attempts || total != test.total/2 {
+				t.Errorf("%d attempts, %v with half the jitter", attempts, total)
+			}
+		})
+	}
+}
+
+func TestScheduleNext(t *testing.T) {
+	schedule := Schedule{Waits: []time.Duration{time.Second, time.Minute}}
+	tests := []struct {
+		attempts   int
+		retryAfter time.Duration
+		random     float64
+		wait       time.Duration
+		ok         bool
+	}{
+		{0, 0, 0.5, 0, true},
+		{1, 0, 0, 0, true},
+		{1, 0, 0.25, 250 * time.Millisecond, true},
+		{2, 0, 0.5, 30 * time.Second, true},
+		{1, 2 * time.Second, 0, 2 * time.Second, true},
+		{1, 2 * time.Second, 0.5, 2500 * time.Millisecond, true},
+		{1, -time.Hour, 0, 0, true},
+		{3, 0, 0, 0, false},
+		{3, time.Hour, 0, 0, false},
+	}
+	for _, test := range tests {
+		schedule.Rand = func() float64 { return test.random }
+		wait, ok := schedule.Next(test.attempts, test.retryAfter)
+		if wait != test.wait || ok != test.ok {
+			t.Errorf("Next(%d, %v) with %v: %v, %v", test.attempts, test.retryAfter, test.random, wait, ok)
+		}
+	}
+}
+
+func TestScheduleFullJitter(t *testing.T) {
+	schedule := Development()
+	low, high := time.Hour, time.Duration(0)
+	for range 1000 {
+		wait, _ := schedule.Next(7, 0)
+		low, high = min(low, wait), max(high, wait)
+	}
+	if low < 0 || low > 6*time.Second || high > 60*time.Second || high < 54*time.Second {
+		t.Errorf("1,000 waits lay between %v and %v", low, high)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tests := []struct {
+		status int
+		value  string
+		want   time.Duration
+	}{
+		{503, "120", 2 * time.Minute},
+		{429, " 1 ", time.Second},
+		{503, "0", 0},
+		{503, "86401", 24 * time.Hour},
+		{503, "99999999999999999999999999", 24 * time.Hour},
+		{503, "-1", 0},
+		{503, "1.5", 0},
+		{503, "soon", 0},
+		{503, "", 0},
+		{503, "Sun, 01 Mar 2026 12:00:30 GMT", 30 * time.Second},
+		{503, "Sunday, 01-Mar-26 12:00:30 GMT", 30 * time.Second},
+		{503, "Sun Mar  1 12:00:30 2026", 30 * time.Second},
+		{503, "Sun, 01 Mar 2026 11:00:00 GMT", 0},
+		{503, "Sun, 01 Mar 2099 11:00:00 GMT", 24 * time.Hour},
+		{500, "120", 0},
+		{200, "120", 0},
+		{301, "120", 0},
+	}
+	for _, test := range tests {
+		if got := retryAfter(test.status, http.Header{"Retry-After": {test.value}}, now); got != test.want {
+			t.Errorf("%d %q: got %v, want %v", test.status, test.value, got, test.want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("120")
+	f.Add("Sun, 01 Mar 2026 12:00:30 GMT")
+	f.Fuzz(func(t *testing.T, value string) {
+		if got := retryAfter(503, http.Header{"Retry-After": {value}}, time.Now()); got < 0 || got > maxRetryAfter {
+			t.Errorf("%q: %v", value, got)
+		}
+	})
+}

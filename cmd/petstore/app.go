@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/callbacks/receiver"
+	"petstore/handlers"
+	"petstore/models"
+	"petstore/services"
+)
+
+// App is the whole server, put together. Tests start one on port 0 with a
+// temporary database, and talk to its URL.
+type App struct {
+	config Config
+	out    io.Writer
+
+	store    *models.Store
+	sender   *callbacks.Sender
+	hub      *services.Hub
+	queue    *services.Queue
+	receiver *receiver.Receiver
+
+	servers []*server
+	failed  chan error
+}
+
+// server is an http.Server and where it listens.
+type server struct {
+	*http.Server
+	listener net.Listener
+}
+
+// New opens the database and the ports, and wires everything. Nothing runs
+// before Start.
+func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
+	a := &App{config: cfg, out: out, failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close(ctx))
+		}
+	}()
+	if a.store, err = models.Open(ctx, cfg.DatabaseURL); err != nil {
+		return nil, err
+	}
+	if err = a.listenReceiver(); err != nil {
+		return nil, err
+	}
+	return a, a.wire(ctx)
+}
+
+// wire joins the rooms: store, services, handlers.
+func (a *App) wire(ctx context.Context) error {
+	cfg := a.config
+	schedule := callbacks.Development()
+	if cfg.production() {
+		schedule = callbacks.Production()
+	}
+	a.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !cfg.production()})
+	a.hub = services.NewHub()
+	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
+	tasks := services.NewTasks(a.store, a.hub, courier)
+	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
+	var err error
+	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
+		return err
+	}
+	products := services.NewProducts(a.store)
+	if err := products.Seed(ctx); err != nil {
+		return fmt.Errorf("seeding the catalogue: %w", err)
+	}
+	return a.listen(cfg.Addr, handlers.New(handlers.Config{
+		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
+		Deliveries: services.NewDeliveries(a.store), Health: a.store,
+		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
+	}))
+}
+
+func (a *App) listenReceiver() error {
+	if a.config.ReceiverAddr == "" || a.config.production() {
+		return nil
+	}
+	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out})
+	return a.listen(a.config.ReceiverAddr, a.receiver)
+}
+
+func (a *App) listen(addr string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	a.servers = append(a.servers, &server{listener: listener, Server: &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}})
+	return nil
+}
+
+// Start takes up what an earlier process left behind, and serves.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.queue.Start(ctx); err != nil {
+		return err
+	}
+	for _, s := range a.servers {
+		go func() {
+			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+				a.failed <- fmt.Errorf("serving %s: %w", s.listener.Addr(), err)
+			}
+		}()
+	}
+	return nil
+}
+
+// Failed tells if a server stopped by itself.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// URL is where the API is.
+func (a *App) URL() string { return urlOf(a.servers[len(a.servers)-1].listener.Addr()) }
+
+// ReceiverURL is where the sample receiver is, "" if there is none.
+func (a *App) ReceiverURL() string {
+	if a.receiver == nil {
+		return ""
+	}
+	return urlOf(a.servers[0].listener.Addr())
+}
+
+// Close stops in the order in which work flows: no more requests, then no more
+// jobs, then nobody to call back or to tell, then the database. What is
+// unfinished is in the database, and resumed at the next start. It may be called
+// on an App that was never started, or only half made.
+func (a *App) Close(ctx context.Context) error {
+	var errs []error
+	if len(a.servers) > 0 {
+		errs = append(errs, a.stopServer(ctx, a.servers[len(a.servers)-1]))
+	}
+	if a.queue != nil {
+		errs = append(errs, a.queue.Stop(ctx))
+	}
+	if a.receiver != nil {
+		a.receiver.Close()
+	}
+	for _, s := range a.servers {
+		errs = append(errs, a.stopServer(ctx, s))
+	}
+	if a.sender != nil {
+		a.sender.Close()
+	}
+	if a.hub != nil {
+		a.hub.Close()
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) stopServer(ctx context.Context, s *server) error {
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.Server.Close()
+	}
+	if closed := s.listener.Close(); err == nil && !errors.Is(closed, net.ErrClosed) {
+		err = closed
+	}
+	return err
+}
+
+// greeting says what runs where, and what to try first.
+func (a *App) greeting() string {
+	text := fmt.Sprintf("Petstore listens at %s, its API is described at %s/docs/\n", a.URL(), a.URL())
+	if a.receiver == nil {
+		return text
+	}
+	return text + fmt.Sprintf(`The sample receiver listens at %[2]s and prints every callback here. Try:
+
+  curl -i %[1]s/api/orders -H 'Content-Type: application/json' \
+       -d '{"product":"dog-food","callback_url":"%[2]s/callbacks/order-status"}'
+
+`, a.URL(), a.ReceiverURL())
+}

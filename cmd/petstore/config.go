@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/peterbourgon/ff/v3"
+
+	"petstore/callbacks"
+)
+
+// Config is what can be set, by flag or by the environment variable of the same
+// name: -step-delay, STEP_DELAY. The defaults need nothing else.
+type Config struct {
+	Addr           string        // where the API listens
+	DatabaseURL    string        // an SQLite file, or postgres://
+	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
+	CallbackSecret string        // what callbacks are signed with
+	StepDelay      time.Duration // how long packing one item takes
+	Env            string        // development or production
+}
+
+const (
+	envDevelopment = "development"
+	envProduction  = "production"
+)
+
+func (c Config) production() bool { return c.Env == envProduction }
+
+// readConfig reads flags, then the environment, and checks what it got.
+func readConfig(args []string) (Config, error) {
+	var c Config
+	fs := flag.NewFlagSet("petstore", flag.ContinueOnError)
+	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
+	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file")
+	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
+	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
+	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
+	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
+	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
+		return Config{}, err
+	}
+	if fs.NArg() > 0 {
+		return Config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	return c, c.check()
+}
+
+func (c Config) check() error {
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return fmt.Errorf("ADDR %q: want host:port", c.Addr)
+	}
+	if _, _, err := net.SplitHostPort(c.ReceiverAddr); c.ReceiverAddr != "" && err != nil {
+		return fmt.Errorf("RECEIVER_ADDR %q: want host:port, or nothing", c.ReceiverAddr)
+	}
+	if err := callbacks.CheckSecret(c.CallbackSecret); err != nil {
+		return fmt.Errorf("CALLBACK_SECRET: %w", err)
+	}
+	if c.StepDelay < 0 || c.StepDelay > time.Hour {
+		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
+	}
+	switch c.Env {
+	case envDevelopment:
+		return nil
+	case envProduction:
+		if c.CallbackSecret == callbacks.DevelopmentSecret {
+			return errors.New("CALLBACK_SECRET: production needs a secret of your own, for example from: openssl rand -base64 32")
+		}
+		return nil
+	}
+	return fmt.Errorf("ENV %q: want %s or %s", c.Env, envDevelopment, envProduction)
+}
+
+// urlOf is the URL of a listener.
+func urlOf(addr net.Addr) string { return (&url.URL{Scheme: "http", Host: addr.String()}).String() }

@@ -1,0 +1,65 @@
+// Command petstore is the server: the API, its workers, and in development the
+// sample receiver of callbacks.
+//
+//	@title       Pet Store API
+//	@version     1.0
+//	@description An API that accepts slow work, answers at once, and calls back: signed, in order, and without losing one.
+//	@license.name MIT
+//	@BasePath    /
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// stopTimeout bounds how long a stop may take; what is unfinished then is
+// resumed at the next start.
+const stopTimeout = 20 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "petstore:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	cfg, err := readConfig(args)
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	app, err := New(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		err = errors.Join(err, app.Close(stopping))
+	}()
+	if err := app.Start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprint(out, app.greeting())
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out, "Stopping: running work may finish, the rest is resumed at the next start.")
+		return nil
+	case err := <-app.Failed():
+		return err
+	}
+}
