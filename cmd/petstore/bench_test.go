@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// clients is how many clients place orders at the same time.
+const clients = 64
+
+// BenchmarkOrders measures the whole way: an order is POSTed, processed, and its
+// last callback received. Each client places its next order when it has been
+// called back for the one before. Client and receiver share the machine with
+// the server, which is a process of its own.
+func BenchmarkOrders(b *testing.B) {
+	server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+	load := newLoad(b, server.url, clients)
+	load.place(b, 500) // warm up
+	cpu := server.cpu()
+	b.ResetTimer()
+	latencies := load.place(b, b.N)
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
+	b.ReportMetric(milliseconds(server.cpu()-cpu)/float64(b.N), "cpu-ms/order")
+	b.ReportMetric(milliseconds(quantile(latencies, 0.5)), "p50-ms")
+	b.ReportMetric(milliseconds(quantile(latencies, 0.99)), "p99-ms")
+	b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
+}
+
+// BenchmarkIdle measures one order at a time on a server with nothing else to do.
+func BenchmarkIdle(b *testing.B) {
+	server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+	load := newLoad(b, server.url, 1)
+	load.place(b, 20)
+	b.ResetTimer()
+	latencies := load.place(b, b.N)
+	b.StopTimer()
+	b.ReportMetric(milliseconds(quantile(latencies, 0.5)), "p50-ms")
+	b.ReportMetric(milliseconds(quantile(latencies, 0.95)), "p95-ms")
+}
+
+// load places orders and receives their callbacks.
+type load struct {
+	url      string
+	clients  int
+	http     *http.Client
+	receiver *httptest.Server
+	waiting  sync.Map // order id → chan struct{}
+}
+
+func newLoad(tb testing.TB, url string, n int) *load {
+	l := &load{url: url, clients: n}
+	l.receiver = httptest.NewServer(http.HandlerFunc(l.receive))
+	transport := &http.Transport{MaxIdleConnsPerHost: n}
+	l.http = &http.Client{Transport: transport}
+	tb.Cleanup(func() {
+		l.receiver.Close()
+		transport.CloseIdleConnections()
+	})
+	return l
+}
+
+func (l *load) receive(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var update struct {
+		Status   string            `json:"status"`
+		Metadata map[string]string `json:"metadata"`
+	}
+	if json.Unmarshal(body, &update) == nil && update.Status != "processing" {
+		if done, ok := l.waiting.LoadAndDelete(update.Metadata["n"]); ok {
+			close(done.(chan struct{}))
+		}
+	}
+	_, _ = io.WriteString(w, "OK")
+}
+
+// place places n orders and returns how long each took from POST to callback.
+func (l *load) place(tb testing.TB, n int) []time.Duration {
+	tb.Helper()
+	latencies := make([]time.Duration, n)
+	next := make(chan int)
+	var group sync.WaitGroup
+	for range l.clients {
+		group.Go(func() {
+			for i := range next {
+				var err error
+				if latencies[i], err = l.one(i); err != nil {
+					tb.Error(err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	if tb.Failed() {
+		tb.FailNow()
+	}
+	return latencies
+}
+
+func (l *load) one(i int) (time.Duration, error) {
+	name := fmt.Sprintf("%d-%d", time.Now().UnixNano(), i)
+	done := make(chan struct{})
+	l.waiting.Store(name, done)
+	body := fmt.Sprintf(`{"product":"dog-food","callback_url":"%s/callbacks","metadata":{"n":"%s"}}`, l.receiver.URL, name)
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/api/orders", bytes.NewReader([]byte(body)))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := l.http.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	if err != nil || res.StatusCode != http.StatusAccepted {
+		return 0, fmt.Errorf("POST /api/orders: %s %s %w", res.Status, answer, err)
+	}
+	select {
+	case <-done:
+		return time.Since(start), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("order %s was not called back in time", answer)
+	}
+}
+
+func quantile(d []time.Duration, q float64) time.Duration {
+	d = slices.Sorted(slices.Values(d))
+	return d[int(q*float64(len(d)-1))]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asServer makes the test binary behave as the petstore command: tests that
+// kill the server, and benchmarks that measure it alone, need a process.
+const asServer = "PETSTORE_TEST_AS_SERVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" {
+		serveProfiled()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serveProfiled is main, with a CPU profile if CPU_PROFILE names a file for it.
+func serveProfiled() {
+	if name := os.Getenv("CPU_PROFILE"); name != "" {
+		file, err := os.Create(name)
+		if err == nil {
+			err = pprof.StartCPUProfile(file)
+		}
+		if err != nil {
+			panic(err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	main()
+}
+
+// process is a server in a process of its own.
+type process struct {
+	tb     testing.TB
+	cmd    *exec.Cmd
+	url    string
+	output *lines
+}
+
+// startProcess starts a server with the given settings and waits until it listens.
+func startProcess(tb testing.TB, settings ...string) *process {
+	tb.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), append([]string{asServer + "=1", "ADDR=127.0.0.1:0", "RECEIVER_ADDR="}, settings...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	p := &process{tb: tb, cmd: cmd, output: &lines{found: make(chan string, 1)}}
+	go p.output.read(out)
+	tb.Cleanup(p.stop)
+	select {
+	case p.url = <-p.output.found:
+	case <-time.After(20 * time.Second):
+		tb.Fatal("the server did not say where it listens")
+	}
+	if p.url == "" {
+		tb.Fatalf("the server ended before it listened:\n%s", p.output.text())
+	}
+	return p
+}
+
+// kill ends the process as a power cut would.
+func (p *process) kill() { p.end(syscall.SIGKILL) }
+
+// stop ends the process as an operator would.
+func (p *process) stop() { p.end(syscall.SIGTERM) }
+
+func (p *process) end(signal syscall.Signal) {
+	if p.cmd.ProcessState != nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(signal)
+	_ = p.cmd.Wait()
+}
+
+// cpu is the processor time that the process has used.
+func (p *process) cpu() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	// Fields are counted after the command's name, which is in parentheses:
+	// user and system time are the 12th and 13th, in hundredths of a second.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// resident is the memory that the process holds now, in bytes.
+func (p *process) resident() int {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	kib, _ := strconv.Atoi(regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindStringSubmatch(string(status))[1])
+	return kib << 10
+}
+
+// lines keeps what a server prints, and finds its URL in it.
+type lines struct {
+	found chan string
+	kept  []string
+}
+
+var listensAt = regexp.MustCompile(`^Petstore listens at (http://[^,]+),`)
+
+func (l *lines) read(r io.Reader) {
+	defer close(l.found)
+	scanner := bufio.NewScanner(r)
+	told := false
+	for scanner.Scan() {
+		if len(l.kept) < 100 {
+			l.kept = append(l.kept, scanner.Text())
+		}
+		if m := listensAt.FindStringSubmatch(scanner.Text()); m != nil && !told {
+			told = true
+			l.found <- m[1]
+		}
+	}
+}
+
+func (l *lines) text() string { return strings.Join(l.kept, "\n") }
+
+func tempDatabase(tb testing.TB) string { return filepath.Join(tb.TempDir(), "petstore.db") }
+
