@@ -23,6 +23,7 @@ func TestEncode(t *testing.T) {
 		want string
 	}{
 		{"nil", nil, `null`},
+		{"nil update", (*Update)(nil), `null`},
 		{"white space", raw(" { \"a\" :\t[ 1 ,\n2 ] , \"b\" : { } , \"c\":[ ] , \"d\": true }\r\n"), `{"a":[1,2],"b":{},"c":[],"d":true}`},
 		{"no HTML escapes", "<a href='x'>&</a>", `"<a href='x'>&</a>"`},
 		{"line separators are raw", "\u2028\u2029", "\"\u2028\u2029\""},
