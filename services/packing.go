@@ -42,7 +42,7 @@ type packed struct {
 }
 
 func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (any, error) {
-	order, err := models.FindOrder(p.store.Read(ctx), task.ResourceID)
+	order, err := models.FindOrderToPack(p.store.Read(ctx), task.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
 	if task.Status == models.StatusCompleted {
 		return nil
 	}
-	order, err := models.FindOrder(tx.DB, task.ResourceID)
+	order, err := models.FindOrderToPack(tx.DB, task.ResourceID)
 	if err != nil || !order.Reserved {
 		return err
 	}
