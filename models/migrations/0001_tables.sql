@@ -46,7 +46,6 @@ CREATE TABLE orders (
 	task_id    TEXT NOT NULL REFERENCES tasks (id),
 	total      INTEGER NOT NULL,
 	currency   TEXT NOT NULL,
-	reserved   BOOLEAN NOT NULL,
 	created_at DATETIME NOT NULL,
 	updated_at DATETIME NOT NULL
 ) WITHOUT ROWID;
