@@ -12,8 +12,9 @@ func (s *session) beat() {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-	case s.awaitingPong && len(s.in) >= maxInbound:
-		// Our handlers are behind and nothing is being read: the pong may be here already.
+	case s.awaitingPong && (s.heard || s.pausedLocked()):
+		// The pong may be waiting behind what we haven't read yet.
+		s.heard = false
 		s.heartbeat.Reset(opts.PingTimeout)
 	case s.awaitingPong:
 		s.dropLocked(ReasonPingTimeout)
@@ -23,7 +24,7 @@ func (s *session) beat() {
 		}
 		s.heartbeat.Reset(opts.PingInterval)
 	case s.sendLocked(pingPacket):
-		s.awaitingPong = true
+		s.awaitingPong, s.heard = true, false
 		s.heartbeat.Reset(opts.PingTimeout)
 	}
 }

@@ -46,13 +46,16 @@ func (s *session) queue(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastEvent = time.Now()
-	for len(s.in) >= maxInbound && !s.closed {
+	for s.pausedLocked() && !s.closed {
 		s.space.Wait()
 	}
 	if !s.closed {
 		s.postLocked(f)
 	}
 }
+
+// pausedLocked reports whether the client has to wait for the handlers.
+func (s *session) pausedLocked() bool { return len(s.in) >= maxInbound }
 
 // post is queue for the server's own work, which may come from a handler.
 func (s *session) post(f func()) {
@@ -87,6 +90,7 @@ func (s *session) next() func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.in) > 0 {
+		s.heard = s.heard || s.pausedLocked()
 		f := s.in[0]
 		s.in[0] = nil
 		s.in = s.in[1:]

@@ -70,6 +70,7 @@ type session struct {
 
 	heartbeat    *time.Timer // to the next ping or, awaitingPong, to giving up
 	awaitingPong bool
+	heard        bool        // something has come since the last ping, or could not be read
 	lonely       *time.Timer // runs while sockets is empty
 }
 
@@ -152,6 +153,7 @@ func (s *session) receive(text []byte) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.heard = true
 	return !s.closed
 }
 
