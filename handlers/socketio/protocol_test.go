@@ -280,6 +280,32 @@ func TestUpgradeWithoutWaiting(t *testing.T) {
 	w.expect(`42["auth",{}]`)
 }
 
+// The client does not poll any more once it has had 3probe: a session that ends
+// then has to tell it on the WebSocket.
+func TestCloseDuringUpgrade(t *testing.T) {
+	c := newRaw(t, socketio.Options{})
+	sid := c.open()
+	w := c.dial(strings.Replace(sid, "polling", "websocket", 1))
+	w.send("2probe")
+	w.expect("3probe")
+	c.post(sid, "40", 200, "ok")
+	closed := background(func() { shutdown(t, c.srv) })
+	for status := 0; status != 400; { // until the session has ended
+		status, _, _ = c.do("GET", sid, "", nil)
+	}
+	w.send("5")
+	packet, err := w.read()
+	for ; err == nil; packet, err = w.read() {
+		if !strings.HasPrefix(packet, "40{") {
+			t.Errorf("received %q", packet)
+		}
+	}
+	if status := websocket.CloseStatus(err); status != websocket.StatusGoingAway {
+		t.Error(err)
+	}
+	closed()
+}
+
 func TestFailedUpgrade(t *testing.T) {
 	c := newRaw(t, socketio.Options{UpgradeTimeout: 50 * time.Millisecond})
 	c.srv.Namespace("/").OnConnect(echo)

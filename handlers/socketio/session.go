@@ -195,7 +195,10 @@ func (s *session) endLocked(reason Reason) bool {
 	for _, socket := range s.sockets {
 		socket.cancel()
 	}
-	if s.probe != nil {
+	switch {
+	case s.probed: // the client has stopped polling: see switchTo
+		s.probe.expire()
+	case s.probe != nil:
 		s.srv.wg.Go(s.probe.cut)
 	}
 	s.wakeLocked()
@@ -204,12 +207,14 @@ func (s *session) endLocked(reason Reason) bool {
 	return true
 }
 
-// cut breaks the connection of a session that is closing too slowly.
+// cut breaks the connections of a session that is closing too slowly.
 func (s *session) cut() {
 	s.mu.Lock()
-	ws := s.ws
+	conns := []*wsConn{s.ws, s.probe}
 	s.mu.Unlock()
-	if ws != nil {
-		ws.cut()
+	for _, ws := range conns {
+		if ws != nil {
+			ws.cut()
+		}
 	}
 }

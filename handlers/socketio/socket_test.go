@@ -477,3 +477,7 @@ func TestNamespaceName(t *testing.T) {
 }
 
 var _ http.Handler = (*socketio.Server)(nil)
+
+func contextWithTimeout(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}

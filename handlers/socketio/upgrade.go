@@ -27,10 +27,10 @@ func (s *session) beginUpgrade(ws *wsConn) bool {
 // it, and then reads from ws. Source: engine.io-protocol, "Upgrade".
 func (s *session) upgrade(ws *wsConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.srv.opts.UpgradeTimeout)
-	done := expect(ctx, ws, probePing) && s.grant(ctx, ws) &&
-		expect(ctx, ws, upgradePacket) && s.switchTo(ws)
+	agreed := expect(ctx, ws, probePing) && s.grant(ctx, ws) && expect(ctx, ws, upgradePacket)
 	cancel()
-	if done {
+	if agreed {
+		s.switchTo(ws)
 		s.read(ws)
 		return
 	}
@@ -59,19 +59,16 @@ func (s *session) grant(ctx context.Context, ws *wsConn) bool {
 
 // switchTo makes ws the transport. By now the client has had the answers to its
 // last GET and POST: what it sends next comes after what it has sent, and what
-// is still queued here comes after what it has received.
-func (s *session) switchTo(ws *wsConn) bool {
+// is still queued here comes after what it has received. Of a session that has
+// been closed meanwhile, the client learns on ws, the only place where it looks.
+func (s *session) switchTo(ws *wsConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
 	if s.poll != nil { // it should have ended; it will be answered 400
 		s.wakeLocked()
 	}
 	s.ws, s.probe, s.probed = ws, nil, false
-	if len(s.out) > 0 {
+	if s.closed || len(s.out) > 0 {
 		s.wakeLocked()
 	}
-	return true
 }

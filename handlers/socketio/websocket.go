@@ -61,7 +61,7 @@ func (s *Server) openWebSocket(ws *wsConn) {
 
 // read receives the session's packets from ws until the connection ends.
 func (s *session) read(ws *wsConn) {
-	defer ws.conn.CloseNow()
+	defer func() { _ = ws.conn.CloseNow() }()
 	for {
 		typ, data, err := ws.conn.Read(context.Background())
 		switch {
