@@ -96,6 +96,7 @@ var malformedMessages = []string{
 	`4{"message":"no"}`,
 	`5["foo"]`, `50-["foo"]`, `511-["foo"]`, `5-["foo"]`, `5x-["foo"]`, `51["foo"]`, "6", "61-[]",
 	"0/" + strings.Repeat("n", maxNamespace),
+	`2["foo"` + strings.Repeat(",1", maxArgs+1) + "]",
 }
 
 func TestDecodeMalformedMessage(t *testing.T) {

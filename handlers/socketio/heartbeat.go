@@ -20,7 +20,7 @@ func (s *session) beat() {
 		s.dropLocked(ReasonPingTimeout)
 	case s.idleLocked():
 		for _, socket := range s.sockets {
-			s.postLocked(func() { socket.disconnect(ReasonIdle) })
+			s.postLocked(task{run: func() { socket.disconnect(ReasonIdle) }})
 		}
 		s.heartbeat.Reset(opts.PingInterval)
 	case s.sendLocked(pingPacket):

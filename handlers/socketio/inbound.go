@@ -21,13 +21,13 @@ func (s *session) receiveMessage(data []byte) {
 			socket.acknowledged(m)
 		}
 	case messageConnect:
-		s.queue(func() { s.connect(m) })
+		s.queue(len(data), func() { s.connect(m) })
 	case messageDisconnect:
-		s.queue(func() { s.withSocket(m, func(socket *Socket) { socket.finish(ReasonClientDisconnect) }) })
+		s.queue(len(data), func() { s.withSocket(m, func(socket *Socket) { socket.finish(ReasonClientDisconnect) }) })
 	case messageBinaryEvent:
-		s.queue(func() { s.withSocket(m, (*Socket).refuseBinary) })
+		s.queue(len(data), func() { s.withSocket(m, (*Socket).refuseBinary) })
 	case messageEvent:
-		s.queue(func() { s.withSocket(m, func(socket *Socket) { socket.handle(m) }) })
+		s.queue(len(data), func() { s.withSocket(m, func(socket *Socket) { socket.handle(m) }) })
 	}
 }
 
@@ -40,9 +40,15 @@ func (s *session) receiveBinary() {
 	s.skip--
 }
 
+// A task is one piece of the work of a session, which handles size bytes of input.
+type task struct {
+	run  func()
+	size int
+}
+
 // queue appends f to the work of the session, and waits while there is too much
 // of it: so a client that sends faster than we handle is slowed down by its transport.
-func (s *session) queue(f func()) {
+func (s *session) queue(size int, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastEvent = time.Now()
@@ -50,25 +56,28 @@ func (s *session) queue(f func()) {
 		s.space.Wait()
 	}
 	if !s.closed {
-		s.postLocked(f)
+		s.postLocked(task{f, size})
 	}
 }
 
 // pausedLocked reports whether the client has to wait for the handlers.
-func (s *session) pausedLocked() bool { return len(s.in) >= maxInbound }
+func (s *session) pausedLocked() bool {
+	return len(s.in) >= maxInbound || s.inBytes >= s.srv.opts.MaxPayload
+}
 
 // post is queue for the server's own work, which may come from a handler.
 func (s *session) post(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.postLocked(f)
+	s.postLocked(task{run: f})
 }
 
-func (s *session) postLocked(f func()) {
+func (s *session) postLocked(t task) {
 	if s.ended {
 		return
 	}
-	s.in = append(s.in, f)
+	s.in = append(s.in, t)
+	s.inBytes += t.size
 	s.workLocked()
 }
 
@@ -91,14 +100,15 @@ func (s *session) next() func() {
 	defer s.mu.Unlock()
 	if len(s.in) > 0 {
 		s.heard = s.heard || s.pausedLocked()
-		f := s.in[0]
-		s.in[0] = nil
+		t := s.in[0]
+		s.in[0] = task{}
+		s.inBytes -= t.size
 		s.in = s.in[1:]
 		if len(s.in) == 0 {
 			s.in = nil // an idle session keeps no buffer
 		}
 		s.space.Signal()
-		return f
+		return t.run
 	}
 	if s.closed && !s.ended {
 		s.ended = true

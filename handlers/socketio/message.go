@@ -28,6 +28,7 @@ const (
 
 	maxNamespace   = 256 // bytes in a namespace's name
 	maxAckDigits   = 15  // digits that a JavaScript number holds exactly
+	maxArgs        = 256 // arguments of one event: each costs more memory than it has bytes
 	maxAttachments = 10  // binary attachments of one packet, as in the reference parser
 	noID           = -1
 )
@@ -123,9 +124,18 @@ func (m *message) decodeAuth(payload []byte) error {
 }
 
 func (m *message) decodeArgs(payload []byte) error {
-	// null decodes into a slice without an error, but is no array.
-	if len(payload) == 0 || payload[0] != '[' || json.Unmarshal(payload, &m.args) != nil {
+	if len(payload) == 0 || payload[0] != '[' || !json.Valid(payload) {
 		return errMessage
+	}
+	m.args = []json.RawMessage{}
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	_, _ = dec.Token() // the bracket; what is valid gives no errors
+	for dec.More() {
+		var arg json.RawMessage
+		if len(m.args) > maxArgs || dec.Decode(&arg) != nil { // an event's name comes on top
+			return errMessage
+		}
+		m.args = append(m.args, arg)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func answerSequence(s *socketio.Socket, seen func()) {
 
 func runNode(t *testing.T, scenario, url string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", "client.mjs", scenario, url)
 	node.Dir = nodeDir
@@ -158,7 +158,7 @@ func TestNodeClientReconnects(t *testing.T) {
 	address := listener.Addr().String()
 	go web.Serve(listener)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", "client.mjs", "reconnect", "http://"+address)
 	node.Dir, node.Stderr = nodeDir, os.Stderr

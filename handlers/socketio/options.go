@@ -29,7 +29,9 @@ type Options struct {
 	IdleTimeout time.Duration
 
 	// MaxPayload bounds, in bytes, a WebSocket message and a polling body from a
-	// client; it is told to the client. Default 1,000,000, as in the reference server.
+	// client; it is told to the client. Reading from a client pauses when so much
+	// (or 64 events) waits for its handlers. Default 1,000,000, as in the reference
+	// server.
 	MaxPayload int
 
 	// MaxPackets bounds the packets in one polling body. Default 20,000: the

@@ -58,7 +58,8 @@ type session struct {
 	flushing bool // a goroutine is writing to ws
 
 	// Incoming messages, as functions that handle them.
-	in      []func()
+	in      []task
+	inBytes int
 	space   sync.Cond // in has become shorter, or the session closed
 	working bool      // a goroutine is running them
 	ended   bool      // its last run is over or has begun

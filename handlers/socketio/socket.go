@@ -16,7 +16,8 @@ var ErrDisconnected = errors.New("socketio: socket is disconnected")
 var ErrBinary = errors.New("socketio: binary acknowledgement is not supported")
 
 // A Handler handles an event from a client. Its arguments are the JSON texts that
-// the client sent after the event's name.
+// the client sent after the event's name, 256 at most; they are valid JSON, but
+// their number and types are the client's choice.
 type Handler func(args []json.RawMessage, ack Ack)
 
 // Ack answers an event. Only its first call counts; if the client wants no
