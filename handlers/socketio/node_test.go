@@ -198,7 +198,7 @@ func expectLine(t *testing.T, lines *bufio.Scanner, prefix string) {
 // shutdown closes srv, which must not need its whole time.
 func shutdown(t *testing.T, srv *socketio.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), long)
 	defer cancel()
 	if err := srv.Close(ctx); err != nil {
 		t.Error(err)
