@@ -129,21 +129,40 @@ func SupersedeDelivery(tx *Tx, id string) error {
 	return nil
 }
 
-// SaveAttempt stores an attempt and the state that it leaves d in. A delivery
-// that was superseded while the attempt was under way stays so, unless the
-// attempt has succeeded.
-func SaveAttempt(tx *Tx, d *Delivery, a *Attempt) error {
+// SaveAttempt stores an attempt, gives it its number, and stores the state that
+// it leaves d in. due is the NextAttemptAt that d had when the attempt began:
+// should the delivery have been superseded, renewed or delivered by another
+// attempt since, a failure changes that state no more, and ours is false.
+func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
 	d.UpdatedAt = Now()
-	err := tx.Create(a).Error
+	if d.Status == DeliveryDelivered {
+		ours = true
+		err = tx.Raw(`UPDATE deliveries SET attempts = attempts + 1, round = ?, status = 'delivered', status_code = ?, error = ?,
+			next_attempt_at = NULL, delivered_at = ?, updated_at = ? WHERE id = ? RETURNING attempts`,
+			d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Row().Scan(&a.Number)
+	} else {
+		ours, err = saveFailure(tx, d, a, due)
+	}
 	if err == nil {
-		err = tx.Exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
-			status = CASE WHEN status = 'superseded' AND ? <> 'delivered' THEN status ELSE ? END WHERE id = ?`,
-			d.Attempts, d.Round, d.StatusCode, d.Error, d.UpdatedAt, d.DeliveredAt, d.NextAttemptAt, d.Status, d.Status, d.ID).Error
+		err = tx.Create(a).Error
 	}
 	if err != nil {
-		return fmt.Errorf("storing attempt %d of delivery %s: %w", a.Number, d.ID, err)
+		return false, fmt.Errorf("storing an attempt of delivery %s: %w", d.ID, err)
 	}
-	return nil
+	d.Attempts = a.Number
+	return ours, nil
+}
+
+func saveFailure(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
+	res := tx.Exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?
+		WHERE id = ? AND status = 'pending' AND next_attempt_at = ?`,
+		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, due)
+	if res.Error != nil {
+		return false, res.Error
+	}
+	err = tx.Raw("UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
+		d.UpdatedAt, d.ID).Row().Scan(&a.Number)
+	return res.RowsAffected == 1, err
 }
 
 // RenewDelivery makes a delivery pending again, due now, with all its retries.

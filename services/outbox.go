@@ -27,22 +27,29 @@ func newOutbox(ctx context.Context, courier *Courier) *outbox {
 	return &outbox{ctx: ctx, courier: courier, lanes: map[string]*lane{}}
 }
 
-// supersede gives up what the newer delivery overtakes. It belongs into the
-// transaction that stores the newer one.
-func (o *outbox) supersede(tx *models.Tx, newer *models.Delivery) error {
-	if newer == nil {
-		return nil
+// supersede gives up what has been offered so far. It belongs into the
+// transaction that stores something newer.
+func (o *outbox) supersede(tx *models.Tx) error {
+	for _, l := range o.lanes {
+		if l.latest == "" {
+			continue
+		}
+		if err := models.SupersedeDelivery(tx, l.latest); err != nil {
+			return err
+		}
 	}
-	l := o.lanes[newer.URL]
-	if l == nil || l.latest == "" {
-		return nil
-	}
-	return models.SupersedeDelivery(tx, l.latest)
+	return nil
 }
 
-// offer hands over a delivery that has been committed. It never waits for a
+// offer hands over what supersede has made room for, once it is committed: a
+// delivery, or nil if there is nobody to call back. It never waits for a
 // receiver.
 func (o *outbox) offer(d *models.Delivery) {
+	for url, l := range o.lanes {
+		if d == nil || url != d.URL { // the client has moved on to another URL
+			l.forget()
+		}
+	}
 	if d == nil {
 		return
 	}
@@ -82,8 +89,8 @@ func supersedeAll(tx *models.Tx, overtaken []models.Delivery) error {
 // the newest.
 type lane struct {
 	courier *Courier
-	next    chan *models.Delivery // holds at most the newest
-	latest  string                // id of what was offered last
+	next    chan *models.Delivery // holds at most the newest; nil: send nothing
+	latest  string                // id of what was offered last, "" for nothing
 	err     error                 // what kept the last update from being settled
 }
 
@@ -91,6 +98,18 @@ type lane struct {
 // offers.
 func (l *lane) offer(d *models.Delivery) {
 	l.latest = d.ID
+	l.put(d)
+}
+
+// forget takes back what has not been sent yet.
+func (l *lane) forget() {
+	if l.latest != "" {
+		l.latest = ""
+		l.put(nil)
+	}
+}
+
+func (l *lane) put(d *models.Delivery) {
 	select {
 	case <-l.next:
 	default:
@@ -111,7 +130,10 @@ func (l *lane) run(ctx context.Context) {
 			if !open {
 				return
 			}
-			d = newer
+			if d = newer; d == nil {
+				timer.Stop()
+				continue
+			}
 			if d.Update.Terminal() {
 				l.err = l.courier.sendOrHandOver(ctx, d)
 				return

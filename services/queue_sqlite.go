@@ -49,7 +49,7 @@ type groupExecutor struct {
 }
 
 func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
-	err = e.inGroup(ctx, func(exec riverdriver.Executor) error {
+	err = e.inGroup(ctx, func(ctx context.Context, exec riverdriver.Executor) error {
 		res, err = exec.JobGetAvailable(ctx, params)
 		return err
 	})
@@ -57,20 +57,22 @@ func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver
 }
 
 func (e *groupExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) (jobs []*rivertype.JobRow, err error) {
-	err = e.inGroup(ctx, func(exec riverdriver.Executor) error {
+	err = e.inGroup(ctx, func(ctx context.Context, exec riverdriver.Executor) error {
 		jobs, err = exec.JobSetStateIfRunningMany(ctx, params)
 		return err
 	})
 	return jobs, err
 }
 
-func (e *groupExecutor) inGroup(ctx context.Context, fn func(riverdriver.Executor) error) error {
+// inGroup runs fn in the store's next group. The ctx that fn gets never ends: a
+// statement that is interrupted rolls back the writes of everybody in the group.
+func (e *groupExecutor) inGroup(ctx context.Context, fn func(context.Context, riverdriver.Executor) error) error {
 	return e.driver.store.InTx(ctx, func(tx *models.Tx) error {
 		sqlTx, ok := tx.QueueTx().(*sql.Tx)
 		if !ok {
 			return fmt.Errorf("a transaction of SQLite was expected, not a %T", tx.QueueTx())
 		}
-		return fn(e.driver.Driver.UnwrapExecutor(sqlTx))
+		return fn(context.WithoutCancel(ctx), e.driver.Driver.UnwrapExecutor(sqlTx))
 	})
 }
 
