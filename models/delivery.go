@@ -143,6 +143,9 @@ func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, er
 	} else {
 		ours, err = saveFailure(tx, d, a, due)
 	}
+	if a.Headers == nil {
+		a.Headers = http.Header{} // the serializer would store NULL
+	}
 	if err == nil {
 		err = tx.Create(a).Error
 	}

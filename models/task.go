@@ -90,6 +90,9 @@ func AdvanceTask(tx *Tx, t *Task) error {
 // ChangeTask stores whom a running task has to tell, and what to tell them with
 // every update.
 func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error {
+	if metadata == nil {
+		metadata = Metadata{} // the serializer would store NULL
+	}
 	res := tx.Model(&Task{ID: id}).Select("CallbackURL", "Metadata", "UpdatedAt").
 		Updates(&Task{CallbackURL: callbackURL, Metadata: metadata, UpdatedAt: Now()})
 	if res.Error != nil {
