@@ -417,6 +417,7 @@ func TestOrderHoldsUnderFaults(t *testing.T) {
 // delivered waits until the last update of a task is delivered.
 func (e *engine) delivered(taskID string) {
 	e.t.Helper()
+	e.ended(taskID)
 	for ctx := within(e.t); ; {
 		if d, _ := e.lastSent(taskID); d.Status == models.DeliveryDelivered {
 			return
