@@ -68,6 +68,10 @@ func (e *encoder) any(v any) error {
 	switch v := v.(type) {
 	case Update:
 		return e.update(v)
+	case *Update:
+		if v != nil {
+			return e.update(*v)
+		}
 	case json.RawMessage:
 		return e.raw(v)
 	}

@@ -104,10 +104,8 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
 	var last *models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		if last, err = t.end(tx, task); err != nil {
-			return err
-		}
-		return outbox.supersede(tx, last)
+		last, err = t.end(tx, task)
+		return err
 	})
 	if errors.Is(err, models.ErrTaskEnded) {
 		return t.sendLast(ctx, *task, outbox)
@@ -115,7 +113,7 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 	if err != nil {
 		return fmt.Errorf("ending task %s: %w", task.ID, err)
 	}
-	outbox.offer(last)
+	outbox.last(last)
 	return nil
 }
 
@@ -125,15 +123,9 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 	if err != nil || len(pending) == 0 {
 		return err
 	}
-	last := &pending[len(pending)-1]
-	if !last.Update.Terminal() {
-		return nil
+	if last := &pending[len(pending)-1]; last.Update.Terminal() {
+		outbox.last(last)
 	}
-	err = t.store.InTx(ctx, func(tx *models.Tx) error { return supersedeAll(tx, pending[:len(pending)-1]) })
-	if err != nil {
-		return err
-	}
-	outbox.offer(last)
 	return nil
 }
 
@@ -149,16 +141,14 @@ func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox)
 					return err
 				}
 			}
-			if news, err = t.tell(tx, &now, "progress"); err != nil {
-				return err
-			}
-			return outbox.supersede(tx, news)
+			news, err = t.tell(tx, &now, "progress")
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		*task = now
-		outbox.offer(news)
+		outbox.progress(news)
 		return nil
 	}
 }

@@ -77,7 +77,8 @@ func newJournal() *journal {
 // add numbers a callback that has just come.
 func (j *journal) add(e *entry) {
 	e.Attempt = 1
-	if !e.Verified || e.update.CallbackID == "" {
+	const longest = 256 // A longer callback_id is refused by the middleware.
+	if id := e.update.CallbackID; !e.Verified || id == "" || len(id) > longest {
 		return
 	}
 	j.mu.Lock()
