@@ -14,12 +14,11 @@ import (
 const settle = 20 * time.Millisecond
 
 // outbox sends what one run of a task tells, beside the operation: a lane for
-// each URL, so that each receiver gets its updates in order and none waits for
-// another.
+// each target, so that each gets its updates in order and none waits for another.
 type outbox struct {
 	ctx     context.Context
 	courier *Courier
-	lanes   map[string]*lane
+	lanes   map[string]*lane // by the target of a delivery
 }
 
 func newOutbox(ctx context.Context, courier *Courier) *outbox {
@@ -28,24 +27,16 @@ func newOutbox(ctx context.Context, courier *Courier) *outbox {
 
 // progress hands over an update that matters until there is a newer one. It
 // never waits for a receiver. Only one goroutine calls progress and last.
-func (o *outbox) progress(d *models.Delivery) {
-	if d != nil {
-		o.lane(d.URL).offer(d)
-	}
-}
+func (o *outbox) progress(d *models.Delivery) { o.lane(d.Target()).offer(d) }
 
-// last hands over the last update for a URL, whose delivery is stored.
-func (o *outbox) last(d *models.Delivery) {
-	if d != nil {
-		o.lane(d.URL).final = d
-	}
-}
+// last hands over the last update for a target, whose delivery is stored.
+func (o *outbox) last(d *models.Delivery) { o.lane(d.Target()).final = d }
 
-func (o *outbox) lane(url string) *lane {
-	if o.lanes[url] == nil {
-		o.lanes[url] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
+func (o *outbox) lane(target string) *lane {
+	if o.lanes[target] == nil {
+		o.lanes[target] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
 	}
-	return o.lanes[url]
+	return o.lanes[target]
 }
 
 // close waits until the last updates have been tried once. An error says that
@@ -67,7 +58,7 @@ func (o *outbox) close() error {
 	return errors.Join(errs...)
 }
 
-// lane sends the updates of one task to one URL, one at a time, and always the
+// lane sends the updates of one task to one target, one at a time, and always the
 // newest.
 type lane struct {
 	ctx     context.Context

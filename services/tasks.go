@@ -86,11 +86,24 @@ func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error
 	if err := models.CreateTask(tx, &task); err != nil {
 		return models.Task{}, err
 	}
-	if _, err := t.record(tx, &task, "created"); err != nil {
+	update, err := t.record(tx, &task, "created")
+	if err != nil {
 		return models.Task{}, err
 	}
 	tx.Enqueue(models.Job{TaskID: task.ID})
-	return task, nil
+	return task, t.announce(tx, update)
+}
+
+// announce stores the deliveries of a task's first update to webhooks. Each has a
+// job of its own: a receiver that is slow to hear of it must not keep the work.
+func (t *Tasks) announce(tx *models.Tx, update models.Update) error {
+	for _, d := range t.courier.toWebhooks(update) {
+		if err := models.CreateDelivery(tx, d); err != nil {
+			return err
+		}
+		tx.Enqueue(models.Job{DeliveryID: d.ID})
+	}
+	return nil
 }
 
 // Get finds a task.
@@ -153,16 +166,16 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 }
 
 // end tells the last update of a task, stores that it is to be delivered, and
-// lets the operation tidy up. There may be nobody to deliver it to: nil.
-func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) {
+// lets the operation tidy up. There may be nobody to deliver it to.
+func (t *Tasks) end(tx *models.Tx, task *models.Task) ([]*models.Delivery, error) {
 	before := *task
 	before.Status = models.StatusProcessing
 	last, err := t.tell(tx, task, task.Status)
 	if err != nil {
 		return nil, err
 	}
-	if last != nil {
-		if err := models.CreateDelivery(tx, last); err != nil {
+	for _, d := range last {
+		if err := models.CreateDelivery(tx, d); err != nil {
 			return nil, err
 		}
 	}
@@ -174,23 +187,32 @@ func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) 
 	return last, nil
 }
 
-// tell stores the task as it is now, and the update that says so. It returns how
-// that update is to be delivered, not stored yet; nil if there is nobody to call
-// back.
-func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) (*models.Delivery, error) {
+// tell stores the task as it is now, and the update that says so. It returns to
+// whom that update is to be delivered, not stored yet: the callback URL, if there
+// is one, and the webhooks that want it.
+func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) ([]*models.Delivery, error) {
 	if err := models.AdvanceTask(tx, task); err != nil {
 		return nil, err
 	}
 	update, err := t.record(tx, task, what)
-	if err != nil || task.CallbackURL == "" {
+	if err != nil {
 		return nil, err
 	}
+	told := t.courier.toWebhooks(update)
+	if task.CallbackURL != "" {
+		told = append(told, newDelivery(update, task.CallbackURL))
+	}
+	return told, nil
+}
+
+// newDelivery is a delivery that is due now.
+func newDelivery(update models.Update, url string) *models.Delivery {
 	return &models.Delivery{
 		ID: models.NewID(models.PrefixDelivery), UpdateID: update.ID, Update: update,
-		CallbackID: update.CallbackID, TaskID: task.ID, Type: update.Type, URL: task.CallbackURL,
+		CallbackID: update.CallbackID, TaskID: update.TaskID, Type: update.Type, URL: url,
 		Status: models.DeliveryPending, NextAttemptAt: &update.CreatedAt,
 		CreatedAt: update.CreatedAt, UpdatedAt: update.CreatedAt,
-	}, nil
+	}
 }
 
 // record stores an update and publishes it once it is committed.

@@ -102,7 +102,7 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
-	var last *models.Delivery
+	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		last, err = t.end(tx, task)
 		return err
@@ -113,18 +113,22 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 	if err != nil {
 		return fmt.Errorf("ending task %s: %w", task.ID, err)
 	}
-	outbox.last(last)
+	for _, d := range last {
+		outbox.last(d)
+	}
 	return nil
 }
 
 // sendLast sends what a cancellation, which came from outside this run, has told.
 func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) error {
 	pending, err := models.PendingDeliveries(t.store.Read(ctx), task.ID)
-	if err != nil || len(pending) == 0 {
+	if err != nil {
 		return err
 	}
-	if last := &pending[len(pending)-1]; last.Update.Terminal() {
-		outbox.last(last)
+	for i := range pending {
+		if pending[i].Update.Terminal() {
+			outbox.last(&pending[i])
+		}
 	}
 	return nil
 }
@@ -132,7 +136,7 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 // reporter is how an operation reports its progress.
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
-		var news *models.Delivery
+		var news []*models.Delivery
 		now := *task
 		now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
 		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
@@ -148,7 +152,9 @@ func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox)
 			return err
 		}
 		*task = now
-		outbox.progress(news)
+		for _, d := range news {
+			outbox.progress(d)
+		}
 		return nil
 	}
 }
@@ -163,7 +169,7 @@ func (t *Tasks) resume(ctx context.Context, task models.Task) error {
 	}
 	return t.store.InTx(ctx, func(tx *models.Tx) error {
 		for _, d := range pending {
-			if d.Update.Terminal() {
+			if !d.Update.Passing() {
 				tx.Enqueue(models.Job{DeliveryID: d.ID})
 			} else if err := models.SupersedeDelivery(tx, d.ID); err != nil {
 				return err
