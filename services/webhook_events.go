@@ -14,9 +14,6 @@ const (
 	typePing    = "webhook.ping"
 )
 
-// maxReplay is how many updates one request replays.
-const maxReplay = 1000
-
 // Ping sends a webhook something, to see whether it arrives: signed, tried again,
 // and written down like everything else.
 //
@@ -80,7 +77,7 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 	if err != nil {
 		return 0, err
 	}
-	missed, err := models.MissedUpdates(s.store.Read(ctx), w, since, kindWebhook, maxReplay)
+	missed, err := models.MissedUpdates(s.store.Read(ctx), w, since, kindWebhook, s.replayLimit)
 	if err != nil {
 		return 0, err
 	}

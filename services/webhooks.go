@@ -22,6 +22,8 @@ const (
 	maxSecrets = 5
 	// refreshInterval is how late a replica can hear of another one's changes.
 	refreshInterval = 2 * time.Second
+	// maxReplay is how many updates one request replays: each is a row to write.
+	maxReplay = 1000
 	// giveUpBatch is how many deliveries one transaction ends.
 	giveUpBatch = 500
 )
@@ -34,12 +36,14 @@ type Webhooks struct {
 	store    *models.Store
 	tasks    *Tasks
 	registry *registry
+	// replayLimit is how many updates one request replays.
+	replayLimit int
 }
 
 // NewWebhooks reads the webhooks that the store holds; from now on tasks tells
 // them what happens. Operations must have been registered before.
 func NewWebhooks(ctx context.Context, store *models.Store, tasks *Tasks) (*Webhooks, error) {
-	s := &Webhooks{store: store, tasks: tasks, registry: tasks.courier.webhooks}
+	s := &Webhooks{store: store, tasks: tasks, registry: tasks.courier.webhooks, replayLimit: maxReplay}
 	return s, s.refresh(ctx)
 }
 
