@@ -223,7 +223,7 @@ func (h webhookHandlers) replace(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [patch]
 func (h webhookHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch(c)
+	patch, err := readPatch[webhookRequest](c)
 	if err != nil {
 		return err
 	}

@@ -128,20 +128,22 @@ func (c *Courier) retry(ctx context.Context, id string) (wait time.Duration, err
 // lease. A delivery that has to wait for its turn is not claimed; wait says how
 // long.
 func (c *Courier) claim(ctx context.Context, d *models.Delivery) (claimed bool, wait time.Duration, err error) {
+	until := models.Now().Add(lease)
 	err = c.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		claimed = false
 		if wait, err = untilTurn(tx, d); err != nil || wait > 0 {
 			return err
 		}
-		claimed, err = models.ClaimDelivery(tx, d.ID, models.Now().Add(lease))
+		claimed, err = models.ClaimDelivery(tx, d.ID, until)
 		return err
 	})
+	d.NextAttemptAt = &until
 	return claimed, wait, err
 }
 
 // attempt sends d once and stores the outcome. It returns how long to wait until
-// the next attempt, 0 if there is none; with handOver, the job that makes it
-// is stored with the outcome.
+// the next attempt, 0 if there is none or another sees to it; with handOver, the
+// job that makes it is stored with the outcome.
 func (c *Courier) attempt(ctx context.Context, d *models.Delivery, handOver bool) (wait time.Duration, err error) {
 	letter, err := c.letter(ctx, d)
 	if errors.Is(err, errNoWebhook) {
@@ -154,15 +156,20 @@ func (c *Courier) attempt(ctx context.Context, d *models.Delivery, handOver bool
 	if ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
 		return 0, ctx.Err() // interrupted by us: says nothing about the receiver
 	}
+	due := d.NextAttemptAt
 	wait = c.judge(d, sent)
 	attempt := attemptRow(d, sent)
 	// Not ctx: what has been sent is to be written down, shutdown or not.
 	err = c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		ours, err := models.SaveAttempt(tx, d, attempt, due)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			wait = 0
+		}
 		if handOver && wait > 0 {
 			tx.Enqueue(models.Job{DeliveryID: d.ID})
-		}
-		if err := models.SaveAttempt(tx, d, attempt); err != nil {
-			return err
 		}
 		return c.noteOutcome(tx, d, sent.Outcome())
 	})
@@ -184,7 +191,6 @@ func (c *Courier) letter(ctx context.Context, d *models.Delivery) (callbacks.Del
 
 // judge puts the state that an attempt leads to into d.
 func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.Duration) {
-	d.Attempts++
 	d.Round++
 	d.StatusCode, d.Error, d.NextAttemptAt = sent.Status, sent.Error, nil
 	switch sent.Outcome() {
@@ -199,7 +205,9 @@ func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.D
 			d.Status = models.DeliveryExhausted
 			return 0
 		}
-		wait = max(wait, time.Millisecond)
+		// Whole milliseconds, as all times that are stored: a claim in the same
+		// millisecond must not find the delivery not yet due.
+		wait = max(wait.Round(time.Millisecond), time.Millisecond)
 		next := models.Now().Add(wait)
 		d.NextAttemptAt = &next
 	}
@@ -208,15 +216,17 @@ func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.D
 
 func attemptRow(d *models.Delivery, sent callbacks.Attempt) *models.Attempt {
 	return &models.Attempt{
-		DeliveryID: d.ID, Number: d.Attempts, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
+		DeliveryID: d.ID, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
 		Address: sent.Address, StatusCode: sent.Status, Headers: sent.Headers, Body: sent.Body, Error: sent.Error,
 	}
 }
 
-// handOver gives a delivery a job of its own without having tried it.
-func (c *Courier) handOver(ctx context.Context, d *models.Delivery) error {
+// handOver gives deliveries jobs of their own without having tried them.
+func (c *Courier) handOver(ctx context.Context, ds ...*models.Delivery) error {
 	return c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
-		tx.Enqueue(models.Job{DeliveryID: d.ID})
+		for _, d := range ds {
+			tx.Enqueue(models.Job{DeliveryID: d.ID})
+		}
 		return nil
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,14 +23,15 @@ type Operation struct {
 	// task as failed. Any other error is the server's own, and Run is called
 	// again later; so what Run has done already must not be done twice.
 	Run func(ctx context.Context, task *models.Task, report Report) (any, error)
-	// Ended, if set, is called in the transaction that ends the task, however it
-	// ends: task.Status tells. before is the task as it was until then.
-	Ended func(tx *models.Tx, before, task *models.Task) error
+	// Ended, if set, is called in the transaction that ends the task, however
+	// it ends: task.Status tells.
+	Ended func(tx *models.Tx, task *models.Task) error
 }
 
 // Report tells how far the work has come: progress in percent (0 to 99), and a
 // sentence. What also does is stored with it or not at all. It returns
-// models.ErrTaskEnded when the task was cancelled meanwhile.
+// models.ErrTaskEnded when the task was cancelled meanwhile. One goroutine at a
+// time may report.
 type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
 
 // Failure is why work failed, in words meant for the client.
@@ -146,6 +148,7 @@ var errCancelled = errors.New("the task was cancelled")
 // last update says that it was cancelled.
 func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 	var task models.Task
+	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) error {
 		var err error
 		if task, err = models.FindTask(tx.DB, id); err != nil {
@@ -155,21 +158,30 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 			return models.Conflict("The %s is %s already.", task.Kind, task.Status)
 		}
 		task.Status, task.Message = models.StatusCancelled, "Cancelled"
-		_, err = t.end(tx, &task)
+		last, err = t.end(tx, &task)
 		return err
 	})
 	if err != nil {
 		return models.Task{}, err
 	}
-	t.interrupt(id, errCancelled)
+	if !t.interrupt(id, errCancelled) && len(last) > 0 {
+		t.tellSoon(ctx, last)
+	}
 	return task, nil
+}
+
+// tellSoon gives the deliveries of the last update of a task that does not run
+// here jobs of their own: the task's job may have to wait long for its next run. That one would see
+// to it too, so a failure loses time and nothing else.
+func (t *Tasks) tellSoon(ctx context.Context, last []*models.Delivery) {
+	if err := t.courier.handOver(ctx, last...); err != nil {
+		slog.Warn("The news of a cancelled task will be late.", "task_id", last[0].TaskID, "err", err)
+	}
 }
 
 // end tells the last update of a task, stores that it is to be delivered, and
 // lets the operation tidy up. There may be nobody to deliver it to.
 func (t *Tasks) end(tx *models.Tx, task *models.Task) ([]*models.Delivery, error) {
-	before := *task
-	before.Status = models.StatusProcessing
 	last, err := t.tell(tx, task, task.Status)
 	if err != nil {
 		return nil, err
@@ -180,7 +192,7 @@ func (t *Tasks) end(tx *models.Tx, task *models.Task) ([]*models.Delivery, error
 		}
 	}
 	if ended := t.operations[task.Kind].Ended; ended != nil {
-		if err := ended(tx, &before, task); err != nil {
+		if err := ended(tx, task); err != nil {
 			return nil, fmt.Errorf("tidying up after task %s: %w", task.ID, err)
 		}
 	}
@@ -247,10 +259,13 @@ func (t *Tasks) message(task *models.Task, u models.Update) callbacks.Update {
 	return m
 }
 
-func (t *Tasks) interrupt(id string, why error) {
+// interrupt reports whether the task runs in this process.
+func (t *Tasks) interrupt(id string, why error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if cancel, ok := t.running[id]; ok {
+	cancel, ok := t.running[id]
+	if ok {
 		cancel(why)
 	}
+	return ok
 }
