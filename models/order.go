@@ -16,6 +16,7 @@ type Order struct {
 	Total     int64  // sum of price × quantity, in the currency's smallest unit
 	Currency  string // of all items
 	Reserved  bool   // its items have been taken from the stock, and not given back
+	PaymentID string // that paid it, "" while nobody has
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
