@@ -14,6 +14,7 @@ import (
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/services"
+	"petstore/services/stripesandbox"
 )
 
 // App is the whole server, put together. Tests start one on port 0 with a
@@ -27,6 +28,7 @@ type App struct {
 	hub      *services.Hub
 	queue    *services.Queue
 	receiver *receiver.Receiver
+	sandbox  *stripesandbox.Sandbox
 
 	servers []*server
 	failed  chan error
@@ -68,7 +70,10 @@ func (a *App) wire(ctx context.Context) error {
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
-	var err error
+	payments, err := a.payments(tasks)
+	if err != nil {
+		return err
+	}
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
 	}
@@ -78,6 +83,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	return a.listen(cfg.Addr, handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
+		Payments:   payments,
 		Deliveries: services.NewDeliveries(a.store), Health: a.store,
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
@@ -158,6 +164,9 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.hub != nil {
 		a.hub.Close()
+	}
+	if a.sandbox != nil {
+		errs = append(errs, a.sandbox.Close())
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
