@@ -132,9 +132,9 @@ func outcome(intent *stripe.PaymentIntent) error {
 	case stripe.PaymentIntentStatusRequiresPaymentMethod:
 		return declined(intent.LastPaymentError)
 	case stripe.PaymentIntentStatusRequiresAction:
-		return fail(CodeAuthenticationRequired)
+		return failWith(CodeAuthenticationRequired)
 	case stripe.PaymentIntentStatusCanceled:
-		return fail(CodeProviderRejected)
+		return failWith(CodeProviderRejected)
 	}
 	return &outage{errUnsettled}
 }

@@ -39,23 +39,25 @@ func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Paym
 	if p.PaymentMethod == "" {
 		return p, models.Invalid("payment_method", "is required")
 	}
+	var stored models.Payment
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		if err = checkOrder(tx, &p); err != nil {
+		stored = p
+		if err = checkOrder(tx, &stored); err != nil {
 			return err
 		}
-		if p.Currency == "" {
-			p.Currency = currencyDefault
+		if stored.Currency == "" {
+			stored.Currency = currencyDefault
 		}
-		p.Task, err = s.tasks.Begin(tx, kindPayment, Request{
+		stored.Task, err = s.tasks.Begin(tx, kindPayment, Request{
 			ResourceID: p.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Payment received",
 		})
 		if err != nil {
 			return err
 		}
-		p.TaskID = p.Task.ID
-		return models.CreatePayment(tx, &p)
+		stored.TaskID = stored.Task.ID
+		return models.CreatePayment(tx, &stored)
 	})
-	return p, err
+	return stored, err
 }
 
 // checkOrder checks a payment against the order that it is for, if any: nobody
@@ -135,23 +137,25 @@ func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRef
 	r := models.Refund{
 		ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
 	}
+	var stored models.Refund
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		if r.Payment, err = models.FindPayment(tx.DB, paymentID); err != nil {
+		stored = r
+		if stored.Payment, err = models.FindPayment(tx.DB, paymentID); err != nil {
 			return err
 		}
-		if err = take(tx, &r); err != nil {
+		if err = take(tx, &stored); err != nil {
 			return err
 		}
-		r.Task, err = s.tasks.Begin(tx, kindRefund, Request{
+		stored.Task, err = s.tasks.Begin(tx, kindRefund, Request{
 			ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
 		})
 		if err != nil {
 			return err
 		}
-		r.TaskID = r.Task.ID
-		return models.CreateRefund(tx, &r)
+		stored.TaskID = stored.Task.ID
+		return models.CreateRefund(tx, &stored)
 	})
-	return r, err
+	return stored, err
 }
 
 // take takes the amount of a refund from what is left of its payment.

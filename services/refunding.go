@@ -42,7 +42,7 @@ func (c *Charging) refund(ctx context.Context, task *models.Task, report Report)
 			return err
 		}
 		if made.Status == stripe.RefundStatusFailed || made.Status == stripe.RefundStatusCanceled {
-			return fail(CodeRefundFailed)
+			return failWith(CodeRefundFailed)
 		}
 		r.ProviderID = made.ID
 		return report(90, sum+" are on their way back", func(tx *models.Tx) error {

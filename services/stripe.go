@@ -173,7 +173,7 @@ func (s *Stripe) persist(ctx context.Context, waiting func(message string) error
 		}
 		slog.Warn("Stripe is out of order.", "attempt", attempt+1, "err", out.err)
 		if attempt == len(s.patience) {
-			return fail(CodeProviderUnavailable)
+			return failWith(CodeProviderUnavailable)
 		}
 		// Jitter keeps those that wait for the same outage apart.
 		wait := time.Duration(float64(s.patience[attempt]) * (0.8 + 0.4*rand.Float64()))

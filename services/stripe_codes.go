@@ -38,7 +38,7 @@ var failureText = map[string]string{
 	CodeProviderUnavailable:    "The provider cannot be reached",
 }
 
-func fail(code string) *Failure { return &Failure{Code: code, Message: failureText[code]} }
+func failWith(code string) *Failure { return &Failure{Code: code, Message: failureText[code]} }
 
 // decided reports whether a task that failed with this code is known not to have
 // moved any money.
@@ -49,28 +49,28 @@ func decided(code string) bool { return code != CodeProviderUnavailable && code 
 // declines, as https://docs.stripe.com/declines/codes asks for.
 func declined(e *stripe.Error) *Failure {
 	if e == nil {
-		return fail(CodeCardDeclined)
+		return failWith(CodeCardDeclined)
 	}
 	for _, code := range []string{string(e.DeclineCode), string(e.Code)} {
 		switch code {
 		case CodeInsufficientFunds, CodeExpiredCard, CodeIncorrectCVC, CodeCardProcessing, CodeAuthenticationRequired:
-			return fail(code)
+			return failWith(code)
 		}
 	}
-	return fail(CodeCardDeclined)
+	return failWith(CodeCardDeclined)
 }
 
 // rejected is the failure for a request that Stripe does not accept.
 func rejected(e *stripe.Error) *Failure {
 	switch {
 	case e.Code == stripe.ErrorCodeAmountTooSmall:
-		return fail(CodeAmountTooSmall)
+		return failWith(CodeAmountTooSmall)
 	case e.Code == stripe.ErrorCodeAmountTooLarge:
-		return fail(CodeAmountTooLarge)
+		return failWith(CodeAmountTooLarge)
 	case e.Code == stripe.ErrorCodeChargeAlreadyRefunded:
-		return fail(CodeAlreadyRefunded)
+		return failWith(CodeAlreadyRefunded)
 	case e.Param == "payment_method":
-		return fail(CodeInvalidPaymentMethod)
+		return failWith(CodeInvalidPaymentMethod)
 	}
-	return fail(CodeProviderRejected)
+	return failWith(CodeProviderRejected)
 }
