@@ -133,7 +133,7 @@ func (h refundHandlers) create(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/payments/{payment_id}/refunds [get]
 func (h refundHandlers) list(c *gin.Context) error {
-	paymentID, err := pathIDWithQuery(c, "payment_id")
+	paymentID, err := validID(c, "payment_id")
 	if err != nil {
 		return err
 	}
