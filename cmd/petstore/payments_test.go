@@ -278,8 +278,8 @@ func TestSandboxSurvives(t *testing.T) {
 	post("/api/payments/"+p.PaymentID+"/refunds", `{}`)
 }
 
-// TestNobodyIsChargedTwice kills the server at random moments while it charges
-// and refunds. In the end every payment that was accepted has ended; what it
+// TestNobodyIsChargedTwice kills the server while it charges and refunds, with a
+// request to the provider under way. In the end every payment that was accepted has ended; what it
 // says was charged and given back is what the provider, which was not killed,
 // has counted.
 func TestNobodyIsChargedTwice(t *testing.T) {
@@ -295,10 +295,7 @@ func TestNobodyIsChargedTwice(t *testing.T) {
 		for range 4 {
 			clients.Go(func() { payAndRefund(ctx, server.url) })
 		}
-		// The moment is random between "still starting its workers" and
-		// "in full swing"; there is no event to wait for, by design.
-		timer := time.NewTimer(time.Duration(50+rand.IntN(300)) * time.Millisecond)
-		<-timer.C
+		provider.await(t, 1+rand.IntN(30))
 		server.kill()
 		stop()
 		clients.Wait()
@@ -413,6 +410,22 @@ type countingProvider struct {
 	asked    int
 	repeated int
 	keys     map[string]bool
+	until    int           // await waits for the request with this number
+	came     chan struct{} // it came
+}
+
+// await waits for n more requests. The last of them is under way when it returns.
+func (p *countingProvider) await(t *testing.T, n int) {
+	t.Helper()
+	p.mu.Lock()
+	p.until, p.came = p.asked+n, make(chan struct{})
+	came := p.came
+	p.mu.Unlock()
+	select {
+	case <-came:
+	case <-time.After(60 * time.Second):
+		t.Fatal("the provider was not asked")
+	}
 }
 
 func newCountingProvider(t *testing.T) *countingProvider {
@@ -445,7 +458,9 @@ func newCountingProvider(t *testing.T) *countingProvider {
 func (p *countingProvider) count(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked++
+	if p.asked++; p.asked == p.until {
+		close(p.came)
+	}
 	if key != "" && p.keys[key] {
 		p.repeated++
 	}
