@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -113,7 +114,10 @@ func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
 
 // CreateDelivery stores a delivery that is to be made.
 func CreateDelivery(tx *Tx, d *Delivery) error {
-	if err := tx.Omit("Update").Create(d).Error; err != nil {
+	err := tx.Exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, url, status, attempts, round,
+		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?)`,
+		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt).Error
+	if err != nil {
 		return fmt.Errorf("storing delivery %s: %w", d.ID, err)
 	}
 	return nil
@@ -133,8 +137,14 @@ func SupersedeDelivery(tx *Tx, id string) error {
 // that was superseded while the attempt was under way stays so, unless the
 // attempt has succeeded.
 func SaveAttempt(tx *Tx, d *Delivery, a *Attempt) error {
+	headers, err := json.Marshal(a.Headers)
+	if err != nil {
+		return fmt.Errorf("encoding headers of attempt %d of delivery %s: %w", a.Number, a.DeliveryID, err)
+	}
 	d.UpdatedAt = Now()
-	err := tx.Create(a).Error
+	err = tx.Exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error).Error
 	if err == nil {
 		err = tx.Exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
 			status = CASE WHEN status = 'superseded' AND ? <> 'delivered' THEN status ELSE ? END WHERE id = ?`,

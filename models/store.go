@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -107,7 +105,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // have run; when it returns an error nothing of it is stored.
 //
 // fn must use only the Tx it is given, must not call InTx, and must do no
-// network call: others wait for it. It runs to its end even if ctx is cancelled
+// network call: others wait for it. It may be run twice, the first time for
+// nothing, so it must not change what it reads outside. It runs to its end even if ctx is cancelled
 // meanwhile; a ctx that is cancelled before its turn comes is an error.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return storeError(s.engine.inTx(ctx, fn))
@@ -115,17 +114,16 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 
 // gormConfig is how GORM is used throughout: transactions are ours, statements
 // are prepared by the drivers' own caches (GORM's would hide the *sql.Tx that
-// the queue needs), and slow queries are worth a warning.
+// the queue needs), and errors are the callers' to log.
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
 		NowFunc:                Now,
-		Logger: logger.NewSlogLogger(slog.Default(), logger.Config{
-			SlowThreshold: 500 * time.Millisecond, LogLevel: logger.Error,
-			IgnoreRecordNotFoundError: true, ParameterizedQueries: true,
-		}),
+		// Errors are returned, wrapped and logged once, with the request or task
+		// that they belong to. GORM's own logger would format every statement.
+		Logger: logger.Discard,
 	}
 }
 
