@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Products   products
 	Orders     orders
+	Images     images
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
@@ -36,6 +37,7 @@ type route struct {
 func (cfg Config) routes() []route {
 	p := productHandlers{products: cfg.Products}
 	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
+	i := imageHandlers{images: cfg.Images, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	h := healthHandlers{health: cfg.Health}
@@ -54,6 +56,14 @@ func (cfg Config) routes() []route {
 		{"PATCH", "/api/orders/:order_id", o.patch},
 		{"DELETE", "/api/orders/:order_id", o.delete},
 		{"POST", "/api/orders/:order_id/cancel", o.cancel},
+
+		{"GET", "/api/images", i.list},
+		{"POST", "/api/images/process", i.create},
+		{"GET", "/api/images/:image_id", i.get},
+		{"PUT", "/api/images/:image_id", i.replace},
+		{"DELETE", "/api/images/:image_id", i.delete},
+		{"POST", "/api/images/:image_id/cancel", i.cancel},
+		{"GET", "/api/images/:image_id/:variant", i.picture},
 
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},

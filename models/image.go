@@ -87,6 +87,9 @@ type ImageFilter struct {
 
 // CreateImage stores a new image.
 func CreateImage(tx *Tx, i *Image) error {
+	if i.Operations == nil {
+		i.Operations = []ImageOperation{}
+	}
 	if err := tx.Omit("Task", "Variants").Create(i).Error; err != nil {
 		return fmt.Errorf("storing image %s: %w", i.ID, err)
 	}

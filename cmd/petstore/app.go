@@ -24,6 +24,8 @@ type App struct {
 
 	store    *models.Store
 	sender   *callbacks.Sender
+	blobs    *services.Blobs
+	fetcher  *services.Fetcher
 	hub      *services.Hub
 	queue    *services.Queue
 	receiver *receiver.Receiver
@@ -68,6 +70,11 @@ func (a *App) wire(ctx context.Context) error {
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
+	if err := a.openBlobs(ctx); err != nil {
+		return err
+	}
+	a.fetcher = services.NewFetcher(cfg.production())
+	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
 	var err error
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
@@ -78,9 +85,18 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	return a.listen(cfg.Addr, handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
+		Images:     services.NewImages(a.store, tasks, a.blobs),
 		Deliveries: services.NewDeliveries(a.store), Health: a.store,
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
+}
+
+func (a *App) openBlobs(ctx context.Context) error {
+	url, err := a.config.blobURL()
+	if err == nil {
+		a.blobs, err = services.OpenBlobs(ctx, a.store, url)
+	}
+	return err
 }
 
 func (a *App) listenReceiver() error {
@@ -111,6 +127,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.queue.Start(ctx); err != nil {
 		return err
 	}
+	a.blobs.Start()
 	for _, s := range a.servers {
 		go func() {
 			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -155,6 +172,12 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.sender != nil {
 		a.sender.Close()
+	}
+	if a.fetcher != nil {
+		a.fetcher.Close()
+	}
+	if a.blobs != nil {
+		errs = append(errs, a.blobs.Close())
 	}
 	if a.hub != nil {
 		a.hub.Close()
