@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -205,22 +205,53 @@ func (h imageHandlers) get(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [put]
 func (h imageHandlers) replace(c *gin.Context) error {
+	request, err := decode[imageChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(imageChange) (imageChange, error) { return request, nil })
+}
+
+// @Summary     Change whom an image tells, or its metadata
+// @Description A JSON merge patch (RFC 7396). Only while the image is processing.
+// @ID          patchImage
+// @Tags        images
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       image_id path string      true "Its id"
+// @Param       patch    body imageChange true "What to change"
+// @Success     200 {object} image
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image has been processed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [patch]
+func (h imageHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch[imageChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(now imageChange) (imageChange, error) { return mergePatch(patch, now) })
+}
+
+func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChange, error)) error {
 	id, err := pathID(c, "image_id")
 	if err != nil {
 		return err
 	}
-	to, err := decode[imageChange](c)
-	if err != nil {
-		return err
-	}
-	if err := checkCallback(to.CallbackURL, to.Metadata, h.production); err != nil {
-		return err
-	}
 	i, err := h.images.Change(c.Request.Context(), id, func(task *models.Task) error {
-		task.CallbackURL, task.Metadata = to.CallbackURL, to.Metadata
-		if task.Metadata == nil {
-			task.Metadata = models.Metadata{}
+		to, err := edit(imageChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+		if err != nil {
+			return err
 		}
+		if err := checkCallback(to.CallbackURL, to.Metadata, h.production); err != nil {
+			return err
+		}
+		task.CallbackURL, task.Metadata = to.CallbackURL, models.Metadata{}
+		maps.Copy(task.Metadata, to.Metadata)
 		return nil
 	})
 	if err != nil {
@@ -275,82 +306,6 @@ func (h imageHandlers) delete(c *gin.Context) error {
 	return nil
 }
 
-// @Summary     Get a picture
-// @Description One that was made of an image. It does not change, so it can be cached; parts of it can be asked for.
-// @ID          getImageVariant
-// @Tags        images
-// @Produce     image/jpeg
-// @Produce     image/png
-// @Produce     image/gif
-// @Param       image_id      path   string true  "The image's id"
-// @Param       variant       path   string true  "Which picture" Enums(large, medium, small, processed)
-// @Param       Range         header string false "Which part of it (RFC 9110)" example(bytes=0-1023)
-// @Param       If-None-Match header string false "ETag of the picture that you have"
-// @Success     200 {file} binary
-// @Header      200,206,304 {string} ETag "Of its bytes"
-// @Header      200,206,304 {string} Cache-Control "How long it can be cached"
-// @Header      200,206,304,416 {string} Content-Disposition "inline, and a file's name"
-// @Header      200,206,304,416 {string} Last-Modified "When it was made"
-// @Header      200,206 {string} Accept-Ranges "bytes"
-// @Header      206,416 {string} Content-Range "Which part it is, or how large the whole"
-// @Success     206 {file} binary
-// @Success     304
-// @Failure     404 {object} problem
-// @Failure     416 {object} problem
-// @Failure     422 {object} problem
-// @Router      /api/images/{image_id}/{variant} [get]
-func (h imageHandlers) picture(c *gin.Context) error {
-	id, err := pathID(c, "image_id")
-	if err != nil {
-		return err
-	}
-	name, err := pathID(c, "variant")
-	if err != nil {
-		return err
-	}
-	variant, content, err := h.images.Open(c.Request.Context(), id, name)
-	if err != nil {
-		return err
-	}
-	defer content.Close()
-	header := c.Writer.Header()
-	header.Set("Content-Type", variant.ContentType)
-	header.Set("ETag", `"`+variant.SHA256+`"`)
-	header.Set("Cache-Control", "public, max-age=86400, immutable") // a day, lest what was deleted stay for ever
-	header.Set("Content-Disposition", `inline; filename="`+id+"-"+name+"."+strings.TrimPrefix(variant.ContentType, "image/")+`"`)
-	// Whatever the bytes may look like to a browser: it is a picture, and no page.
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	http.ServeContent(&rangeWriter{ResponseWriter: c.Writer, c: c}, c.Request, "", variant.CreatedAt, content)
-	return nil
-}
-
-// rangeWriter answers with a problem, as all errors here are, where
-// http.ServeContent would say in plain text that there is no such range.
-type rangeWriter struct {
-	http.ResponseWriter
-	c      *gin.Context
-	failed bool
-}
-
-func (w *rangeWriter) WriteHeader(status int) {
-	if status != http.StatusRequestedRangeNotSatisfiable {
-		w.ResponseWriter.WriteHeader(status)
-		return
-	}
-	w.failed = true
-	w.Header().Del("Content-Type")
-	fail(w.c, &models.Error{Code: codeRange, Message: "The picture has no such range of bytes; the Content-Range header says how many it has.",
-		Fields: []models.FieldError{{Field: "Range", Message: "is not within the picture"}}})
-}
-
-func (w *rangeWriter) Write(p []byte) (int, error) {
-	if w.failed {
-		return len(p), nil
-	}
-	return w.ResponseWriter.Write(p)
-}
-
 // imageUpdate documents a callback: docs/overlay.yaml moves it under the
 // operations that cause it.
 //
@@ -358,6 +313,7 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 // @Description The server POSTs each update of the image to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
 // @ID          imageUpdate
 // @Tags        images
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"

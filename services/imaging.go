@@ -230,7 +230,7 @@ func (p *Imaging) save(ctx context.Context, img models.Image, src source, name s
 		format = suitable(src.name, picture)
 	}
 	var file bytes.Buffer
-	if err := encode(&file, picture, format, img.Quality); err != nil {
+	if err := writePicture(&file, picture, format, img.Quality); err != nil {
 		return models.ImageVariant{}, fmt.Errorf("encoding %s of image %s: %w", name, img.ID, err)
 	}
 	sum := sha256.Sum256(file.Bytes())

@@ -31,9 +31,9 @@ func suitable(source string, picture image.Image) string {
 	return formatPNG
 }
 
-// encode writes a picture, and nothing of the metadata of the file it came in:
+// writePicture writes a picture, and nothing of the metadata of the file it came in:
 // not where it was taken, nor by whom.
-func encode(w io.Writer, picture image.Image, format string, quality int) error {
+func writePicture(w io.Writer, picture image.Image, format string, quality int) error {
 	switch format {
 	case formatJPEG:
 		if quality == 0 {

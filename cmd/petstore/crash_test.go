@@ -25,8 +25,9 @@ const crashes = 25
 // under one callback_id, callbacks came in order, and the stock adds up.
 func TestNothingLost(t *testing.T) {
 	database := tempDatabase(t)
-	receiver := newWitness(t)
-	accepted := &ledger{orders: map[string]accepted{}}
+	events := make(counter, 1000)
+	receiver := newWitness(t, events)
+	accepted := &ledger{orders: map[string]accepted{}, events: events}
 	var server *process
 	for range crashes {
 		server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
@@ -35,10 +36,10 @@ func TestNothingLost(t *testing.T) {
 		for range 8 {
 			clients.Go(func() { accepted.shop(ctx, server.url, receiver.URL) })
 		}
-		// The moment is random between "still starting its workers" and
-		// "in full swing"; there is no event to wait for, by design.
-		timer := time.NewTimer(time.Duration(20+rand.IntN(300)) * time.Millisecond)
-		<-timer.C
+		// A random number of things happen, and then a moment passes in which the
+		// next one may be half done.
+		events.wait(t, 1+rand.IntN(60))
+		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
 		server.kill()
 		stop()
 		clients.Wait()
@@ -62,10 +63,36 @@ type accepted struct {
 	Status  string `json:"status"`
 }
 
+// counter counts what happens.
+type counter chan struct{}
+
+func (c counter) tick() {
+	select {
+	case c <- struct{}{}:
+	default: // nobody waits at the moment
+	}
+}
+
+// wait forgets what happened so far, and waits until n more things have happened.
+func (c counter) wait(t *testing.T, n int) {
+	t.Helper()
+	for len(c) > 0 {
+		<-c
+	}
+	for range n {
+		select {
+		case <-c:
+		case <-time.After(30 * time.Second):
+			t.Fatal("nothing happens any more")
+		}
+	}
+}
+
 // ledger keeps what was accepted.
 type ledger struct {
 	mu     sync.Mutex
 	orders map[string]accepted
+	events counter
 }
 
 // shop orders and cancels until ctx ends or the server dies.
@@ -83,6 +110,7 @@ func (l *ledger) shop(ctx context.Context, url, receiver string) {
 		l.mu.Lock()
 		l.orders[order.OrderID] = order
 		l.mu.Unlock()
+		l.events.tick()
 		if rand.IntN(10) == 0 {
 			_ = call(ctx, http.MethodPost, url+"/api/orders/"+order.OrderID+"/cancel", "", http.StatusOK, nil)
 		}
@@ -162,12 +190,13 @@ type witness struct {
 	came     *sync.Cond
 	updates  map[string][]callbacks.Update // accepted, by order
 	failed   map[string]bool
+	events   counter
 	total    int
 	repeated int
 }
 
-func newWitness(t *testing.T) *witness {
-	w := &witness{updates: map[string][]callbacks.Update{}, failed: map[string]bool{}}
+func newWitness(t *testing.T, events counter) *witness {
+	w := &witness{events: events, updates: map[string][]callbacks.Update{}, failed: map[string]bool{}}
 	w.came = sync.NewCond(&w.mu)
 	w.Server = httptest.NewServer(http.HandlerFunc(w.receive))
 	t.Cleanup(w.Close)
@@ -198,6 +227,7 @@ func (w *witness) receive(rw http.ResponseWriter, r *http.Request) {
 	w.total++
 	w.updates[u.OrderID] = append(w.updates[u.OrderID], u)
 	w.came.Broadcast()
+	w.events.tick()
 }
 
 // checkCalledBack waits for the last callback of an order and checks all that came.
