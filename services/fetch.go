@@ -39,6 +39,8 @@ type Fetcher struct {
 	client    *http.Client
 	hosts     *hosts
 	places    *semaphore.Weighted
+	patience  time.Duration // maxFetch
+	pause     time.Duration // retryFetch
 }
 
 // NewFetcher returns a Fetcher. Close it after use.
@@ -72,6 +74,7 @@ func NewFetcher(production bool) *Fetcher {
 	return &Fetcher{
 		transport: transport, client: client,
 		hosts: newHosts(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
+		patience: maxFetch, pause: retryFetch,
 	}
 }
 
@@ -99,7 +102,7 @@ func (f *Fetcher) Fetch(ctx context.Context, url string, store func(content io.R
 		return err
 	}
 	defer f.places.Release(1)
-	fetching, cancel := context.WithTimeout(ctx, maxFetch)
+	fetching, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
 	for try := 1; ; try++ {
 		err := f.try(fetching, url, store)
@@ -110,7 +113,7 @@ func (f *Fetcher) Fetch(ctx context.Context, url string, store func(content io.R
 		if !errors.As(err, &failed) || !failed.passes || try == maxTries {
 			return err
 		}
-		if pause(fetching, retryFetch) != nil {
+		if pause(fetching, f.pause) != nil {
 			return err
 		}
 	}

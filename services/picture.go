@@ -114,7 +114,7 @@ func (s source) load(ctx context.Context, data []byte) (_ image.Image, err error
 	defer func() {
 		if p := recover(); p != nil { // decoders are large, and files can be made to hit what they overlook
 			slog.Error("A decoder panicked.", "format", s.name, "panic", p, "stack", string(debug.Stack()))
-			err = unprocessable("the %s is damaged", s.name)
+			err = unprocessable("the %s is damaged or cut off", s.name)
 		}
 	}()
 	picture, err := s.decode(&boundedReader{ctx, bytes.NewReader(data)})
@@ -122,7 +122,7 @@ func (s source) load(ctx context.Context, data []byte) (_ image.Image, err error
 		return nil, s.explain(err)
 	}
 	if size := picture.Bounds().Size(); size != image.Pt(s.width, s.height) {
-		return nil, unprocessable("the %s is damaged", s.name)
+		return nil, unprocessable("the %s is damaged or cut off", s.name)
 	}
 	return turn(picture, s.orientation(data)), nil
 }
@@ -151,10 +151,8 @@ func (f pictureFormat) explain(err error) error {
 		return err
 	case errors.As(err, &jpegFeature), errors.As(err, &pngFeature):
 		return unprocessable("the %s uses a feature that is not supported", f.name)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return unprocessable("the %s is cut off", f.name)
 	}
-	return unprocessable("the %s is damaged", f.name)
+	return unprocessable("the %s is damaged or cut off", f.name)
 }
 
 // orientation is how the camera was held: a number from 1, upright, to 8 (Exif
