@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Products   products
 	Orders     orders
+	Reports    reports
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
@@ -36,6 +37,7 @@ type route struct {
 func (cfg Config) routes() []route {
 	p := productHandlers{products: cfg.Products}
 	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
+	r := reportHandlers{reports: cfg.Reports, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	h := healthHandlers{health: cfg.Health}
@@ -54,6 +56,12 @@ func (cfg Config) routes() []route {
 		{"PATCH", "/api/orders/:order_id", o.patch},
 		{"DELETE", "/api/orders/:order_id", o.delete},
 		{"POST", "/api/orders/:order_id/cancel", o.cancel},
+
+		{"GET", "/api/reports", r.list},
+		{"POST", "/api/reports", r.create},
+		{"GET", "/api/reports/:report_id", r.get},
+		{"DELETE", "/api/reports/:report_id", r.delete},
+		{"GET", "/api/reports/:report_id/download", r.download},
 
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},

@@ -68,6 +68,7 @@ func (a *App) wire(ctx context.Context) error {
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
+	tasks.Register(services.NewReporting(a.store))
 	var err error
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
@@ -78,6 +79,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	return a.listen(cfg.Addr, handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
+		Reports:    services.NewReports(a.store, tasks),
 		Deliveries: services.NewDeliveries(a.store), Health: a.store,
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
