@@ -102,12 +102,12 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
+	var now models.Task
 	var last *models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		if last, err = t.end(tx, task); err != nil {
-			return err
-		}
-		return outbox.supersede(tx, last)
+		now = *task
+		last, err = t.end(tx, &now)
+		return err
 	})
 	if errors.Is(err, models.ErrTaskEnded) {
 		return t.sendLast(ctx, *task, outbox)
@@ -115,7 +115,8 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 	if err != nil {
 		return fmt.Errorf("ending task %s: %w", task.ID, err)
 	}
-	outbox.offer(last)
+	*task = now
+	outbox.last(last)
 	return nil
 }
 
@@ -125,15 +126,9 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 	if err != nil || len(pending) == 0 {
 		return err
 	}
-	last := &pending[len(pending)-1]
-	if !last.Update.Terminal() {
-		return nil
+	if last := &pending[len(pending)-1]; last.Update.Terminal() {
+		outbox.last(last)
 	}
-	err = t.store.InTx(ctx, func(tx *models.Tx) error { return supersedeAll(tx, pending[:len(pending)-1]) })
-	if err != nil {
-		return err
-	}
-	outbox.offer(last)
 	return nil
 }
 
@@ -141,24 +136,23 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
 		var news *models.Delivery
-		now := *task
-		now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
+		var now models.Task
 		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
+			now = *task
+			now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
 			for _, fn := range also {
 				if err = fn(tx); err != nil {
 					return err
 				}
 			}
-			if news, err = t.tell(tx, &now, "progress"); err != nil {
-				return err
-			}
-			return outbox.supersede(tx, news)
+			news, err = t.tell(tx, &now, "progress")
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		*task = now
-		outbox.offer(news)
+		outbox.progress(news)
 		return nil
 	}
 }
