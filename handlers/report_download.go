@@ -42,7 +42,7 @@ func (h reportHandlers) download(c *gin.Context) error {
 	if err := q.done(); err != nil {
 		return err
 	}
-	id, err := pathPart(c, "report_id")
+	id, err := validID(c, "report_id")
 	if err != nil {
 		return err
 	}

@@ -133,27 +133,64 @@ func SupersedeDelivery(tx *Tx, id string) error {
 	return nil
 }
 
-// SaveAttempt stores an attempt and the state that it leaves d in. A delivery
-// that was superseded while the attempt was under way stays so, unless the
-// attempt has succeeded.
-func SaveAttempt(tx *Tx, d *Delivery, a *Attempt) error {
-	headers, err := json.Marshal(a.Headers)
-	if err != nil {
-		return fmt.Errorf("encoding headers of attempt %d of delivery %s: %w", a.Number, a.DeliveryID, err)
-	}
+// SaveAttempt stores an attempt, gives it its number, and stores the state that
+// it leaves d in. due is the NextAttemptAt that d had when the attempt began:
+// should the delivery have been superseded, renewed or delivered by another
+// attempt since, a failure changes that state no more, and ours is false.
+func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
 	d.UpdatedAt = Now()
-	_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
+	if d.Status == DeliveryDelivered {
+		ours, err = true, saveSuccess(tx, d, a)
+	} else {
+		ours, err = saveFailure(tx, d, a, due)
+	}
 	if err == nil {
-		_, err = tx.exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
-			status = CASE WHEN status = 'superseded' AND ? <> 'delivered' THEN status ELSE ? END WHERE id = ?`,
-			d.Attempts, d.Round, d.StatusCode, d.Error, d.UpdatedAt, d.DeliveredAt, d.NextAttemptAt, d.Status, d.Status, d.ID)
+		err = createAttempt(tx, a)
 	}
 	if err != nil {
-		return fmt.Errorf("storing attempt %d of delivery %s: %w", a.Number, d.ID, err)
+		return false, fmt.Errorf("storing an attempt of delivery %s: %w", d.ID, err)
 	}
-	return nil
+	d.Attempts = a.Number
+	return ours, nil
+}
+
+func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
+	stored, err := tx.exec(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
+		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
+		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
+	if stored == 1 || err != nil {
+		a.Number = d.Attempts + 1
+		return err
+	}
+	// Another attempt was made meanwhile.
+	return queryRow(tx.DB, `UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
+		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
+		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
+}
+
+func saveFailure(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
+	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?
+		WHERE id = ? AND status = 'pending' AND next_attempt_at = ?`,
+		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, due)
+	if err != nil {
+		return false, err
+	}
+	err = queryRow(tx.DB, "UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
+		d.UpdatedAt, d.ID).Scan(&a.Number)
+	return stored == 1, err
+}
+
+func createAttempt(tx *Tx, a *Attempt) error {
+	if a.Headers == nil {
+		a.Headers = http.Header{}
+	}
+	headers, err := json.Marshal(a.Headers)
+	if err == nil {
+		_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
+	}
+	return err
 }
 
 // RenewDelivery makes a delivery pending again, due now, with all its retries.

@@ -110,16 +110,18 @@ func (c *Courier) retry(ctx context.Context, id string) (wait time.Duration, err
 // before it has written down the attempt, the delivery is due again after the
 // lease.
 func (c *Courier) claim(ctx context.Context, d *models.Delivery) (claimed bool, err error) {
+	until := models.Now().Add(lease)
 	err = c.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		claimed, err = models.ClaimDelivery(tx, d.ID, models.Now().Add(lease))
+		claimed, err = models.ClaimDelivery(tx, d.ID, until)
 		return err
 	})
+	d.NextAttemptAt = &until
 	return claimed, err
 }
 
 // attempt sends d once and stores the outcome. It returns how long to wait until
-// the next attempt, 0 if there is none; with handOver, the job that makes it
-// is stored with the outcome.
+// the next attempt, 0 if there is none or another sees to it; with handOver, the
+// job that makes it is stored with the outcome.
 func (c *Courier) attempt(ctx context.Context, d *models.Delivery, handOver bool) (wait time.Duration, err error) {
 	sent := c.sender.Send(ctx, callbacks.Delivery{
 		URL: d.URL, ID: d.CallbackID, Body: []byte(d.Update.Body), Secrets: []string{c.secret},
@@ -127,21 +129,28 @@ func (c *Courier) attempt(ctx context.Context, d *models.Delivery, handOver bool
 	if ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
 		return 0, ctx.Err() // interrupted by us: says nothing about the receiver
 	}
+	due := d.NextAttemptAt
 	wait = c.judge(d, sent)
 	attempt := attemptRow(d, sent)
 	// Not ctx: what has been sent is to be written down, shutdown or not.
 	err = c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		ours, err := models.SaveAttempt(tx, d, attempt, due)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			wait = 0
+		}
 		if handOver && wait > 0 {
 			tx.Enqueue(models.Job{DeliveryID: d.ID})
 		}
-		return models.SaveAttempt(tx, d, attempt)
+		return nil
 	})
 	return wait, err
 }
 
 // judge puts the state that an attempt leads to into d.
 func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.Duration) {
-	d.Attempts++
 	d.Round++
 	d.StatusCode, d.Error, d.NextAttemptAt = sent.Status, sent.Error, nil
 	switch sent.Outcome() {
@@ -156,7 +165,9 @@ func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.D
 			d.Status = models.DeliveryExhausted
 			return 0
 		}
-		wait = max(wait, time.Millisecond)
+		// Whole milliseconds, as all times that are stored: a claim in the same
+		// millisecond must not find the delivery not yet due.
+		wait = max(wait.Round(time.Millisecond), time.Millisecond)
 		next := models.Now().Add(wait)
 		d.NextAttemptAt = &next
 	}
@@ -165,7 +176,7 @@ func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.D
 
 func attemptRow(d *models.Delivery, sent callbacks.Attempt) *models.Attempt {
 	return &models.Attempt{
-		DeliveryID: d.ID, Number: d.Attempts, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
+		DeliveryID: d.ID, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
 		Address: sent.Address, StatusCode: sent.Status, Headers: sent.Headers, Body: sent.Body, Error: sent.Error,
 	}
 }

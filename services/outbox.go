@@ -20,22 +20,31 @@ type outbox struct {
 	ctx     context.Context
 	courier *Courier
 	lanes   map[string]*lane
+	ended   bool // the last update has been told
 }
 
 func newOutbox(ctx context.Context, courier *Courier) *outbox {
 	return &outbox{ctx: ctx, courier: courier, lanes: map[string]*lane{}}
 }
 
-// progress hands over an update that matters until there is a newer one. It
-// never waits for a receiver. Only one goroutine calls progress and last.
+// progress hands over an update that matters until there is a newer one; nil if
+// there is nobody to call back. It never waits for a receiver. Only one
+// goroutine calls progress and last.
 func (o *outbox) progress(d *models.Delivery) {
+	for url, l := range o.lanes {
+		if d == nil || url != d.URL { // the client has moved on to another URL
+			l.forget()
+		}
+	}
 	if d != nil {
 		o.lane(d.URL).offer(d)
 	}
 }
 
-// last hands over the last update for a URL, whose delivery is stored.
+// last hands over the last update, whose delivery is stored; nil if it is not
+// for this run to send.
 func (o *outbox) last(d *models.Delivery) {
+	o.ended = true
 	if d != nil {
 		o.lane(d.URL).final = d
 	}
@@ -56,11 +65,11 @@ func (o *outbox) close() error {
 	i := 0
 	for _, l := range o.lanes {
 		if i == len(o.lanes)-1 {
-			errs[i] = l.close() // here: most tasks have one receiver, and need no goroutine
+			errs[i] = l.close(o.ended) // here: most tasks have one receiver, and need no goroutine
 			break
 		}
 		n := i
-		closing.Go(func() { errs[n] = l.close() })
+		closing.Go(func() { errs[n] = l.close(o.ended) })
 		i++
 	}
 	closing.Wait()
@@ -92,6 +101,14 @@ func (l *lane) offer(d *models.Delivery) {
 	if !waiting && !l.sending {
 		l.timer = time.AfterFunc(settle, l.send)
 	}
+}
+
+// forget takes back what has not been sent yet.
+func (l *lane) forget() {
+	l.idle.L.Lock()
+	defer l.idle.L.Unlock()
+	l.overtake(l.next)
+	l.next = nil
 }
 
 // overtake notes that d, which may be nil, is not sent again. If it was tried
@@ -134,8 +151,9 @@ func (l *lane) send() {
 }
 
 // close waits for progress that is being sent, drops what is not, and sends the
-// last update. If that can't be delivered, it goes on with a job of its own.
-func (l *lane) close() error {
+// last update. If that can't be delivered, it goes on with a job of its own. A
+// task that has not ended was interrupted: its next run sees to what is left.
+func (l *lane) close(ended bool) error {
 	l.idle.L.Lock()
 	l.closed = true
 	if l.timer != nil {
@@ -146,10 +164,10 @@ func (l *lane) close() error {
 	}
 	l.overtake(l.next)
 	l.idle.L.Unlock()
-	if l.final == nil {
-		return nil // interrupted: the next run goes on
+	if !ended {
+		return nil
 	}
-	if err := l.courier.supersede(l.ctx, l.overtaken); err != nil {
+	if err := l.courier.supersede(l.ctx, l.overtaken); err != nil || l.final == nil {
 		return err
 	}
 	return l.courier.sendOrHandOver(l.ctx, l.final)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -29,7 +30,8 @@ type Operation struct {
 
 // Report tells how far the work has come: progress in percent (0 to 99), and a
 // sentence. What also does is stored with it or not at all. It returns
-// models.ErrTaskEnded when the task was cancelled meanwhile.
+// models.ErrTaskEnded when the task was cancelled meanwhile. One goroutine at a
+// time may report.
 type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
 
 // Failure is why work failed, in words meant for the client.
@@ -133,6 +135,7 @@ var errCancelled = errors.New("the task was cancelled")
 // last update says that it was cancelled.
 func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 	var task models.Task
+	var last *models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) error {
 		var err error
 		if task, err = models.FindTask(tx.DB, id); err != nil {
@@ -142,14 +145,25 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 			return models.Conflict("The %s is %s already.", task.Kind, task.Status)
 		}
 		task.Status, task.Message = models.StatusCancelled, "Cancelled"
-		_, err = t.end(tx, &task)
+		last, err = t.end(tx, &task)
 		return err
 	})
 	if err != nil {
 		return models.Task{}, err
 	}
-	t.interrupt(id, errCancelled)
+	if !t.interrupt(id, errCancelled) && last != nil {
+		t.tellSoon(ctx, last)
+	}
 	return task, nil
+}
+
+// tellSoon gives the last update of a task that does not run here a job of its
+// own: the task's job may have to wait long for its next run. That one would see
+// to it too, so a failure loses time and nothing else.
+func (t *Tasks) tellSoon(ctx context.Context, last *models.Delivery) {
+	if err := t.courier.handOver(ctx, last); err != nil {
+		slog.Warn("The news of a cancelled task will be late.", "task_id", last.TaskID, "delivery_id", last.ID, "err", err)
+	}
 }
 
 // end tells the last update of a task, stores that it is to be delivered, and
@@ -223,10 +237,13 @@ func (t *Tasks) message(task *models.Task, u models.Update) callbacks.Update {
 	return m
 }
 
-func (t *Tasks) interrupt(id string, why error) {
+// interrupt reports whether the task runs in this process.
+func (t *Tasks) interrupt(id string, why error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if cancel, ok := t.running[id]; ok {
+	cancel, ok := t.running[id]
+	if ok {
 		cancel(why)
 	}
+	return ok
 }

@@ -5,7 +5,6 @@
 //	@version     1.0
 //	@description An API that accepts slow work, answers at once, and calls back: signed, in order, and without losing one.
 //	@license.name MIT
-//	@BasePath    /
 package main
 
 import (
