@@ -58,12 +58,14 @@ func newAPI(t testing.TB, s settings) *api {
 	courier := services.NewCourier(store, sender, s.schedule, secret)
 	tasks := services.NewTasks(store, hub, courier)
 	tasks.Register(services.NewPacking(store, s.step))
+	tasks.Register(services.NewReporting(store))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
 	products := services.NewProducts(store)
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
+		Reports:    services.NewReports(store, tasks),
 		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
 	})
 	server := httptest.NewServer(handler)
