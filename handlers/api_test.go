@@ -66,6 +66,7 @@ func newAPI(t testing.TB, s settings) *api {
 	for _, operation := range services.NewCharging(store, tasks, stripe) {
 		tasks.Register(operation)
 	}
+	tasks.Register(services.NewReporting(store))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
 	products := services.NewProducts(store)
@@ -73,6 +74,7 @@ func newAPI(t testing.TB, s settings) *api {
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
 		Payments:   services.NewPayments(store, tasks, "pm_card_visa"),
+		Reports:    services.NewReports(store, tasks),
 		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
 	})
 	server := httptest.NewServer(handler)

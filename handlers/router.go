@@ -18,6 +18,7 @@ type Config struct {
 		refunds
 	}
 	Images     images
+	Reports    reports
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
@@ -48,6 +49,7 @@ func (cfg Config) routes() []route {
 	pay := paymentHandlers{payments: cfg.Payments, production: cfg.Production}
 	re := refundHandlers{refunds: cfg.Payments, production: cfg.Production}
 	i := imageHandlers{images: cfg.Images, production: cfg.Production}
+	r := reportHandlers{reports: cfg.Reports, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
@@ -84,6 +86,11 @@ func (cfg Config) routes() []route {
 		{"DELETE", "/api/images/:image_id", i.delete},
 		{"POST", "/api/images/:image_id/cancel", i.cancel},
 		{"GET", "/api/images/:image_id/:variant", i.picture},
+		{"GET", "/api/reports", r.list},
+		{"POST", "/api/reports", r.create},
+		{"GET", "/api/reports/:report_id", r.get},
+		{"DELETE", "/api/reports/:report_id", r.delete},
+		{"GET", "/api/reports/:report_id/download", r.download},
 
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},

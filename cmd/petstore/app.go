@@ -85,6 +85,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.fetcher = services.NewFetcher(cfg.production())
 	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
+	tasks.Register(services.NewReporting(a.store))
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
 	}
@@ -100,6 +101,7 @@ func (a *App) wire(ctx context.Context) error {
 		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
 		Payments:   payments,
 		Images:     services.NewImages(a.store, tasks, a.blobs),
+		Reports:    services.NewReports(a.store, tasks),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
 }
