@@ -205,4 +205,3 @@ func BenchmarkThumbnails(b *testing.B) {
 		}
 	}
 }
-
