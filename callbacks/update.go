@@ -30,6 +30,8 @@ type Update struct {
 	ReportID  string `json:"report_id,omitempty"`
 	ImageID   string `json:"image_id,omitempty"`
 	PaymentID string `json:"payment_id,omitempty"`
+	// WebhookID is set in a ping, which tells of nothing but the webhook itself.
+	WebhookID string `json:"webhook_id,omitempty"`
 	RefundID  string `json:"refund_id,omitempty"`
 	// Sequence counts the updates of one task from 1, without gaps. A progress update that a newer one has
 	// overtaken may not be sent, so a receiver can see gaps.
@@ -80,6 +82,7 @@ func (e *encoder) update(u Update) error {
 	e.optionalMember("report_id", u.ReportID)
 	e.optionalMember("image_id", u.ImageID)
 	e.optionalMember("payment_id", u.PaymentID)
+	e.optionalMember("webhook_id", u.WebhookID)
 	e.optionalMember("refund_id", u.RefundID)
 	e.name("sequence")
 	e.integer(u.Sequence)
