@@ -243,6 +243,7 @@ func (h paymentHandlers) delete(c *gin.Context) error {
 // @Description The server POSTs each update of the payment to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
 // @ID          paymentUpdate
 // @Tags        payments
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"

@@ -183,6 +183,7 @@ func (h refundHandlers) get(c *gin.Context) error {
 // @Description The server POSTs each update of the refund to `callback_url`: at least once, in order, signed. It carries `refund_id`, and `payment_id` in its result only: what happens to a refund does not happen to its payment.
 // @ID          refundUpdate
 // @Tags        payments
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"
