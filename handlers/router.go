@@ -1,12 +1,17 @@
 package handlers
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"petstore/docs"
+	"petstore/handlers/socketio"
 )
 
 // Config is what the routes need.
@@ -16,10 +21,30 @@ type Config struct {
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
+	Feed       feed
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
 	ReceiverURL string
+	// AllowedOrigins are the web pages that may use the API from a browser, beside
+	// the server's own, as https://app.example.com; * is any.
+	AllowedOrigins []string
+	// Heartbeat is how often something is sent on an idle stream; 0 is 15 s.
+	Heartbeat time.Duration
+}
+
+// API is the whole API over HTTP.
+type API struct {
+	http.Handler
+	gate    *gate
+	sockets *socketio.Server
+}
+
+// Close ends all streams and sockets, and waits until they have ended. They are
+// not for http.Server.Shutdown to end: it waits for streams, which last, and
+// knows nothing of sockets.
+func (a *API) Close(ctx context.Context) error {
+	return errors.Join(a.sockets.Close(ctx), a.gate.close(ctx))
 }
 
 // handler answers a request, or returns why it can't. Errors are rendered in one
@@ -33,12 +58,14 @@ type route struct {
 }
 
 // routes is the whole API.
-func (cfg Config) routes() []route {
+func (cfg Config) routes(g *gate, l *live) []route {
 	p := productHandlers{products: cfg.Products}
-	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
+	o := cfg.orderHandlers()
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	h := healthHandlers{health: cfg.Health}
+	s := streamHandlers{feed: cfg.Feed, orders: cfg.Orders, tasks: cfg.Tasks, gate: g, heartbeat: cfg.Heartbeat}
+	w := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat}
 	return []route{
 		{"GET", "/api/products", p.list},
 		{"POST", "/api/products", p.create},
@@ -55,6 +82,10 @@ func (cfg Config) routes() []route {
 		{"DELETE", "/api/orders/:order_id", o.delete},
 		{"POST", "/api/orders/:order_id/cancel", o.cancel},
 
+		{"GET", "/api/orders/stream", s.followOrders},
+		{"GET", "/api/tasks/stream", s.followTasks},
+		{"GET", "/api/ws", w.serve},
+
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},
 
@@ -67,19 +98,40 @@ func (cfg Config) routes() []route {
 	}
 }
 
+func (cfg Config) orderHandlers() orderHandlers {
+	return orderHandlers{orders: cfg.Orders, tasks: cfg.Tasks, production: cfg.Production}
+}
+
+func (cfg Config) origins() origins {
+	return origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
+}
+
+// starters are the kinds of slow work that a socket can begin.
+func (cfg Config) starters() map[string]starter {
+	return map[string]starter{
+		kindOrder: cfg.orderHandlers().start,
+	}
+}
+
 // New returns the handler of the whole server.
-func New(cfg Config) http.Handler {
+func New(cfg Config) *API {
+	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, heartbeatEvery)
+	g := newGate(maxStreams)
+	l := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: cfg.starters()}
+	sockets := newSocketIO(l, cfg.origins())
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	engine.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, p any) { panicked(c, p) }))
-	for _, r := range cfg.routes() {
+	engine.Use(cfg.origins().share)
+	for _, r := range cfg.routes(g, l) {
 		engine.Handle(r.method, r.path, adapt(r.handle))
 		if r.method == http.MethodGet {
 			engine.HEAD(r.path, adapt(r.handle)) // net/http leaves out the body
 		}
 	}
+	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(sockets))
 	page := pageHandlers{receiverURL: cfg.ReceiverURL}
 	engine.GET("/", adapt(page.index))
 	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML))
@@ -87,7 +139,7 @@ func New(cfg Config) http.Handler {
 	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI())))
 	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
 	engine.NoMethod(adapt(otherMethod))
-	return engine
+	return &API{Handler: engine, gate: g, sockets: sockets}
 }
 
 // adapt makes a gin handler of one that returns an error.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/peterbourgon/ff/v3"
@@ -21,6 +22,7 @@ type Config struct {
 	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
 	CallbackSecret string        // what callbacks are signed with
 	StepDelay      time.Duration // how long packing one item takes
+	AllowedOrigins string        // other web pages that may use the API, comma-separated
 	Env            string        // development or production
 }
 
@@ -31,6 +33,10 @@ const (
 
 func (c Config) production() bool { return c.Env == envProduction }
 
+func (c Config) origins() []string {
+	return strings.FieldsFunc(c.AllowedOrigins, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
 // readConfig reads flags, then the environment, and checks what it got.
 func readConfig(args []string) (Config, error) {
 	var c Config
@@ -40,6 +46,7 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
+	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
 		return Config{}, err
@@ -62,6 +69,12 @@ func (c Config) check() error {
 	}
 	if c.StepDelay < 0 || c.StepDelay > time.Hour {
 		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
+	}
+	for _, origin := range c.origins() {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return fmt.Errorf("ALLOWED_ORIGINS %q: want origins such as https://app.example.com, or *", origin)
+		}
 	}
 	switch c.Env {
 	case envDevelopment:
