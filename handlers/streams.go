@@ -57,6 +57,7 @@ type streamHandlers struct {
 // @Param       last_event_id query  integer false "Resume after this id; the header has precedence" minimum(0)
 // @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
 // @Success     200 {string} string "The stream"
+// @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Failure     503 {object} problem "Too many streams are open"
@@ -93,6 +94,7 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Param       last_event_id query  integer false "Resume after this id; the header has precedence" minimum(0)
 // @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
 // @Success     200 {string} string "The stream"
+// @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Failure     503 {object} problem "Too many streams are open"
