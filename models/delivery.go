@@ -114,9 +114,9 @@ func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
 
 // CreateDelivery stores a delivery that is to be made.
 func CreateDelivery(tx *Tx, d *Delivery) error {
-	err := tx.Exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, url, status, attempts, round,
+	_, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, url, status, attempts, round,
 		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?)`,
-		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt).Error
+		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("storing delivery %s: %w", d.ID, err)
 	}
@@ -125,8 +125,8 @@ func CreateDelivery(tx *Tx, d *Delivery) error {
 
 // SupersedeDelivery gives up a delivery because a newer update has overtaken it.
 func SupersedeDelivery(tx *Tx, id string) error {
-	err := tx.Exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
-		DeliverySuperseded, Now(), id, DeliveryPending).Error
+	_, err := tx.exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
+		DeliverySuperseded, Now(), id, DeliveryPending)
 	if err != nil {
 		return fmt.Errorf("superseding delivery %s: %w", id, err)
 	}
@@ -142,13 +142,13 @@ func SaveAttempt(tx *Tx, d *Delivery, a *Attempt) error {
 		return fmt.Errorf("encoding headers of attempt %d of delivery %s: %w", a.Number, a.DeliveryID, err)
 	}
 	d.UpdatedAt = Now()
-	err = tx.Exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+	_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error).Error
+		a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
 	if err == nil {
-		err = tx.Exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
+		_, err = tx.exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
 			status = CASE WHEN status = 'superseded' AND ? <> 'delivered' THEN status ELSE ? END WHERE id = ?`,
-			d.Attempts, d.Round, d.StatusCode, d.Error, d.UpdatedAt, d.DeliveredAt, d.NextAttemptAt, d.Status, d.Status, d.ID).Error
+			d.Attempts, d.Round, d.StatusCode, d.Error, d.UpdatedAt, d.DeliveredAt, d.NextAttemptAt, d.Status, d.Status, d.ID)
 	}
 	if err != nil {
 		return fmt.Errorf("storing attempt %d of delivery %s: %w", a.Number, d.ID, err)
@@ -183,10 +183,10 @@ func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, err
 // until, and reports false if another has taken it or it is no longer pending.
 func ClaimDelivery(tx *Tx, id string, until time.Time) (bool, error) {
 	now := Now()
-	res := tx.Exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = ? AND next_attempt_at <= ?",
+	claimed, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = ? AND next_attempt_at <= ?",
 		until, now, id, DeliveryPending, now)
-	if res.Error != nil {
-		return false, fmt.Errorf("claiming delivery %s: %w", id, res.Error)
+	if err != nil {
+		return false, fmt.Errorf("claiming delivery %s: %w", id, err)
 	}
-	return res.RowsAffected == 1, nil
+	return claimed == 1, nil
 }

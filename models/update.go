@@ -30,9 +30,9 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 // database with several writers has to let one at a time do this, until it has
 // committed; clients resume by position.)
 func CreateUpdate(tx *Tx, u *Update) error {
-	err := tx.Raw(`INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
+	err := queryRow(tx.DB, `INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		u.CallbackID, u.TaskID, u.Kind, u.ResourceID, u.Sequence, u.Type, u.Status, u.Body, u.CreatedAt).Row().Scan(&u.ID)
+		u.CallbackID, u.TaskID, u.Kind, u.ResourceID, u.Sequence, u.Type, u.Status, u.Body, u.CreatedAt).Scan(&u.ID)
 	if err != nil {
 		return fmt.Errorf("storing update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}

@@ -22,9 +22,9 @@ type Operation struct {
 	// task as failed. Any other error is the server's own, and Run is called
 	// again later; so what Run has done already must not be done twice.
 	Run func(ctx context.Context, task *models.Task, report Report) (any, error)
-	// Ended, if set, is called in the transaction that ends the task, however it
-	// ends: task.Status tells. before is the task as it was until then.
-	Ended func(tx *models.Tx, before, task *models.Task) error
+	// Ended, if set, is called in the transaction that ends the task, however
+	// it ends: task.Status tells.
+	Ended func(tx *models.Tx, task *models.Task) error
 }
 
 // Report tells how far the work has come: progress in percent (0 to 99), and a
@@ -162,8 +162,6 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 // end tells the last update of a task, stores that it is to be delivered, and
 // lets the operation tidy up. There may be nobody to deliver it to: nil.
 func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) {
-	before := *task
-	before.Status = models.StatusProcessing
 	last, err := t.tell(tx, task, task.Status)
 	if err != nil {
 		return nil, err
@@ -174,7 +172,7 @@ func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) 
 		}
 	}
 	if ended := t.operations[task.Kind].Ended; ended != nil {
-		if err := ended(tx, &before, task); err != nil {
+		if err := ended(tx, task); err != nil {
 			return nil, fmt.Errorf("tidying up after task %s: %w", task.ID, err)
 		}
 	}

@@ -102,9 +102,11 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
+	var now models.Task
 	var last *models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		last, err = t.end(tx, task)
+		now = *task
+		last, err = t.end(tx, &now)
 		return err
 	})
 	if errors.Is(err, models.ErrTaskEnded) {
@@ -113,6 +115,7 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 	if err != nil {
 		return fmt.Errorf("ending task %s: %w", task.ID, err)
 	}
+	*task = now
 	outbox.last(last)
 	return nil
 }
@@ -133,9 +136,10 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
 		var news *models.Delivery
-		now := *task
-		now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
+		var now models.Task
 		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
+			now = *task
+			now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
 			for _, fn := range also {
 				if err = fn(tx); err != nil {
 					return err
