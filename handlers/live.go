@@ -136,7 +136,7 @@ func (l *live) sort(data jsontext.Value) (kind string, request []byte, err error
 	switch {
 	case there && json.Unmarshal(named, &kind) != nil:
 		return "", nil, models.Invalid("kind", "must be a string")
-	case !there && fields["data"] != nil && l.starters[kindReport] != nil:
+	case !there && fields["data"] != nil:
 		kind = kindReport
 		if fields["type"] == nil {
 			fields["type"] = jsontext.Value(`"dataset"`)

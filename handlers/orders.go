@@ -160,20 +160,7 @@ func showOrder(o models.Order) order {
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/orders [post]
-func (h orderHandlers) create(c *gin.Context) error {
-	if err := noQuery(c); err != nil {
-		return err
-	}
-	body, err := readBody(c, "application/json")
-	if err != nil {
-		return err
-	}
-	a, err := h.start(c.Request.Context(), body)
-	if err != nil {
-		return err
-	}
-	return answerSlow(c, h.tasks, a)
-}
+func (h orderHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
 
 // start is the starter of orders.
 func (h orderHandlers) start(ctx context.Context, body []byte) (accepted, error) {

@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Products   products
 	Orders     orders
+	Reports    reports
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
@@ -61,6 +62,7 @@ type route struct {
 func (cfg Config) routes(g *gate, l *live) []route {
 	p := productHandlers{products: cfg.Products}
 	o := cfg.orderHandlers()
+	r := cfg.reportHandlers()
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	h := healthHandlers{health: cfg.Health}
@@ -86,6 +88,12 @@ func (cfg Config) routes(g *gate, l *live) []route {
 		{"GET", "/api/tasks/stream", s.followTasks},
 		{"GET", "/api/ws", w.serve},
 
+		{"GET", "/api/reports", r.list},
+		{"POST", "/api/reports", r.create},
+		{"GET", "/api/reports/:report_id", r.get},
+		{"DELETE", "/api/reports/:report_id", r.delete},
+		{"GET", "/api/reports/:report_id/download", r.download},
+
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},
 
@@ -102,6 +110,10 @@ func (cfg Config) orderHandlers() orderHandlers {
 	return orderHandlers{orders: cfg.Orders, tasks: cfg.Tasks, production: cfg.Production}
 }
 
+func (cfg Config) reportHandlers() reportHandlers {
+	return reportHandlers{reports: cfg.Reports, tasks: cfg.Tasks, production: cfg.Production}
+}
+
 func (cfg Config) origins() origins {
 	return origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
 }
@@ -109,7 +121,8 @@ func (cfg Config) origins() origins {
 // starters are the kinds of slow work that a socket can begin.
 func (cfg Config) starters() map[string]starter {
 	return map[string]starter{
-		kindOrder: cfg.orderHandlers().start,
+		kindOrder:  cfg.orderHandlers().start,
+		kindReport: cfg.reportHandlers().start,
 	}
 }
 

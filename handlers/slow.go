@@ -27,6 +27,22 @@ type accepted struct {
 	later    func(ctx context.Context) (any, error) // the same at a later time
 }
 
+// createSlow serves the POST that begins slow work.
+func createSlow(c *gin.Context, tasks tasks, start starter) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	body, err := readBody(c, "application/json")
+	if err != nil {
+		return err
+	}
+	a, err := start(c.Request.Context(), body)
+	if err != nil {
+		return err
+	}
+	return answerSlow(c, tasks, a)
+}
+
 // answerSlow answers a request for slow work: 202 with the resource as it is now.
 // A client that prefers to wait (`Prefer: wait=10`, RFC 7240) is answered when the
 // work has ended, with 201 and the finished resource; or, if that takes longer

@@ -69,6 +69,7 @@ func (a *App) wire(ctx context.Context) error {
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
+	tasks.Register(services.NewReporting(a.store))
 	var err error
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
@@ -79,6 +80,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.api = handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
+		Reports:    services.NewReports(a.store, tasks),
 		Deliveries: services.NewDeliveries(a.store), Health: a.store, Feed: services.NewFeed(a.store, a.hub),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
