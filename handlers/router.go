@@ -30,8 +30,9 @@ type Config struct {
 	// AllowedOrigins are the web pages that may use the API from a browser, beside
 	// the server's own, as https://app.example.com; * is any.
 	AllowedOrigins []string
-	// Heartbeat is how often something is sent on an idle stream; 0 is 15 s.
-	Heartbeat time.Duration
+	// Heartbeat is how often something is sent on an idle stream (0: 15 s), and
+	// WritePatience how long a client may take to accept it (0: 10 s).
+	Heartbeat, WritePatience time.Duration
 }
 
 // API is the whole API over HTTP.
@@ -66,8 +67,8 @@ func (cfg Config) routes(g *gate, l *live) []route {
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	h := healthHandlers{health: cfg.Health}
-	s := streamHandlers{feed: cfg.Feed, orders: cfg.Orders, tasks: cfg.Tasks, gate: g, heartbeat: cfg.Heartbeat}
-	w := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat}
+	s := streamHandlers{feed: cfg.Feed, orders: cfg.Orders, tasks: cfg.Tasks, gate: g, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
+	w := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
 	return []route{
 		{"GET", "/api/products", p.list},
 		{"POST", "/api/products", p.create},
@@ -129,6 +130,7 @@ func (cfg Config) starters() map[string]starter {
 // New returns the handler of the whole server.
 func New(cfg Config) *API {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, heartbeatEvery)
+	cfg.WritePatience = cmp.Or(cfg.WritePatience, writePatience)
 	g := newGate(maxStreams)
 	l := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: cfg.starters()}
 	sockets := newSocketIO(l, cfg.origins())

@@ -25,9 +25,9 @@ const (
 	// heartbeatEvery is how often something is sent on a stream, so that nobody
 	// on the way takes it for dead. Proxies commonly wait for 60 seconds.
 	heartbeatEvery = 15 * time.Second
-	// writeTimeout is how long a client may take to accept what is written. One
+	// writePatience is how long a client may take to accept what is written. One
 	// that takes longer is dropped; it can resume.
-	writeTimeout = 10 * time.Second
+	writePatience = 10 * time.Second
 	// retryAfterMS is after how many milliseconds an EventSource comes back.
 	retryAfterMS = 1000
 )
@@ -40,6 +40,7 @@ type streamHandlers struct {
 	tasks     tasks
 	gate      *gate
 	heartbeat time.Duration
+	patience  time.Duration // with a client that does not read
 }
 
 // @Summary     Follow orders
@@ -147,7 +148,7 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 	case last == nil && filter.TaskID != "":
 		position = 0
 	}
-	s := newEventStream(c, event)
+	s := newEventStream(c, event, h.patience)
 	if c.Request.Method == http.MethodHead {
 		return nil
 	}
@@ -179,18 +180,19 @@ func (h streamHandlers) pump(ctx context.Context, s *eventStream, filter models.
 
 // eventStream writes server-sent events.
 type eventStream struct {
-	writer  gin.ResponseWriter
-	control *http.ResponseController
-	event   string
-	buffer  []byte
+	writer   gin.ResponseWriter
+	control  *http.ResponseController
+	event    string
+	patience time.Duration
+	buffer   []byte
 }
 
-func newEventStream(c *gin.Context, event string) *eventStream {
+func newEventStream(c *gin.Context, event string, patience time.Duration) *eventStream {
 	c.Header("Content-Type", "text/event-stream; charset=utf-8")
 	c.Header("Cache-Control", "no-cache, no-transform") // no-transform: nobody compresses, and so buffers, it
 	c.Header("X-Accel-Buffering", "no")                 // nginx passes on what it gets at once
 	c.Status(http.StatusOK)
-	return &eventStream{writer: c.Writer, control: http.NewResponseController(c.Writer), event: event}
+	return &eventStream{writer: c.Writer, control: http.NewResponseController(c.Writer), event: event, patience: patience}
 }
 
 // begin opens the stream: with when to come back, and with where it is, for a
@@ -222,7 +224,7 @@ func (s *eventStream) add(updates []models.Update) {
 }
 
 func (s *eventStream) allowWrite() {
-	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // a test's recorder has no deadlines
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.patience)) // a test's recorder has no deadlines
 }
 
 // flush sends what has been added. An error says that the client has gone, or is

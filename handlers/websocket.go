@@ -20,6 +20,7 @@ type websocketHandlers struct {
 	gate      *gate
 	origins   origins
 	heartbeat time.Duration
+	patience  time.Duration // with a client that does not read
 }
 
 // said is a message of a client.
@@ -71,13 +72,21 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	return nil
 }
 
+// channel is an open connection.
+type channel struct {
+	*websocket.Conn
+	ctx      context.Context
+	patience time.Duration
+}
+
 // talk serves a connection until it ends.
 func (h websocketHandlers) talk(conn *websocket.Conn) {
 	defer conn.CloseNow()
 	conn.SetReadLimit(maxBody + 4096)
 	ctx, cancel := context.WithCancel(context.Background())
-	t := h.live.newTalk(ctx, func(event string, data jsontext.Value) error { return send(ctx, conn, event, nil, data) })
-	t.followers.Go(func() { h.keep(ctx, conn) })
+	ch := channel{conn, ctx, h.patience}
+	t := h.live.newTalk(ctx, func(event string, data jsontext.Value) error { return ch.send(event, nil, data) })
+	t.followers.Go(func() { h.keep(ch) })
 	defer t.close()
 	defer cancel()
 	for {
@@ -85,67 +94,65 @@ func (h websocketHandlers) talk(conn *websocket.Conn) {
 		if err != nil {
 			return
 		}
-		h.hear(ctx, conn, t, text)
+		ch.hear(t, text)
 	}
-}
-
-// hear handles one message. A binary one is JSON just as well.
-func (h websocketHandlers) hear(ctx context.Context, conn *websocket.Conn, t *talk, text []byte) {
-	var m said
-	if err := parse(text, &m); err != nil {
-		sendProblem(ctx, conn, nil, problemOf(err))
-		return
-	}
-	t.receive(m.Event, m.Data, func(answer any, p *problem) {
-		if p != nil {
-			sendProblem(ctx, conn, m.ID, *p)
-			return
-		}
-		if body, err := encode(answer); err == nil && m.ID != nil {
-			_ = send(ctx, conn, "ack", m.ID, bytes.TrimSpace(body)) // the next read finds out that it has gone
-		}
-	})
 }
 
 // keep asks now and then whether the client is there, and says goodbye when the
 // server stops.
-func (h websocketHandlers) keep(ctx context.Context, conn *websocket.Conn) {
+func (h websocketHandlers) keep(ch channel) {
 	ticker := time.NewTicker(h.heartbeat)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			patience, cancel := context.WithTimeout(ctx, writeTimeout)
-			err := conn.Ping(patience)
+			ctx, cancel := context.WithTimeout(ch.ctx, ch.patience)
+			err := ch.Ping(ctx)
 			cancel()
 			if err != nil {
-				_ = conn.CloseNow()
+				_ = ch.CloseNow()
 				return
 			}
 		case <-h.gate.stopping.Done():
-			_ = conn.Close(websocket.StatusGoingAway, "the server is stopping")
+			_ = ch.Close(websocket.StatusGoingAway, "the server is stopping")
 			return
-		case <-ctx.Done():
+		case <-ch.ctx.Done():
 			return
 		}
 	}
 }
 
-func sendProblem(ctx context.Context, conn *websocket.Conn, id jsontext.Value, p problem) {
-	if body, err := encode(p); err == nil {
-		_ = send(ctx, conn, eventError, id, bytes.TrimSpace(body)) // the next read finds out that it has gone
+// hear handles one message. A binary one is JSON just as well.
+func (ch channel) hear(t *talk, text []byte) {
+	var m said
+	if err := parse(text, &m); err != nil {
+		ch.reply(nil, eventError, problemOf(err))
+		return
+	}
+	t.receive(m.Event, m.Data, func(answer any, p *problem) {
+		if p != nil {
+			ch.reply(m.ID, eventError, *p)
+		} else if m.ID != nil {
+			ch.reply(m.ID, "ack", answer)
+		}
+	})
+}
+
+func (ch channel) reply(id jsontext.Value, event string, v any) {
+	if body, err := encode(v); err == nil {
+		_ = ch.send(event, id, bytes.TrimSpace(body)) // the next read finds out that it has gone
 	}
 }
 
 // send writes one message. A client that does not take it in time is dropped.
-func send(ctx context.Context, conn *websocket.Conn, event string, id, data jsontext.Value) error {
+func (ch channel) send(event string, id, data jsontext.Value) error {
 	message := make([]byte, 0, len(data)+len(id)+64)
 	message = append(append(append(message, `{"event":"`...), event...), '"')
 	if id != nil {
 		message = append(append(message, `,"id":`...), id...)
 	}
 	message = append(append(append(message, `,"data":`...), data...), '}')
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ch.ctx, ch.patience)
 	defer cancel()
-	return conn.Write(ctx, websocket.MessageText, message)
+	return ch.Write(ctx, websocket.MessageText, message)
 }
