@@ -152,10 +152,10 @@ func TestProgressOfTheArticle(t *testing.T) {
 	var told []string
 	for _, u := range e.updates(row.TaskID) {
 		var update struct {
-			ReportID string `json:"report_id"`
-			Progress int    `json:"progress"`
-			Message  string `json:"message"`
-			Metadata map[string]string
+			ReportID string            `json:"report_id"`
+			Progress int               `json:"progress"`
+			Message  string            `json:"message"`
+			Metadata map[string]string `json:"metadata"`
 		}
 		if err := json.Unmarshal([]byte(u.Body), &update); err != nil {
 			t.Fatal(err)
