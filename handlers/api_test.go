@@ -20,6 +20,7 @@ import (
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/services"
+	"petstore/services/stripesandbox"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,7 +31,7 @@ const secret = "a secret for tests"
 // client that holds everything it sends and gets against the contract.
 type api struct {
 	testing.TB
-	handler http.Handler
+	handler *handlers.API
 	url     string
 	store   *models.Store
 	queue   *services.Queue
@@ -41,6 +42,9 @@ type settings struct {
 	production bool
 	step       time.Duration // how long an item takes to pack
 	schedule   callbacks.Schedule
+	origins    []string
+	heartbeat  time.Duration
+	patience   time.Duration
 }
 
 // newAPI returns a server that takes orders, and works on none of them before
@@ -58,6 +62,13 @@ func newAPI(t testing.TB, s settings) *api {
 	courier := services.NewCourier(store, sender, s.schedule, secret)
 	tasks := services.NewTasks(store, hub, courier)
 	tasks.Register(services.NewPacking(store, s.step))
+	sandbox, err := stripesandbox.Open("", stripesandbox.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, sandbox.Close()) })
+	stripe := services.NewStripe(services.StripeOptions{Key: "sk_test_handlers", Transport: sandbox})
+	for _, operation := range services.NewCharging(store, tasks, stripe) {
+		tasks.Register(operation)
+	}
 	tasks.Register(services.NewReporting(store))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
@@ -65,11 +76,15 @@ func newAPI(t testing.TB, s settings) *api {
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
+		Payments:   services.NewPayments(store, tasks, "pm_card_visa"),
 		Reports:    services.NewReports(store, tasks),
+		Feed:       services.NewFeed(store, hub),
 		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
+		AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
+	t.Cleanup(func() { must(t, handler.Close(ctx)) })
 	client := &http.Client{Transport: checked{t, server.Client().Transport}}
 	return &api{TB: t, handler: handler, url: server.URL, store: store, queue: queue, client: client}
 }
@@ -154,17 +169,19 @@ func (a *api) watch() (unchanged func() bool) {
 	conn, err := pool.Conn(context.Background())
 	must(a, err)
 	a.Cleanup(func() { conn.Close() })
-	last := dataVersion(a, conn)
+	last := dataVersion(conn)
 	return func() bool {
 		before := last
-		last = dataVersion(a, conn)
+		last = dataVersion(conn)
 		return last == before
 	}
 }
 
-func dataVersion(t testing.TB, conn *sql.Conn) (version int64) {
-	t.Helper()
-	must(t, conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version))
+// dataVersion has no testing.TB, since a fuzz target must not use its own.
+func dataVersion(conn *sql.Conn) (version int64) {
+	if err := conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version); err != nil {
+		panic(err)
+	}
 	return version
 }
 
@@ -179,6 +196,10 @@ func (a *api) fill() fixtures {
 	a.start()
 	done := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`"}`).want(202))
 	receiver.wait(a, ended(done.OrderID))
+	paid := read[payment](a.do("POST", "/api/payments", `{"amount":100,"provider":"stripe"}`).want(202))
+	a.do("GET", "/api/tasks/"+paid.TaskID+"?wait=30", "").want(200)
+	refunded := read[payment](a.do("POST", "/api/payments/"+paid.PaymentID+"/refunds", `{"amount":40}`).want(202))
+	a.do("GET", "/api/tasks/"+refunded.TaskID+"?wait=30", "").want(200)
 	a.stop()
 	waiting := read[order](a.do("POST", "/api/orders", `{"product":"dog-food"}`).want(202))
 	asked := read[report](a.do("POST", "/api/reports", `{"type":"inventory"}`).want(202))
@@ -186,6 +207,7 @@ func (a *api) fill() fixtures {
 	return fixtures{
 		"report_id":  asked.ReportID,
 		"product_id": "dog-food", "order_id": waiting.OrderID, "task_id": waiting.TaskID, "delivery_id": list.Items[0].DeliveryID,
+		"payment_id": paid.PaymentID, "refund_id": refunded.RefundID,
 	}
 }
 
@@ -233,6 +255,13 @@ type order struct {
 		Error   callbacks.Error `json:"error"`
 	} `json:"result"`
 	Error callbacks.Error `json:"error"`
+}
+
+// payment is also what a client reads of a refund.
+type payment struct {
+	PaymentID string `json:"payment_id"`
+	RefundID  string `json:"refund_id"`
+	TaskID    string `json:"task_id"`
 }
 
 type task struct {
