@@ -202,8 +202,10 @@ func (a *api) fill() fixtures {
 	a.do("GET", "/api/tasks/"+refunded.TaskID+"?wait=30", "").want(200)
 	a.stop()
 	waiting := read[order](a.do("POST", "/api/orders", `{"product":"dog-food"}`).want(202))
+	asked := read[report](a.do("POST", "/api/reports", `{"type":"inventory"}`).want(202))
 	list := read[page[delivery]](a.do("GET", "/api/callbacks?order_id="+done.OrderID, "").want(200))
 	return fixtures{
+		"report_id":  asked.ReportID,
 		"product_id": "dog-food", "order_id": waiting.OrderID, "task_id": waiting.TaskID, "delivery_id": list.Items[0].DeliveryID,
 		"payment_id": paid.PaymentID, "refund_id": refunded.RefundID,
 	}

@@ -75,7 +75,7 @@ type reportPage struct {
 }
 
 // reportContent is what a report says.
-type reportContent struct {
+type reportContent struct { //nolint:unused // read by the contract's generator
 	ReportID string `json:"report_id"`
 	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
 	Title    string `json:"title"`
@@ -138,10 +138,11 @@ func (r reportRequest) text() (string, error) {
 			return "", models.Invalid("data", "must not be empty")
 		}
 		return string(text), nil
-	case 0:
+	case jsontext.KindInvalid: // there is none
 		return "", models.Invalid("data", "is required for a report on a dataset")
+	default:
+		return "", models.Invalid("data", "must be a text, an array or an object")
 	}
-	return "", models.Invalid("data", "must be a text, an array or an object")
 }
 
 // @Summary     Ask for a report
