@@ -58,12 +58,19 @@ func newAPI(t testing.TB, s settings) *api {
 	courier := services.NewCourier(store, sender, s.schedule, secret)
 	tasks := services.NewTasks(store, hub, courier)
 	tasks.Register(services.NewPacking(store, s.step))
+	blobs, err := services.OpenBlobs(ctx, store, "mem://")
+	must(t, err)
+	t.Cleanup(func() { must(t, blobs.Close()) })
+	fetcher := services.NewFetcher(s.production)
+	t.Cleanup(fetcher.Close)
+	tasks.Register(services.NewImaging(store, blobs, fetcher))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
 	products := services.NewProducts(store)
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
+		Images: services.NewImages(store, tasks, blobs),
 		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
 	})
 	server := httptest.NewServer(handler)
