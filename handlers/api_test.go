@@ -70,6 +70,12 @@ func newAPI(t testing.TB, s settings) *api {
 		tasks.Register(operation)
 	}
 	tasks.Register(services.NewReporting(store))
+	blobs, err := services.OpenBlobs(ctx, store, "mem://")
+	must(t, err)
+	t.Cleanup(func() { must(t, blobs.Close()) })
+	fetcher := services.NewFetcher(s.production)
+	t.Cleanup(fetcher.Close)
+	tasks.Register(services.NewImaging(store, blobs, fetcher))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
 	products := services.NewProducts(store)
@@ -79,6 +85,7 @@ func newAPI(t testing.TB, s settings) *api {
 		Payments:   services.NewPayments(store, tasks, "pm_card_visa"),
 		Reports:    services.NewReports(store, tasks),
 		Feed:       services.NewFeed(store, hub),
+		Images:     services.NewImages(store, tasks, blobs),
 		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
 		AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
