@@ -139,6 +139,10 @@ func TestMediaTypes(t *testing.T) {
 
 func TestFieldsOfOrders(t *testing.T) {
 	b := newBad(t, settings{})
+	large := make([]string, 17) // 17,000 bytes in all
+	for i := range large {
+		large[i] = fmt.Sprintf(`"%d":"%s"`, i, strings.Repeat("é", 500))
+	}
 	many := strings.TrimSuffix(strings.Repeat(`{"product":"dog-food"},`, 101), ",")
 	entries := make([]string, 51)
 	for i := range entries {
@@ -188,6 +192,7 @@ func TestFieldsOfOrders(t *testing.T) {
 		{`{"product":"dog-food","metadata":{"a":"` + strings.Repeat("é", 501) + `"}}`, "metadata.a"},
 		{`{"product":"dog-food","metadata":{"` + strings.Repeat("é", 65) + `":""}}`, "metadata"},
 		{`{"product":"dog-food","metadata":{` + strings.Join(entries, ",") + `}}`, "metadata"},
+		{`{"product":"dog-food","metadata":{` + strings.Join(large, ",") + `}}`, "metadata"},
 		{`{"product":"dog-food","callback_url":1}`, "callback_url"},
 		{`{"product":"dog-food","callback_url":null}`, "callback_url"},
 		{`{"product":"dog-food","callback_url":["http://a.example"]}`, "callback_url"},
