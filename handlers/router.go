@@ -16,6 +16,10 @@ type Config struct {
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
+	Webhooks   interface {
+		webhooks
+		webhookActions
+	}
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
@@ -38,6 +42,8 @@ func (cfg Config) routes() []route {
 	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
+	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
+	wa := webhookActionHandlers{actions: cfg.Webhooks}
 	h := healthHandlers{health: cfg.Health}
 	return []route{
 		{"GET", "/api/products", p.list},
@@ -62,6 +68,16 @@ func (cfg Config) routes() []route {
 		{"GET", "/api/callbacks/:delivery_id", d.get},
 		{"POST", "/api/callbacks/:delivery_id/redeliver", d.redeliver},
 		{"POST", "/api/callbacks/redeliver", d.redeliverAll},
+
+		{"GET", "/api/webhooks", w.list},
+		{"POST", "/api/webhooks", w.create},
+		{"GET", "/api/webhooks/:webhook_id", w.get},
+		{"PUT", "/api/webhooks/:webhook_id", w.replace},
+		{"PATCH", "/api/webhooks/:webhook_id", w.patch},
+		{"DELETE", "/api/webhooks/:webhook_id", w.delete},
+		{"POST", "/api/webhooks/:webhook_id/rotate", wa.rotate},
+		{"POST", "/api/webhooks/:webhook_id/ping", wa.ping},
+		{"POST", "/api/webhooks/:webhook_id/replay", wa.replay},
 
 		{"GET", "/health", h.get},
 	}

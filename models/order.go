@@ -55,14 +55,14 @@ type OrderFilter struct {
 
 // CreateOrder stores a new order and its items.
 func CreateOrder(tx *Tx, o *Order) error {
-	err := tx.Exec("INSERT INTO orders (id, task_id, total, currency, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-		o.ID, o.TaskID, o.Total, o.Currency, o.CreatedAt, o.UpdatedAt).Error
+	_, err := tx.exec("INSERT INTO orders (id, task_id, total, currency, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+		o.ID, o.TaskID, o.Total, o.Currency, o.CreatedAt, o.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("storing order %s: %w", o.ID, err)
 	}
 	for _, i := range o.Items {
-		err := tx.Exec("INSERT INTO order_items (order_id, position, product_id, slug, name, category, quantity, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			o.ID, i.Position, i.ProductID, i.Slug, i.Name, i.Category, i.Quantity, i.Price).Error
+		_, err := tx.exec("INSERT INTO order_items (order_id, position, product_id, slug, name, category, quantity, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			o.ID, i.Position, i.ProductID, i.Slug, i.Name, i.Category, i.Quantity, i.Price)
 		if err != nil {
 			return fmt.Errorf("storing item %d of order %s: %w", i.Position, o.ID, err)
 		}

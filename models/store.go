@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -27,11 +29,12 @@ type engine interface {
 	close() error
 }
 
-// Job asks the queue to work on a task or on a delivery. Exactly one of the two
-// ids is set.
+// Job asks the queue to work on a task, on a delivery, or on several deliveries
+// one after the other. Exactly one of the fields is set.
 type Job struct {
-	TaskID     string
-	DeliveryID string
+	TaskID      string
+	DeliveryID  string
+	DeliveryIDs []string
 }
 
 // JobInserter puts jobs into the queue inside a transaction, which is a
@@ -59,6 +62,50 @@ func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 // QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on
 // SQLite, a pgx.Tx on PostgreSQL.
 func (tx *Tx) QueueTx() any { return tx.queueTx }
+
+// exec runs a statement that is on the way of every order, without GORM's
+// building of it. Its placeholders are ?.
+func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
+	res, err := tx.Statement.ConnPool.ExecContext(context.Background(), rebind(tx.DB, query), args...)
+	if err != nil {
+		return 0, translate(tx.DB, err)
+	}
+	return res.RowsAffected()
+}
+
+// queryRow is exec for a statement that answers one row.
+func queryRow(db *gorm.DB, query string, args ...any) *sql.Row {
+	return db.Statement.ConnPool.QueryRowContext(db.Statement.Context, rebind(db, query), args...)
+}
+
+// translate turns a driver's error into GORM's, as GORM itself does.
+func translate(db *gorm.DB, err error) error {
+	if t, ok := db.Dialector.(gorm.ErrorTranslator); ok {
+		return t.Translate(err)
+	}
+	return err
+}
+
+var rebound sync.Map // query with ? → query with $1, $2, …
+
+// rebind writes a query's placeholders as the engine wants them.
+func rebind(db *gorm.DB, query string) string {
+	if db.Name() == "sqlite" {
+		return query
+	}
+	if known, ok := rebound.Load(query); ok {
+		return known.(string) //nolint:forcetypeassert // only strings are stored
+	}
+	var b strings.Builder
+	for i, part := range strings.Split(query, "?") {
+		if i > 0 {
+			b.WriteString("$" + strconv.Itoa(i))
+		}
+		b.WriteString(part)
+	}
+	rebound.Store(query, b.String())
+	return b.String()
+}
 
 // Open opens the database that url names, brings its tables up to date, and on
 // SQLite takes the file for this process alone.

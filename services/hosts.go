@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -79,7 +80,7 @@ func hostOf(rawURL string) string {
 	if err != nil {
 		return rawURL
 	}
-	return u.Host
+	return strings.ToLower(u.Host)
 }
 
 // jittered returns between half of d and one and a half of it, so that what

@@ -50,7 +50,7 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 	for i, item := range order.Items {
 		message := fmt.Sprintf("Packing item %d of %d", i+1, len(order.Items))
 		progress := min(100*(i+1)/len(order.Items), 95)
-		if reserved(task) {
+		if reserved(task.Sequence) {
 			err = report(progress, message)
 		} else {
 			err = report(progress, message, func(tx *models.Tx) error { return reserve(tx, order) })
@@ -69,10 +69,10 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 	}, nil
 }
 
-// reserved reports whether a task has its items. The first thing that it tells,
-// after that it exists, is stored in the same transaction that takes them; so a
-// run that comes after a crash knows it, too.
-func reserved(task *models.Task) bool { return task.Sequence > 1 }
+// reserved reports whether an order that has told so many updates has its items.
+// The first of them says that it exists. The second is stored in the same
+// transaction that takes the items, so a run after a crash knows it, too.
+func reserved(told int64) bool { return told > 1 }
 
 // reserve takes all items of an order from the stock, or none: a *Failure rolls
 // the transaction back.
@@ -90,8 +90,9 @@ func reserve(tx *models.Tx, order models.Order) error {
 }
 
 // ended gives the stock back unless the order completed.
-func (p *Packing) ended(tx *models.Tx, before, task *models.Task) error {
-	if task.Status == models.StatusCompleted || !reserved(before) {
+func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
+	toldBefore := task.Sequence - 1
+	if task.Status == models.StatusCompleted || !reserved(toldBefore) {
 		return nil
 	}
 	order, err := models.FindOrderToPack(tx.DB, task.ResourceID)

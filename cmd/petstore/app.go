@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"petstore/callbacks"
@@ -26,10 +27,13 @@ type App struct {
 	sender   *callbacks.Sender
 	hub      *services.Hub
 	queue    *services.Queue
+	webhooks *services.Webhooks
 	receiver *receiver.Receiver
 
-	servers []*server
-	failed  chan error
+	servers    []*server
+	failed     chan error
+	background sync.WaitGroup
+	stop       context.CancelFunc // ends what runs in the background
 }
 
 // server is an http.Server and where it listens.
@@ -41,7 +45,7 @@ type server struct {
 // New opens the database and the ports, and wires everything. Nothing runs
 // before Start.
 func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
-	a := &App{config: cfg, out: out, failed: make(chan error, 2)}
+	a := &App{config: cfg, out: out, failed: make(chan error, 2), stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close(ctx))
@@ -72,13 +76,16 @@ func (a *App) wire(ctx context.Context) error {
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
 	}
+	if a.webhooks, err = services.NewWebhooks(ctx, a.store, tasks); err != nil {
+		return err
+	}
 	products := services.NewProducts(a.store)
 	if err := products.Seed(ctx); err != nil {
 		return fmt.Errorf("seeding the catalogue: %w", err)
 	}
 	return a.listen(cfg.Addr, handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
-		Deliveries: services.NewDeliveries(a.store), Health: a.store,
+		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
 }
@@ -111,6 +118,8 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.queue.Start(ctx); err != nil {
 		return err
 	}
+	ctx, a.stop = context.WithCancel(ctx)
+	a.background.Go(func() { a.webhooks.Follow(ctx) })
 	for _, s := range a.servers {
 		go func() {
 			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -141,6 +150,8 @@ func (a *App) ReceiverURL() string {
 // on an App that was never started, or only half made.
 func (a *App) Close(ctx context.Context) error {
 	var errs []error
+	a.stop()
+	a.background.Wait()
 	if len(a.servers) > 0 {
 		errs = append(errs, a.stopServer(ctx, a.servers[len(a.servers)-1]))
 	}

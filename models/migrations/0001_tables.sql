@@ -32,6 +32,7 @@ CREATE TABLE tasks (
 	sequence      INTEGER NOT NULL,
 	metadata      TEXT NOT NULL,
 	callback_url  TEXT NOT NULL,
+	revision      INTEGER NOT NULL,
 	result        BLOB,
 	error_code    TEXT NOT NULL,
 	error_message TEXT NOT NULL,
@@ -39,7 +40,6 @@ CREATE TABLE tasks (
 	updated_at    DATETIME NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX tasks_resource ON tasks (resource_id);
-CREATE INDEX tasks_processing ON tasks (id) WHERE status = 'processing';
 
 CREATE TABLE orders (
 	id         TEXT PRIMARY KEY,
