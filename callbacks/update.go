@@ -32,6 +32,7 @@ type Update struct {
 	PaymentID string `json:"payment_id,omitempty"`
 	// WebhookID is set in a ping, which tells of nothing but the webhook itself.
 	WebhookID string `json:"webhook_id,omitempty"`
+	RefundID  string `json:"refund_id,omitempty"`
 	// Sequence counts the updates of one task from 1, without gaps. A progress update that a newer one has
 	// overtaken may not be sent, so a receiver can see gaps.
 	Sequence int64  `json:"sequence" minimum:"1" example:"3"`
@@ -82,6 +83,7 @@ func (e *encoder) update(u Update) error {
 	e.optionalMember("image_id", u.ImageID)
 	e.optionalMember("payment_id", u.PaymentID)
 	e.optionalMember("webhook_id", u.WebhookID)
+	e.optionalMember("refund_id", u.RefundID)
 	e.name("sequence")
 	e.integer(u.Sequence)
 	e.stringMember("status", u.Status)

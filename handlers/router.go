@@ -11,8 +11,12 @@ import (
 
 // Config is what the routes need.
 type Config struct {
-	Products   products
-	Orders     orders
+	Products products
+	Orders   orders
+	Payments interface {
+		payments
+		refunds
+	}
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
@@ -40,6 +44,8 @@ type route struct {
 func (cfg Config) routes() []route {
 	p := productHandlers{products: cfg.Products}
 	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
+	pay := paymentHandlers{payments: cfg.Payments, production: cfg.Production}
+	re := refundHandlers{refunds: cfg.Payments, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
@@ -60,6 +66,14 @@ func (cfg Config) routes() []route {
 		{"PATCH", "/api/orders/:order_id", o.patch},
 		{"DELETE", "/api/orders/:order_id", o.delete},
 		{"POST", "/api/orders/:order_id/cancel", o.cancel},
+
+		{"GET", "/api/payments", pay.list},
+		{"POST", "/api/payments", pay.create},
+		{"GET", "/api/payments/:payment_id", pay.get},
+		{"DELETE", "/api/payments/:payment_id", pay.delete},
+		{"GET", "/api/payments/:payment_id/refunds", re.list},
+		{"POST", "/api/payments/:payment_id/refunds", re.create},
+		{"GET", "/api/payments/:payment_id/refunds/:refund_id", re.get},
 
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},

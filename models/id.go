@@ -16,6 +16,8 @@ const (
 	PrefixCallback = "cb_"
 	PrefixDelivery = "dlv_"
 	PrefixWebhook  = "whk_"
+	PrefixPayment  = "pay_"
+	PrefixRefund   = "re_"
 )
 
 // NewID makes an id: the prefix and a version 7 UUID (RFC 9562, section 5.7) in

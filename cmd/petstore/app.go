@@ -15,6 +15,7 @@ import (
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/services"
+	"petstore/services/stripesandbox"
 )
 
 // App is the whole server, put together. Tests start one on port 0 with a
@@ -29,6 +30,7 @@ type App struct {
 	queue    *services.Queue
 	webhooks *services.Webhooks
 	receiver *receiver.Receiver
+	sandbox  *stripesandbox.Sandbox
 
 	servers    []*server
 	failed     chan error
@@ -72,7 +74,10 @@ func (a *App) wire(ctx context.Context) error {
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
-	var err error
+	payments, err := a.payments(tasks)
+	if err != nil {
+		return err
+	}
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
 	}
@@ -86,6 +91,7 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(cfg.Addr, handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
 		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
+		Payments:   payments,
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
 }
@@ -169,6 +175,9 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.hub != nil {
 		a.hub.Close()
+	}
+	if a.sandbox != nil {
+		errs = append(errs, a.sandbox.Close())
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
