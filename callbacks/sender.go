@@ -135,7 +135,7 @@ func (s *Sender) Send(ctx context.Context, d Delivery) Attempt {
 	ctx = context.WithValue(ctx, routeKey{}, route)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: route.gotConn})
 	if err := s.exchange(ctx, d, &attempt); err != nil {
-		attempt.Error = describe(ctx, err)
+		attempt.Error = Describe(ctx, err)
 	}
 	attempt.Address = route.address()
 	attempt.Duration = time.Since(attempt.At)

@@ -60,6 +60,13 @@ func newAPI(t testing.TB, s settings) *api {
 	tasks := services.NewTasks(store, hub, courier)
 	tasks.Register(services.NewPacking(store, s.step))
 	payments := newPayments(t, store, tasks)
+	tasks.Register(services.NewReporting(store))
+	blobs, err := services.OpenBlobs(ctx, store, "mem://")
+	must(t, err)
+	t.Cleanup(func() { must(t, blobs.Close()) })
+	fetcher := services.NewFetcher(s.production)
+	t.Cleanup(fetcher.Close)
+	tasks.Register(services.NewImaging(store, blobs, fetcher))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
 	webhooks, err := services.NewWebhooks(ctx, store, tasks)
@@ -68,7 +75,8 @@ func newAPI(t testing.TB, s settings) *api {
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
-		Deliveries: services.NewDeliveries(store), Webhooks: webhooks, Payments: payments, Health: store,
+		Deliveries: services.NewDeliveries(store), Webhooks: webhooks, Health: store,
+		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, blobs),
 		Production: s.production,
 	})
 	server := httptest.NewServer(handler)
@@ -198,14 +206,16 @@ func (a *api) fill() fixtures {
 	paid := read[map[string]any](a.do("POST", "/api/payments", valid["POST /api/payments"]).want(202))
 	a.do("GET", fmt.Sprintf("/api/tasks/%s?wait=20", paid["task_id"]), "").want(200)
 	a.stop()
-	f := fixtures{"product_id": "dog-food", "payment_id": paid["payment_id"].(string)}
+	f := fixtures{"product_id": "dog-food", "payment_id": paid["payment_id"].(string), "variant": "large"}
 	waiting := read[order](a.do("POST", "/api/orders", valid["POST /api/orders"]).want(202))
 	f["order_id"], f["task_id"] = waiting.OrderID, waiting.TaskID
 	f["delivery_id"] = read[page[delivery]](a.do("GET", "/api/callbacks?order_id="+done.OrderID, "").want(200)).Items[0].DeliveryID
-	for id, operation := range map[string]string{"webhook_id": "POST /api/webhooks", "refund_id": "POST /api/payments/{payment_id}/refunds"} {
+	for id, operation := range map[string]string{
+		"webhook_id": "POST /api/webhooks", "refund_id": "POST /api/payments/{payment_id}/refunds",
+		"image_id": "POST /api/images/process", "report_id": "POST /api/reports",
+	} {
 		_, path, _ := strings.Cut(operation, " ")
-		made := a.do("POST", f.path(path), valid[operation])
-		f[id], _ = read[map[string]any](made)[id].(string)
+		f[id] = read[map[string]any](a.do("POST", f.path(path), valid[operation]))[id].(string)
 	}
 	return f
 }
@@ -215,6 +225,8 @@ var valid = map[string]string{
 	"POST /api/products": catToy, "PUT /api/products/{product_id}": catToy, "PATCH /api/products/{product_id}": `{}`,
 	"POST /api/orders": `{"product":"dog-food"}`, "PUT /api/orders/{order_id}": `{}`, "PATCH /api/orders/{order_id}": `{}`,
 	"POST /api/payments": `{"amount":100,"provider":"stripe"}`, "POST /api/payments/{payment_id}/refunds": `{"amount":1}`,
+	"POST /api/images/process": `{"image_url":"http://127.0.0.1:1/cat.jpg"}`, "PUT /api/images/{image_id}": `{}`, "PATCH /api/images/{image_id}": `{}`,
+	"POST /api/reports":  `{"type":"sales"}`,
 	"POST /api/webhooks": webhook, "PUT /api/webhooks/{webhook_id}": webhook, "PATCH /api/webhooks/{webhook_id}": `{}`,
 	"POST /api/webhooks/{webhook_id}/replay": `{"since":"2026-01-02T03:04:05Z"}`,
 	"POST /api/callbacks/redeliver":          `{"status":"delivered"}`,

@@ -17,6 +17,8 @@ type Config struct {
 		payments
 		refunds
 	}
+	Images     images
+	Reports    reports
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
@@ -46,6 +48,8 @@ func (cfg Config) routes() []route {
 	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
 	pay := paymentHandlers{payments: cfg.Payments, production: cfg.Production}
 	re := refundHandlers{refunds: cfg.Payments, production: cfg.Production}
+	i := imageHandlers{images: cfg.Images, production: cfg.Production}
+	r := reportHandlers{reports: cfg.Reports, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
@@ -74,6 +78,19 @@ func (cfg Config) routes() []route {
 		{"GET", "/api/payments/:payment_id/refunds", re.list},
 		{"POST", "/api/payments/:payment_id/refunds", re.create},
 		{"GET", "/api/payments/:payment_id/refunds/:refund_id", re.get},
+		{"GET", "/api/images", i.list},
+		{"POST", "/api/images/process", i.create},
+		{"GET", "/api/images/:image_id", i.get},
+		{"PUT", "/api/images/:image_id", i.replace},
+		{"PATCH", "/api/images/:image_id", i.patch},
+		{"DELETE", "/api/images/:image_id", i.delete},
+		{"POST", "/api/images/:image_id/cancel", i.cancel},
+		{"GET", "/api/images/:image_id/:variant", i.picture},
+		{"GET", "/api/reports", r.list},
+		{"POST", "/api/reports", r.create},
+		{"GET", "/api/reports/:report_id", r.get},
+		{"DELETE", "/api/reports/:report_id", r.delete},
+		{"GET", "/api/reports/:report_id/download", r.download},
 
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},

@@ -18,6 +18,8 @@ const (
 	PrefixWebhook  = "whk_"
 	PrefixPayment  = "pay_"
 	PrefixRefund   = "re_"
+	PrefixImage    = "img_"
+	PrefixReport   = "rpt_"
 )
 
 // NewID makes an id: the prefix and a version 7 UUID (RFC 9562, section 5.7) in

@@ -31,7 +31,7 @@ type Courier struct {
 
 // NewCourier returns a courier that signs with secret and retries on schedule.
 func NewCourier(store *models.Store, sender *callbacks.Sender, schedule callbacks.Schedule, secret string) *Courier {
-	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: newHosts(), webhooks: newRegistry()}
+	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: newHosts(maxPerHost), webhooks: newRegistry()}
 }
 
 // sendOrHandOver tries a delivery. If that fails, or its host has enough to do,

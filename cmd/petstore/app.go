@@ -26,6 +26,8 @@ type App struct {
 
 	store    *models.Store
 	sender   *callbacks.Sender
+	blobs    *services.Blobs
+	fetcher  *services.Fetcher
 	hub      *services.Hub
 	queue    *services.Queue
 	webhooks *services.Webhooks
@@ -78,6 +80,12 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.openBlobs(ctx); err != nil {
+		return err
+	}
+	a.fetcher = services.NewFetcher(cfg.production())
+	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
+	tasks.Register(services.NewReporting(a.store))
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
 		return err
 	}
@@ -92,8 +100,18 @@ func (a *App) wire(ctx context.Context) error {
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
 		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
 		Payments:   payments,
+		Images:     services.NewImages(a.store, tasks, a.blobs),
+		Reports:    services.NewReports(a.store, tasks),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
 	}))
+}
+
+func (a *App) openBlobs(ctx context.Context) error {
+	url, err := a.config.blobURL()
+	if err == nil {
+		a.blobs, err = services.OpenBlobs(ctx, a.store, url)
+	}
+	return err
 }
 
 func (a *App) listenReceiver() error {
@@ -126,6 +144,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	ctx, a.stop = context.WithCancel(ctx)
 	a.background.Go(func() { a.webhooks.Follow(ctx) })
+	a.blobs.Start()
 	for _, s := range a.servers {
 		go func() {
 			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -172,6 +191,12 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.sender != nil {
 		a.sender.Close()
+	}
+	if a.fetcher != nil {
+		a.fetcher.Close()
+	}
+	if a.blobs != nil {
+		errs = append(errs, a.blobs.Close())
 	}
 	if a.hub != nil {
 		a.hub.Close()

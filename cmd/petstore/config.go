@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/peterbourgon/ff/v3"
@@ -18,6 +20,7 @@ import (
 type Config struct {
 	Addr           string        // where the API listens
 	DatabaseURL    string        // an SQLite file, or postgres://
+	BlobURL        string        // where pictures are kept, "" for the folder blobs beside the database
 	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
 	CallbackSecret string        // what callbacks are signed with
 	StepDelay      time.Duration // how long packing one item takes
@@ -39,6 +42,7 @@ func readConfig(args []string) (Config, error) {
 	fs := flag.NewFlagSet("petstore", flag.ContinueOnError)
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
 	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file")
+	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, as file:///a/folder; empty for the folder blobs beside the database")
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
@@ -80,6 +84,22 @@ func (c Config) check() error {
 		return nil
 	}
 	return fmt.Errorf("ENV %q: want %s or %s", c.Env, envDevelopment, envProduction)
+}
+
+// blobURL is BlobURL, or what it is when nothing is set.
+func (c Config) blobURL() (string, error) {
+	if c.BlobURL != "" {
+		return c.BlobURL, nil
+	}
+	beside := "."
+	if !strings.HasPrefix(c.DatabaseURL, "postgres") || !strings.Contains(c.DatabaseURL, "://") {
+		beside = filepath.Dir(strings.TrimPrefix(c.DatabaseURL, "file:"))
+	}
+	folder, err := filepath.Abs(filepath.Join(beside, "blobs"))
+	if err != nil {
+		return "", fmt.Errorf("finding the folder for pictures: %w", err)
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String(), nil
 }
 
 // urlOf is the URL of a listener.

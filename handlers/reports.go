@@ -1,0 +1,257 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type reports interface {
+	Create(ctx context.Context, n models.NewReport) (models.Report, error)
+	Get(ctx context.Context, id string) (models.Report, error)
+	List(ctx context.Context, f models.ReportFilter, page models.Page) (models.List[models.Report], error)
+	Delete(ctx context.Context, id string) error
+	Download(ctx context.Context, id, format string) ([]byte, error)
+}
+
+type reportHandlers struct {
+	reports    reports
+	production bool
+}
+
+var reportTypes = []string{models.ReportSales, models.ReportInventory, models.ReportCallbacks, models.ReportDataset}
+
+// reportRequest asks for a report.
+type reportRequest struct {
+	Type string `json:"type" validate:"required,oneof=sales inventory callbacks dataset" example:"sales"`
+	// The first day to report on, in UTC; for `sales` and `callbacks`.
+	From string `json:"from,omitempty" format:"date" example:"2026-01-01"`
+	// The last day to report on, in UTC; for `sales` and `callbacks`.
+	To string `json:"to,omitempty" format:"date" example:"2026-12-31"`
+	// What a `dataset` report profiles: a text with CSV, JSON or anything else in it, or a JSON array or object.
+	Data jsontext.Value `json:"data,omitempty" swaggertype:"object"`
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Where progress and outcome are POSTed to.
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/reports"`
+}
+
+// report is a report as the API shows it. What it says is downloaded.
+type report struct {
+	ReportID string `json:"report_id" example:"rpt_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	TaskID   string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset" example:"sales"`
+	Status   string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
+	// How far it has come, in percent.
+	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"50"`
+	Message  string `json:"message" example:"Processing items 500-1000"`
+	// The first day it covers, null for the beginning.
+	From *string `json:"from" format:"date" extensions:"x-nullable" example:"2026-01-01"`
+	// The last day it covers, null for today.
+	To          *string           `json:"to" format:"date" extensions:"x-nullable" example:"2026-12-31"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/reports"`
+	// What came of it, once it has completed: a `summary` to read, and where to `download` the whole.
+	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
+	// Why it failed.
+	Error     *callbacks.Error `json:"error,omitempty"`
+	CreatedAt time.Time        `json:"created_at" format:"date-time"`
+	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+}
+
+// reportPage is a page of reports.
+type reportPage struct {
+	Items []report `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+// reportContent is what a report says.
+type reportContent struct {
+	ReportID string `json:"report_id"`
+	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
+	Title    string `json:"title"`
+	Summary  string `json:"summary"`
+	// The first day it covers, null for the beginning.
+	From *string `json:"from" format:"date" extensions:"x-nullable"`
+	// The last day it covers, null for today.
+	To *string `json:"to" format:"date" extensions:"x-nullable"`
+	// The moment whose state it shows.
+	AsOf time.Time `json:"as_of" format:"date-time"`
+	// What a reader should know.
+	Notes []string `json:"notes"`
+	// Rows by the table's name. Money is in the currency's smallest unit, shares are from 0 to 1.
+	Tables map[string][]map[string]any `json:"tables" swaggertype:"object"`
+}
+
+func showReport(r models.Report) report {
+	return report{
+		ReportID: r.ID, TaskID: r.TaskID, Type: r.Type, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
+		From: nullable(r.FromDay), To: nullable(r.ToDay), Metadata: r.Task.Metadata, CallbackURL: nullable(r.Task.CallbackURL),
+		Result: r.Task.Result, Error: showError(r.Task), CreatedAt: r.CreatedAt, UpdatedAt: latest(r.UpdatedAt, r.Task.UpdatedAt),
+	}
+}
+
+// checkDays checks the period: days that exist, the first not after the last.
+func (r reportRequest) checkDays() error {
+	if (r.From != "" || r.To != "") && r.Type != models.ReportSales && r.Type != models.ReportCallbacks {
+		field := "from"
+		if r.From == "" {
+			field = "to"
+		}
+		return models.Invalid(field, "is for reports on sales and callbacks only")
+	}
+	for field, day := range map[string]string{"from": r.From, "to": r.To} {
+		if _, err := time.Parse(time.DateOnly, day); day != "" && (err != nil || day < "1970") {
+			return models.Invalid(field, "must be a day such as 2026-01-31")
+		}
+	}
+	if r.From != "" && r.To != "" && r.From > r.To {
+		return models.Invalid("to", "must not be before from")
+	}
+	return nil
+}
+
+// text is the data of a dataset: what a string says, or an array or object as
+// it is.
+func (r reportRequest) text() (string, error) {
+	if r.Type != models.ReportDataset {
+		if r.Data != nil {
+			return "", models.Invalid("data", "is for a report on a dataset only")
+		}
+		return "", nil
+	}
+	switch r.Data.Kind() {
+	case '[', '{':
+		return string(r.Data), nil
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, r.Data)
+		if err != nil || len(text) == 0 {
+			return "", models.Invalid("data", "must not be empty")
+		}
+		return string(text), nil
+	case 0:
+		return "", models.Invalid("data", "is required for a report on a dataset")
+	}
+	return "", models.Invalid("data", "must be a text, an array or an object")
+}
+
+// @Summary     Ask for a report
+// @Description Answers at once; progress and outcome are POSTed to `callback_url`. The report shows the database at one moment, however long it takes to make.
+// @ID          createReport
+// @Tags        reports
+// @Accept      json
+// @Produce     json
+// @Param       report body reportRequest true "What to report on, and whom to tell"
+// @Success     202 {object} report "Accepted: it is being made"
+// @Header      202 {string} Location "Where the report is"
+// @Failure     400 {object} problem
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/reports [post]
+func (h reportHandlers) create(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	request, err := decode[reportRequest](c)
+	if err != nil {
+		return err
+	}
+	if err := request.checkDays(); err != nil {
+		return err
+	}
+	data, err := request.text()
+	if err != nil {
+		return err
+	}
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+		return err
+	}
+	r, err := h.reports.Create(c.Request.Context(), models.NewReport{
+		Type: request.Type, FromDay: request.From, ToDay: request.To, Data: data,
+		CallbackURL: request.CallbackURL, Metadata: request.Metadata,
+	})
+	if err != nil {
+		return err
+	}
+	c.Header("Location", "/api/reports/"+r.ID)
+	return respond(c, http.StatusAccepted, showReport(r))
+}
+
+// @Summary     List reports
+// @Description Newest first.
+// @ID          listReports
+// @Tags        reports
+// @Produce     json
+// @Param       limit  query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       type   query string false "Only of this type" Enums(sales, inventory, callbacks, dataset)
+// @Param       status query string false "Only with this status" Enums(processing, completed, failed, cancelled)
+// @Success     200 {object} reportPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/reports [get]
+func (h reportHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	filter := models.ReportFilter{Type: q.oneOf("type", reportTypes...), Status: q.oneOf("status", taskStatuses...)}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.reports.List(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, reportPage{Items: mapItems(list.Items, showReport), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get a report
+// @ID          getReport
+// @Tags        reports
+// @Produce     json
+// @Param       report_id path string true "Its id"
+// @Success     200 {object} report
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/reports/{report_id} [get]
+func (h reportHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "report_id")
+	if err != nil {
+		return err
+	}
+	r, err := h.reports.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showReport(r))
+}
+
+// @Summary     Remove a report
+// @Description One that is processing is cancelled, and its last update says so. Its task and its callbacks can still be looked up.
+// @ID          deleteReport
+// @Tags        reports
+// @Produce     json
+// @Param       report_id path string true "Its id"
+// @Success     204
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/reports/{report_id} [delete]
+func (h reportHandlers) delete(c *gin.Context) error {
+	id, err := pathID(c, "report_id")
+	if err != nil {
+		return err
+	}
+	if err := h.reports.Delete(c.Request.Context(), id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

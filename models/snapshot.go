@@ -1,0 +1,122 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Snapshot lets fn read the database as it is at one moment, however long that
+// takes and whatever is written meanwhile. It holds one of the few connections
+// that read, and on SQLite it keeps the write-ahead log from being reused, which
+// therefore grows with each write (https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files):
+// callers bound how many they have open, and for how long.
+func (s *Store) Snapshot(ctx context.Context, fn func(db *gorm.DB) error) error {
+	// SQLite knows one isolation, serializable, and ignores the level; what
+	// PostgreSQL calls repeatable read is a snapshot of the first query's moment.
+	err := s.Read(ctx).Transaction(fn, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	return storeError(err)
+}
+
+// Rows is a table that is read in spans of its primary key.
+type Rows struct {
+	Table  string
+	Prefix string // of its ids
+}
+
+// Tables that reports read.
+var (
+	OrderRows    = Rows{"orders", PrefixOrder}
+	ProductRows  = Rows{"products", PrefixProduct}
+	DeliveryRows = Rows{"deliveries", PrefixDelivery}
+)
+
+// Period is a time to report on, from From and before Until; zero values leave
+// it open.
+type Period struct {
+	From  time.Time
+	Until time.Time
+}
+
+// Span is the part of a table with ids after After, up to and with Last.
+type Span struct {
+	After string
+	Last  string
+	Count int64 // of its rows that lie in the period
+}
+
+// idSlack is how far the time in an id may be from the time in its row: the
+// clock may have been set between the two, and ids never go back.
+const idSlack = 24 * time.Hour
+
+// Count counts the rows that were created in the period.
+func (r Rows) Count(db *gorm.DB, p Period) (int64, error) {
+	var n int64
+	if err := r.in(db.Table(r.Table), p).Count(&n).Error; err != nil {
+		return 0, fmt.Errorf("counting %s: %w", r.Table, err)
+	}
+	return n, nil
+}
+
+// Next finds the span of the next n rows of the period after an id, "" for the
+// start. At the end of the table its Count is 0.
+func (r Rows) Next(db *gorm.DB, p Period, after string, n int64) (Span, error) {
+	span := Span{After: after}
+	ids := r.in(db.Table(r.Table), p).Select("id").Where("id > ?", after).Order("id").Limit(int(n))
+	err := db.Raw("SELECT coalesce(max(id), ''), count(*) FROM (?) AS page", ids).Row().Scan(&span.Last, &span.Count)
+	if err != nil {
+		return Span{}, fmt.Errorf("paging through %s: %w", r.Table, err)
+	}
+	return span, nil
+}
+
+// in narrows a query to a period. Ids grow with time (see NewID), so that a
+// period is a range of the primary key and needs no index on created_at, which
+// every order placed would pay for; created_at then decides.
+func (r Rows) in(q *gorm.DB, p Period) *gorm.DB {
+	if !p.From.IsZero() {
+		q = q.Where(r.Table+".id >= ?", idAt(r.Prefix, p.From.Add(-idSlack))).Where(r.Table+".created_at >= ?", p.From)
+	}
+	if !p.Until.IsZero() {
+		q = q.Where(r.Table+".id < ?", idAt(r.Prefix, p.Until.Add(idSlack))).Where(r.Table+".created_at < ?", p.Until)
+	}
+	return q
+}
+
+// span narrows a query to one part of a period.
+func (r Rows) span(q *gorm.DB, p Period, s Span) *gorm.DB {
+	return r.in(q, p).Where(r.Table+".id > ?", s.After).Where(r.Table+".id <= ?", s.Last)
+}
+
+// idAt is the lowest id that NewID makes at a time: a version 7 UUID begins with
+// 48 bits of Unix milliseconds (RFC 9562, section 5.7).
+func idAt(prefix string, t time.Time) string {
+	return prefix + fmt.Sprintf("%012x", max(t.UnixMilli(), 0))
+}
+
+// each scans every row of a query. Rows are not collected, so that memory does
+// not grow with their number.
+func each(q *gorm.DB, scan func(*sql.Rows) error) error {
+	rows, err := q.Rows()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// dayOf is the SQL for the day of a time in UTC, as 2026-01-31.
+func dayOf(db *gorm.DB, column string) string {
+	if db.Name() == "postgres" {
+		return "to_char(" + column + " AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+	}
+	return "substr(" + column + ", 1, 10)" // times are stored as text, in UTC
+}

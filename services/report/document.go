@@ -1,0 +1,150 @@
+// Package report holds what a report says, and writes it as JSON, CSV, an XLSX
+// workbook, and an HTML page that needs nothing from elsewhere.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Document is what a report says. Its tables hold what was counted; summary,
+// figures and charts say the same to people.
+type Document struct {
+	ReportID string
+	Type     string
+	Title    string
+	Summary  string    // one or two sentences
+	From     string    // first day of the period, "" if it is open: 2026-01-31
+	To       string    // last day
+	AsOf     time.Time // the moment whose state it shows
+	Notes    []string  // what a reader should know, such as rows that were left out
+	Figures  []Figure
+	Tables   []Table
+	Charts   []Chart
+}
+
+// Figure is a number worth a headline, as people read it.
+type Figure struct {
+	Title string
+	Value string
+}
+
+// Table is rows of cells. A cell is a text that its column's kind explains; ""
+// is an empty one.
+type Table struct {
+	Name    string // snake_case, for programs
+	Title   string
+	Columns []Column
+	Rows    [][]string
+}
+
+// Column is what the cells below it have in common.
+type Column struct {
+	Name  string // snake_case, for programs
+	Title string
+	Kind  Kind
+}
+
+// Kind says how the text in a cell is meant.
+type Kind string
+
+// Kinds of cells.
+const (
+	Text    Kind = "text"
+	Integer Kind = "integer" // 1234
+	Decimal Kind = "decimal" // 12.5
+	Percent Kind = "percent" // a share of one: 0.125
+	Money   Kind = "money"   // in the smallest unit of the currency that the row's column "currency" names
+)
+
+// Chart is a picture of some of the numbers.
+type Chart struct {
+	Title  string
+	Kind   ChartKind
+	Labels []string // one for each value of a series
+	Series []Series
+}
+
+// Series is the numbers of one line, or of bars of one colour.
+type Series struct {
+	Name   string
+	Values []float64
+}
+
+// ChartKind is the form of a chart.
+type ChartKind string
+
+// Forms of charts.
+const (
+	Timeline ChartKind = "timeline" // values by day or month
+	Bars     ChartKind = "bars"     // lying bars, with room for long labels, first to last from above
+)
+
+// Encode makes bytes of a document, to be stored.
+func (d Document) Encode() ([]byte, error) {
+	content, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the report: %w", err)
+	}
+	return content, nil
+}
+
+// Decode reads what Encode has written.
+func Decode(content []byte) (Document, error) {
+	var d Document
+	if err := json.Unmarshal(content, &d); err != nil {
+		return Document{}, fmt.Errorf("decoding the report: %w", err)
+	}
+	return d, nil
+}
+
+// Write writes a document in a format: json, csv, xlsx or html.
+func (d Document) Write(format string) ([]byte, error) {
+	switch format {
+	case "json":
+		return d.json()
+	case "csv":
+		return d.csv()
+	case "xlsx":
+		return d.xlsx()
+	case "html":
+		return d.html()
+	}
+	return nil, fmt.Errorf("a report has no format %q", format)
+}
+
+// index finds a column by its name, -1 if there is none.
+func (t Table) index(name string) int {
+	for i, c := range t.Columns {
+		if c.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// currency is the currency of a row, "" if the table has none.
+func (t Table) currency(row []string) string {
+	if i := t.index("currency"); i >= 0 {
+		return row[i]
+	}
+	return ""
+}
+
+// Clip shortens a text to n characters, and makes one line of it.
+func Clip(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
