@@ -55,7 +55,7 @@ func TestTimesRoundTrip(t *testing.T) {
 	}
 	for i, at := range times {
 		p, err := FindProduct(s.Read(within(t)), fmt.Sprint(i))
-		if err != nil || p.CreatedAt != at {
+		if err != nil || !p.CreatedAt.Equal(at) || p.CreatedAt.Format(time.RFC3339Nano) != at.Format(time.RFC3339Nano) {
 			t.Errorf("%v was read as %v, %v", at, p.CreatedAt, err)
 		}
 		var earlier int64
@@ -99,13 +99,14 @@ func TestTaskAdvances(t *testing.T) {
 	running.Status, running.Result = StatusCompleted, []byte(`{"a":1}`)
 	inTx(t, s, func(tx *Tx) error { return AdvanceTask(tx, &running) })
 	for range 2 {
-		err := s.InTx(within(t), func(tx *Tx) error { return AdvanceTask(tx, &running) })
+		late := running
+		err := s.InTx(within(t), func(tx *Tx) error { return AdvanceTask(tx, &late) })
 		if !errors.Is(err, ErrTaskEnded) {
 			t.Errorf("advancing an ended task: %v", err)
 		}
 	}
 	got, err := FindTask(s.Read(within(t)), row.ID)
-	if err != nil || !got.Ended() || got.Sequence != 3 || string(got.Result) != `{"a":1}` || got.UpdatedAt != running.UpdatedAt {
+	if err != nil || !got.Ended() || got.Sequence != 3 || string(got.Result) != `{"a":1}` || !got.UpdatedAt.Equal(running.UpdatedAt) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if ids, err := UnfinishedTasks(s.Read(within(t))); err != nil || len(ids) != 0 {
@@ -230,7 +231,7 @@ func TestAttemptKeepsHeaders(t *testing.T) {
 	a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Headers: http.Header{"X-One": {"1", "2"}}, Body: "é", Address: "[::1]:80"}
 	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.NextAttemptAt); return err })
 	got, err := DeliveryAttempts(s.Read(within(t)), d.ID)
-	if err != nil || len(got) != 1 || !slices.Equal(got[0].Headers["X-One"], []string{"1", "2"}) || got[0].Body != "é" || got[0].StartedAt != a.StartedAt {
+	if err != nil || len(got) != 1 || !slices.Equal(got[0].Headers["X-One"], []string{"1", "2"}) || got[0].Body != "é" || !got[0].StartedAt.Equal(a.StartedAt) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
