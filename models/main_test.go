@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"petstore/models/postgrestest"
 )
 
 func TestMain(m *testing.M) {
@@ -18,7 +21,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_LOG") == "" {
 		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		postgrestest.Stop()
+		os.Exit(code)
+	}))
 }
 
 // within returns a context that ends with the test, or when the test has waited
@@ -29,9 +35,13 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// newStore opens an empty database of its own for the test.
+// newStore opens an empty database of its own for the test: an SQLite file, or
+// a database on a server for those that TestOnPostgres runs.
 func newStore(t testing.TB) *Store {
 	t.Helper()
+	if strings.HasPrefix(t.Name(), onPostgres+"/") {
+		return openStore(t, postgrestest.URL(t))
+	}
 	return openStore(t, filepath.Join(t.TempDir(), "test.db"))
 }
 

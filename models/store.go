@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 )
 
@@ -57,6 +58,11 @@ func (tx *Tx) Enqueue(job Job) { tx.jobs = append(tx.jobs, job) }
 // InTx returns. On SQLite such functions run one at a time, in the order of the
 // transactions. fn must not block.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
+
+// ForUpdate returns a session whose queries keep others from changing what they
+// have read until this transaction ends: for changes that depend on it. On
+// SQLite, where there is one writer, that is so anyway.
+func (tx *Tx) ForUpdate() *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
 
 // QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on
 // SQLite, a pgx.Tx on PostgreSQL.

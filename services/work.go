@@ -139,11 +139,15 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 	if err != nil {
 		return err
 	}
-	if last == nil || untilDue(*last) > 0 { // nobody to tell, or another has taken it
+	if last == nil { // nobody to tell
 		return nil
 	}
-	outbox.offer(last)
-	return nil
+	// A replica that cancelled the task has given this a job of its own.
+	claimed, err := t.courier.claim(ctx, last)
+	if err == nil && claimed {
+		outbox.offer(last)
+	}
+	return err
 }
 
 // reporter is how an operation reports its progress.
