@@ -1,12 +1,14 @@
 package handlers
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +26,7 @@ const maxBody = 1 << 20
 // decode reads the JSON body of a request into T and checks it against T's
 // validate tags. It is strict, because what is let pass silently is a bug that
 // a client finds in production: an unknown or repeated field, a field in other
-// letters, trailing data, bad UTF-8 or a NUL are errors, and name the field.
+// letters, null, trailing data, bad UTF-8 or a NUL are errors, and name the field.
 func decode[T any](c *gin.Context) (T, error) {
 	var v T
 	body, err := readBody(c, "application/json")
@@ -52,33 +54,56 @@ func readBody(c *gin.Context, mediaTypes ...string) ([]byte, error) {
 }
 
 func checkMediaType(header string, wanted []string) error {
-	if header == "" {
+	got, _, err := mime.ParseMediaType(header)
+	if header == "" || err == nil && slices.Contains(wanted, got) {
 		return nil
 	}
-	got, _, err := mime.ParseMediaType(header)
-	for _, want := range wanted {
-		if err == nil && got == want {
-			return nil
-		}
+	message := fmt.Sprintf("The body must be %s, and the Content-Type header say so.", strings.Join(wanted, " or "))
+	if got == "application/x-www-form-urlencoded" {
+		message += fmt.Sprintf(" With curl, add: -H 'Content-Type: %s'", wanted[0])
 	}
-	return &models.Error{Code: codeMediaType, Message: fmt.Sprintf("The body must be %s, and the Content-Type header say so.", strings.Join(wanted, " or "))}
+	return &models.Error{Code: codeMediaType, Message: message,
+		Fields: []models.FieldError{{Field: "Content-Type", Message: "must be " + strings.Join(wanted, " or ")}}}
 }
 
 // unmarshal decodes and checks one JSON value.
 func unmarshal(body []byte, v any) error {
+	if err := parse(body, v, noNull); err != nil {
+		return err
+	}
+	return check(v)
+}
+
+// parse decodes one JSON value.
+func parse(body []byte, v any, options ...json.Options) error {
 	if len(body) == 0 {
 		return malformed("", "The body is empty; it must be a JSON object.")
 	}
-	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(body, v, append(options, json.RejectUnknownMembers(true))...); err != nil {
 		return explainJSON(err)
 	}
-	if strings.Contains(string(body), `\u0000`) {
+	if bytes.Contains(body, []byte(`\u0000`)) {
 		if field, found := findNUL(body); found {
 			return models.Invalid(field, "must not contain the character NUL (U+0000)")
 		}
 	}
-	return check(v)
+	return nil
 }
+
+var errNull = errors.New("null")
+
+// noNull refuses null, which Go would take for a field that is not there, or for
+// an empty string. Where any JSON is welcome, so is null.
+var noNull = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+	switch v.(type) {
+	case *any, *jsontext.Value:
+		return errors.ErrUnsupported // go on as usual
+	}
+	if dec.PeekKind() == jsontext.KindNull {
+		return errNull
+	}
+	return errors.ErrUnsupported
+}))
 
 // explainJSON says in the client's words what the decoder found.
 func explainJSON(err error) error {
@@ -98,11 +123,13 @@ func explainJSON(err error) error {
 		return malformed("", "The body is not the JSON object that is wanted here.")
 	}
 	field := fieldName(semantic.JSONPointer)
-	if errors.Is(err, json.ErrUnknownName) {
+	switch {
+	case errors.Is(err, json.ErrUnknownName):
 		return models.Invalid(field, "is not a field of this request")
-	}
-	if field == "" {
+	case field == "":
 		return malformed("", "The body must be a JSON object.")
+	case errors.Is(err, errNull):
+		return models.Invalid(field, "must not be null; leave it out instead")
 	}
 	return models.Invalid(field, "must be %s", kindName(semantic.GoType))
 }
@@ -157,7 +184,7 @@ func fieldName(pointer jsontext.Pointer) string {
 // findNUL finds the string that has a NUL in it. SQLite's and C's strings end
 // there, so what was stored would not be what was sent.
 func findNUL(body []byte) (field string, found bool) {
-	dec := jsontext.NewDecoder(strings.NewReader(string(body)))
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := dec.ReadToken()
 		if err != nil {

@@ -243,6 +243,7 @@ func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 // @Description The server POSTs each update of the order to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
 // @ID          orderUpdate
 // @Tags        orders
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -262,7 +263,7 @@ func (h orderHandlers) replace(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [patch]
 func (h orderHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch(c)
+	patch, err := readPatch[orderChange](c)
 	if err != nil {
 		return err
 	}
@@ -282,7 +283,8 @@ func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChang
 		if err := checkCallback(to.CallbackURL, to.Metadata, h.production); err != nil {
 			return err
 		}
-		task.CallbackURL, task.Metadata = to.CallbackURL, to.Metadata
+		task.CallbackURL, task.Metadata = to.CallbackURL, models.Metadata{}
+		maps.Copy(task.Metadata, to.Metadata)
 		return nil
 	})
 	if err != nil {

@@ -183,6 +183,7 @@ func (h productHandlers) create(c *gin.Context) error {
 // @Success     200 {object} product
 // @Header      200 {string} ETag "Its version, for If-Match"
 // @Success     304
+// @Header      304 {string} ETag "Its version"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/products/{product_id} [get]
@@ -245,7 +246,7 @@ func (h productHandlers) replace(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/products/{product_id} [patch]
 func (h productHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch(c)
+	patch, err := readPatch[productRequest](c)
 	if err != nil {
 		return err
 	}
@@ -311,15 +312,19 @@ func writtenAs(p models.Product) productRequest {
 	}
 }
 
-// readPatch reads a JSON merge patch, which must be an object here.
-func readPatch(c *gin.Context) ([]byte, error) {
+// readPatch reads a JSON merge patch of a T. Fields that T doesn't have, or has
+// as another type, are errors even if the patch only takes them away.
+func readPatch[T any](c *gin.Context) ([]byte, error) {
 	patch, err := readBody(c, "application/merge-patch+json", "application/json")
 	if err != nil {
 		return nil, err
 	}
-	var fields map[string]any
-	if err := unmarshal(patch, &fields); err != nil {
+	var fields *T
+	if err := parse(patch, &fields); err != nil {
 		return nil, err
+	}
+	if fields == nil {
+		return nil, malformed("", "The body must be a JSON object.")
 	}
 	return patch, nil
 }

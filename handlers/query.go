@@ -144,11 +144,20 @@ func noQuery(c *gin.Context) error {
 	return q.done()
 }
 
-// pathID reads an id from the path. One that cannot be an id names nothing.
+// pathID reads an id from the path of a request that has no parameters.
 func pathID(c *gin.Context, name string) (string, error) {
+	id, err := validID(c, name)
+	if err != nil {
+		return "", err
+	}
+	return id, noQuery(c)
+}
+
+// validID reads an id from the path. One that cannot be an id names nothing.
+func validID(c *gin.Context, name string) (string, error) {
 	id := c.Param(name)
 	if len(id) > 100 || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
 		return "", &models.Error{Code: models.CodeNotFound, Message: "There is nothing with such an id."}
 	}
-	return id, noQuery(c)
+	return id, nil
 }

@@ -76,6 +76,9 @@ func New(cfg Config) http.Handler {
 	engine.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, p any) { panicked(c, p) }))
 	for _, r := range cfg.routes() {
 		engine.Handle(r.method, r.path, adapt(r.handle))
+		if r.method == http.MethodGet {
+			engine.HEAD(r.path, adapt(r.handle)) // net/http leaves out the body
+		}
 	}
 	page := pageHandlers{receiverURL: cfg.ReceiverURL}
 	engine.GET("/", adapt(page.index))
@@ -83,7 +86,7 @@ func New(cfg Config) http.Handler {
 	engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON))
 	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI())))
 	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
-	engine.NoMethod(adapt(func(c *gin.Context) error { return errNoMethod(c.Request) }))
+	engine.NoMethod(adapt(otherMethod))
 	return engine
 }
 
@@ -94,6 +97,16 @@ func adapt(h handler) gin.HandlerFunc {
 			fail(c, err)
 		}
 	}
+}
+
+// otherMethod answers OPTIONS (RFC 9110, section 9.3.7) and refuses the rest.
+// Gin has set the Allow header.
+func otherMethod(c *gin.Context) error {
+	if c.Request.Method == http.MethodOptions {
+		c.Status(http.StatusNoContent)
+		return nil
+	}
+	return errNoMethod(c.Request)
 }
 
 func panicked(c *gin.Context, p any) {

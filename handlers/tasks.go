@@ -3,7 +3,10 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -59,23 +62,49 @@ func showTask(t models.Task) task {
 // @ID          getTask
 // @Tags        tasks
 // @Produce     json
-// @Param       task_id path  string true  "Its id"
-// @Param       wait    query string false "How long to wait for the end, up to 60 seconds" example(10)
+// @Param       task_id path   string true  "Its id"
+// @Param       wait    query  string false "How long to wait for the end, up to 60 seconds" example(10)
+// @Param       Prefer  header string false "The same as a preference (RFC 7240): wait=10"
 // @Success     200 {object} task
+// @Header      200 {string} Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/tasks/{task_id} [get]
 func (h taskHandlers) get(c *gin.Context) error {
+	id, err := validID(c, "task_id")
+	if err != nil {
+		return err
+	}
 	q := newQuery(c)
 	wait := q.seconds("wait", maxWait)
 	if err := q.done(); err != nil {
 		return err
 	}
-	t, err := h.tasks.Wait(c.Request.Context(), c.Param("task_id"), wait)
+	if wait == 0 {
+		wait = preferredWait(c)
+	}
+	t, err := h.tasks.Wait(c.Request.Context(), id, wait)
 	if err != nil {
 		return err
 	}
 	return respond(c, http.StatusOK, showTask(t))
+}
+
+// preferredWait reads `Prefer: wait=10` (RFC 7240, section 4.3), up to maxWait.
+// A preference that is not understood is ignored, as it has to be.
+func preferredWait(c *gin.Context) time.Duration {
+	for _, header := range c.Request.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(header, ",") {
+			name, value, _ := strings.Cut(preference, "=")
+			seconds, err := strconv.ParseUint(strings.TrimSpace(value), 10, 16)
+			if err == nil && strings.EqualFold(strings.TrimSpace(name), "wait") {
+				wait := min(time.Duration(seconds)*time.Second, maxWait)
+				c.Header("Preference-Applied", fmt.Sprintf("wait=%d", int(wait.Seconds())))
+				return wait
+			}
+		}
+	}
+	return 0
 }
 
 // @Summary     List the updates of a task

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -111,9 +112,12 @@ func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
 	return ds, nil
 }
 
-// CreateDelivery stores a delivery that is to be made.
+// CreateDelivery stores a delivery that is to be made, unless it is stored already.
 func CreateDelivery(tx *Tx, d *Delivery) error {
-	if err := tx.Omit("Update").Create(d).Error; err != nil {
+	_, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, url, status, attempts, round,
+		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?) ON CONFLICT (id) DO NOTHING`,
+		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
+	if err != nil {
 		return fmt.Errorf("storing delivery %s: %w", d.ID, err)
 	}
 	return nil
@@ -121,8 +125,8 @@ func CreateDelivery(tx *Tx, d *Delivery) error {
 
 // SupersedeDelivery gives up a delivery because a newer update has overtaken it.
 func SupersedeDelivery(tx *Tx, id string) error {
-	err := tx.Exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
-		DeliverySuperseded, Now(), id, DeliveryPending).Error
+	_, err := tx.exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
+		DeliverySuperseded, Now(), id, DeliveryPending)
 	if err != nil {
 		return fmt.Errorf("superseding delivery %s: %w", id, err)
 	}
@@ -136,18 +140,12 @@ func SupersedeDelivery(tx *Tx, id string) error {
 func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
 	d.UpdatedAt = Now()
 	if d.Status == DeliveryDelivered {
-		ours = true
-		err = tx.Raw(`UPDATE deliveries SET attempts = attempts + 1, round = ?, status = 'delivered', status_code = ?, error = ?,
-			next_attempt_at = NULL, delivered_at = ?, updated_at = ? WHERE id = ? RETURNING attempts`,
-			d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Row().Scan(&a.Number)
+		ours, err = true, saveSuccess(tx, d, a)
 	} else {
 		ours, err = saveFailure(tx, d, a, due)
 	}
-	if a.Headers == nil {
-		a.Headers = http.Header{} // the serializer would store NULL
-	}
 	if err == nil {
-		err = tx.Create(a).Error
+		err = createAttempt(tx, a)
 	}
 	if err != nil {
 		return false, fmt.Errorf("storing an attempt of delivery %s: %w", d.ID, err)
@@ -156,16 +154,43 @@ func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, er
 	return ours, nil
 }
 
+func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
+	stored, err := tx.exec(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
+		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
+		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
+	if stored == 1 || err != nil {
+		a.Number = d.Attempts + 1
+		return err
+	}
+	// Another attempt was made meanwhile.
+	return queryRow(tx.DB, `UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
+		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
+		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
+}
+
 func saveFailure(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
-	res := tx.Exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?
+	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?
 		WHERE id = ? AND status = 'pending' AND next_attempt_at = ?`,
 		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, due)
-	if res.Error != nil {
-		return false, res.Error
+	if err != nil {
+		return false, err
 	}
-	err = tx.Raw("UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
-		d.UpdatedAt, d.ID).Row().Scan(&a.Number)
-	return res.RowsAffected == 1, err
+	err = queryRow(tx.DB, "UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
+		d.UpdatedAt, d.ID).Scan(&a.Number)
+	return stored == 1, err
+}
+
+func createAttempt(tx *Tx, a *Attempt) error {
+	if a.Headers == nil {
+		a.Headers = http.Header{}
+	}
+	headers, err := json.Marshal(a.Headers)
+	if err == nil {
+		_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
+	}
+	return err
 }
 
 // RenewDelivery makes a delivery pending again, due now, with all its retries.
@@ -195,10 +220,10 @@ func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, err
 // until, and reports false if another has taken it or it is no longer pending.
 func ClaimDelivery(tx *Tx, id string, until time.Time) (bool, error) {
 	now := Now()
-	res := tx.Exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = ? AND next_attempt_at <= ?",
+	claimed, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = ? AND next_attempt_at <= ?",
 		until, now, id, DeliveryPending, now)
-	if res.Error != nil {
-		return false, fmt.Errorf("claiming delivery %s: %w", id, res.Error)
+	if err != nil {
+		return false, fmt.Errorf("claiming delivery %s: %w", id, err)
 	}
-	return res.RowsAffected == 1, nil
+	return claimed == 1, nil
 }

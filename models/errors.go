@@ -1,6 +1,7 @@
 package models
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -81,7 +82,7 @@ func notFound(err error, kind, id string) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, gorm.ErrRecordNotFound) {
+	if errors.Is(err, gorm.ErrRecordNotFound) || errors.Is(err, sql.ErrNoRows) {
 		return NotFound(kind, id)
 	}
 	return fmt.Errorf("finding %s %s: %w", kind, id, err)

@@ -15,7 +15,6 @@ type Order struct {
 	Items     []OrderItem
 	Total     int64  // sum of price × quantity, in the currency's smallest unit
 	Currency  string // of all items
-	Reserved  bool   // its items have been taken from the stock, and not given back
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -56,14 +55,44 @@ type OrderFilter struct {
 
 // CreateOrder stores a new order and its items.
 func CreateOrder(tx *Tx, o *Order) error {
-	err := tx.Omit("Task", "Items").Create(o).Error
-	if err == nil {
-		err = tx.Create(&o.Items).Error
-	}
+	_, err := tx.exec("INSERT INTO orders (id, task_id, total, currency, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+		o.ID, o.TaskID, o.Total, o.Currency, o.CreatedAt, o.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("storing order %s: %w", o.ID, err)
 	}
+	for _, i := range o.Items {
+		_, err := tx.exec("INSERT INTO order_items (order_id, position, product_id, slug, name, category, quantity, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			o.ID, i.Position, i.ProductID, i.Slug, i.Name, i.Category, i.Quantity, i.Price)
+		if err != nil {
+			return fmt.Errorf("storing item %d of order %s: %w", i.Position, o.ID, err)
+		}
+	}
 	return nil
+}
+
+// FindOrderToPack finds what packing needs to know of an order.
+func FindOrderToPack(db *gorm.DB, id string) (Order, error) {
+	o := Order{ID: id}
+	rows, err := db.Raw(`SELECT o.total, o.currency, i.product_id, i.slug, i.quantity
+		FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = ? ORDER BY i.position`, id).Rows()
+	if err != nil {
+		return o, notFound(err, "order", id)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var i OrderItem
+		if err := rows.Scan(&o.Total, &o.Currency, &i.ProductID, &i.Slug, &i.Quantity); err != nil {
+			return o, fmt.Errorf("reading order %s: %w", id, err)
+		}
+		o.Items = append(o.Items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return o, fmt.Errorf("reading order %s: %w", id, err)
+	}
+	if len(o.Items) == 0 {
+		return o, NotFound("order", id)
+	}
+	return o, nil
 }
 
 // FindOrder finds an order with its items and its task.
@@ -84,15 +113,6 @@ func ListOrders(db *gorm.DB, f OrderFilter, page Page) (List[Order], error) {
 			Where("slug = ? OR product_id = ?", f.Product, f.Product))
 	}
 	return find(q, page, "orders.id", func(o Order) string { return o.ID })
-}
-
-// SetReserved notes whether the items of an order are taken from the stock.
-func SetReserved(tx *Tx, orderID string, reserved bool) error {
-	err := tx.Exec("UPDATE orders SET reserved = ?, updated_at = ? WHERE id = ?", reserved, Now(), orderID).Error
-	if err != nil {
-		return fmt.Errorf("noting the reservation of order %s: %w", orderID, err)
-	}
-	return nil
 }
 
 // DeleteOrder removes an order and its items. Its task stays, with the updates

@@ -142,19 +142,19 @@ func DeleteProduct(tx *Tx, id string) error {
 // that much. It reads and writes in one statement, so two orders never take the
 // same item.
 func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
-	res := tx.Exec("UPDATE products SET stock = stock - ?, version = version + 1, updated_at = ? WHERE id = ? AND stock >= ?",
+	taken, err := tx.exec("UPDATE products SET stock = stock - ?, version = version + 1, updated_at = ? WHERE id = ? AND stock >= ?",
 		quantity, Now(), productID, quantity)
-	if res.Error != nil {
-		return false, fmt.Errorf("taking stock of product %s: %w", productID, res.Error)
+	if err != nil {
+		return false, fmt.Errorf("taking stock of product %s: %w", productID, err)
 	}
-	return res.RowsAffected == 1, nil
+	return taken == 1, nil
 }
 
 // ReturnStock gives back what TakeStock took. A product that was deleted
 // meanwhile gets nothing.
 func ReturnStock(tx *Tx, productID string, quantity int64) error {
-	err := tx.Exec("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
-		quantity, Now(), productID).Error
+	_, err := tx.exec("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
+		quantity, Now(), productID)
 	if err != nil {
 		return fmt.Errorf("returning stock of product %s: %w", productID, err)
 	}

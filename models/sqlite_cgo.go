@@ -12,7 +12,7 @@ import (
 // third of the server's time goes into preparing the same statements again.
 const (
 	driverName     = "sqlite3"
-	driverSettings = "&_stmt_cache_size=200"
+	driverSettings = "&_stmt_cache_size=200&_mutex=no" // database/sql uses a connection from one goroutine at a time
 )
 
 // sqliteCode is err's extended result code, or 0.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
+	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -64,9 +64,59 @@ func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 // SQLite, where there is one writer, that is so anyway.
 func (tx *Tx) ForUpdate() *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
 
+// forUpdate tells statements written by hand what GORM does by itself.
+func forUpdate(db *gorm.DB) bool {
+	_, locking := db.Statement.Clauses["FOR"]
+	return locking && db.Name() == "postgres"
+}
+
 // QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on
 // SQLite, a pgx.Tx on PostgreSQL.
 func (tx *Tx) QueueTx() any { return tx.queueTx }
+
+// exec runs a statement that is on the way of every order, without GORM's
+// building of it. Its placeholders are ?.
+func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
+	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, rebind(tx.DB, query), args...)
+	if err != nil {
+		return 0, translate(tx.DB, err)
+	}
+	return res.RowsAffected()
+}
+
+// queryRow is exec for a statement that answers one row.
+func queryRow(db *gorm.DB, query string, args ...any) *sql.Row {
+	return db.Statement.ConnPool.QueryRowContext(db.Statement.Context, rebind(db, query), args...)
+}
+
+// translate turns a driver's error into GORM's, as GORM itself does.
+func translate(db *gorm.DB, err error) error {
+	if t, ok := db.Dialector.(gorm.ErrorTranslator); ok {
+		return t.Translate(err)
+	}
+	return err
+}
+
+var rebound sync.Map // query with ? → query with $1, $2, …
+
+// rebind writes a query's placeholders as the engine wants them.
+func rebind(db *gorm.DB, query string) string {
+	if db.Name() == "sqlite" {
+		return query
+	}
+	if known, ok := rebound.Load(query); ok {
+		return known.(string) //nolint:forcetypeassert // only strings are stored
+	}
+	var b strings.Builder
+	for i, part := range strings.Split(query, "?") {
+		if i > 0 {
+			b.WriteString("$" + strconv.Itoa(i))
+		}
+		b.WriteString(part)
+	}
+	rebound.Store(query, b.String())
+	return b.String()
+}
 
 // Open opens the database that url names, brings its tables up to date, and on
 // SQLite takes the file for this process alone.
@@ -113,7 +163,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // have run; when it returns an error nothing of it is stored.
 //
 // fn must use only the Tx it is given, must not call InTx, and must do no
-// network call: others wait for it. It runs to its end even if ctx is cancelled
+// network call: others wait for it. It may be run twice, the first time for
+// nothing, so it must not change what it reads outside. It runs to its end even if ctx is cancelled
 // meanwhile; a ctx that is cancelled before its turn comes is an error.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return storeError(s.engine.inTx(ctx, fn))
@@ -121,17 +172,16 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 
 // gormConfig is how GORM is used throughout: transactions are ours, statements
 // are prepared by the drivers' own caches (GORM's would hide the *sql.Tx that
-// the queue needs), and slow queries are worth a warning.
+// the queue needs), and errors are the callers' to log.
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
 		NowFunc:                Now,
-		Logger: logger.NewSlogLogger(slog.Default(), logger.Config{
-			SlowThreshold: 500 * time.Millisecond, LogLevel: logger.Error,
-			IgnoreRecordNotFoundError: true, ParameterizedQueries: true,
-		}),
+		// Errors are returned, wrapped and logged once, with the request or task
+		// that they belong to. GORM's own logger would format every statement.
+		Logger: logger.Discard,
 	}
 }
 

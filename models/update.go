@@ -27,7 +27,10 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 
 // CreateUpdate stores an update and gives it its position.
 func CreateUpdate(tx *Tx, u *Update) error {
-	if err := tx.Create(u).Error; err != nil {
+	err := queryRow(tx.DB, `INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		u.CallbackID, u.TaskID, u.Kind, u.ResourceID, u.Sequence, u.Type, u.Status, u.Body, u.CreatedAt).Scan(&u.ID)
+	if err != nil {
 		return fmt.Errorf("storing update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}
 	return nil

@@ -34,11 +34,12 @@ const (
 
 // write is one call of InTx: its function, and its place in a group.
 type write struct {
-	ctx  context.Context
-	fn   func(*Tx) error
-	tx   *Tx
-	err  error
-	done chan struct{}
+	ctx   context.Context
+	fn    func(*Tx) error
+	tx    *Tx
+	err   error
+	again bool // it failed on the common way: do the group again, carefully
+	done  chan struct{}
 }
 
 var (
@@ -117,22 +118,41 @@ func (w *groupWriter) gather(group []*write) []*write {
 	return group
 }
 
-// commit runs a group in one transaction. A function that fails takes nothing
-// with it; if the transaction itself fails, all of them have failed.
+// commit stores a group. The common way is one transaction in which nothing
+// fails. Should a function fail, all is rolled back and done again with a
+// savepoint around each, so that the one that fails takes nothing with it. (A
+// savepoint costs as much as a statement or two: too much to set each time.)
 func (w *groupWriter) commit(group []*write) {
+	if w.transact(group, runPlain) {
+		return
+	}
+	w.transact(group, runInSavepoint)
+}
+
+// transact runs a group in one transaction. It reports false if the group has to
+// be done again; then nothing of it is stored.
+func (w *groupWriter) transact(group []*write, run func(*gorm.DB, *write) (goOn bool)) (settled bool) {
 	// No caller's context: an interrupted statement would roll back the work of
 	// everybody in the group (https://www.sqlite.org/c3ref/interrupt.html).
 	tx := w.db.Begin()
 	if tx.Error != nil {
 		fail(group, fmt.Errorf("beginning a transaction: %w", tx.Error))
-		return
+		return true
 	}
 	for _, job := range group {
-		if !runOne(tx, job) {
-			tx.Rollback()
-			fail(group, job.err)
-			return
+		if job.err = job.ctx.Err(); job.err != nil {
+			continue
 		}
+		job.tx = &Tx{DB: tx.Session(&gorm.Session{NewDB: true}), queueTx: sqlTx(tx)}
+		if run(tx, job) {
+			continue
+		}
+		tx.Rollback()
+		if len(group) > 1 && job.again {
+			return false
+		}
+		fail(group, job.err)
+		return true
 	}
 	committed, err := w.queueJobs(tx, group)
 	if err == nil {
@@ -141,8 +161,14 @@ func (w *groupWriter) commit(group []*write) {
 	if err != nil {
 		tx.Rollback()
 		fail(group, fmt.Errorf("committing: %w", err))
-		return
+		return true
 	}
+	celebrate(group, committed)
+	return true
+}
+
+// celebrate runs what was asked for after the commit.
+func celebrate(group []*write, committed func()) {
 	for _, job := range group {
 		if job.err != nil {
 			continue
@@ -156,21 +182,26 @@ func (w *groupWriter) commit(group []*write) {
 	}
 }
 
-// runOne runs one function inside a savepoint of its own, and says whether the
-// transaction around it still stands. A full disk makes SQLite roll all of it
-// back (https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction),
+// runPlain runs one function; if it fails, the transaction is of no use any more.
+func runPlain(_ *gorm.DB, job *write) (goOn bool) {
+	job.err = call(job.fn, job.tx)
+	job.again = job.err != nil
+	return job.err == nil
+}
+
+// runInSavepoint runs one function inside a savepoint of its own. If it fails,
+// the others go on, unless the transaction around it is gone: a full disk makes
+// SQLite roll all of it back
+// (https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction),
 // and what is written after that would be kept although its caller is told that
 // it failed.
-func runOne(tx *gorm.DB, job *write) (standing bool) {
-	if job.err = job.ctx.Err(); job.err != nil {
-		return true
-	}
+func runInSavepoint(tx *gorm.DB, job *write) (goOn bool) {
+	job.again = false
 	sqlTx := sqlTx(tx)
 	if _, err := sqlTx.Exec("SAVEPOINT one"); err != nil {
 		job.err = fmt.Errorf("setting a savepoint: %w", err)
 		return false
 	}
-	job.tx = &Tx{DB: tx.Session(&gorm.Session{NewDB: true}), queueTx: sqlTx}
 	if job.err = call(job.fn, job.tx); job.err != nil {
 		if _, err := sqlTx.Exec("ROLLBACK TO one"); err != nil {
 			job.err = errors.Join(job.err, fmt.Errorf("rolling back to the savepoint: %w", err))

@@ -118,7 +118,7 @@ func TestGroupFailsTogether(t *testing.T) {
 		"commit refused": {func(tx *Tx) error { // a foreign key that is checked at the end
 			return errors.Join(
 				tx.Exec("PRAGMA defer_foreign_keys = on").Error,
-				tx.Exec("INSERT INTO orders VALUES ('ord_x', 'task_x', 1, 'USD', false, '', '')").Error,
+				tx.Exec("INSERT INTO orders VALUES ('ord_x', 'task_x', 1, 'USD', '', '')").Error,
 			)
 		}, "committing"},
 	} {

@@ -44,18 +44,44 @@ func (c *Courier) sendOrHandOver(ctx context.Context, d *models.Delivery) error 
 }
 
 // sendProgress tries a delivery of progress, and returns how long to wait
-// before it is worth another try; 0 for never.
+// before it is worth another try; 0 for never. Such a delivery is stored only
+// now: progress that was overtaken before it could be sent leaves no trace here.
 func (c *Courier) sendProgress(ctx context.Context, d *models.Delivery) time.Duration {
 	release, ok := c.hosts.take(ctx, d.URL)
 	if !ok {
 		return busyWait
 	}
 	defer release()
-	wait, err := c.attempt(ctx, d, false)
+	wait, err := c.storeAndAttempt(ctx, d)
 	if err != nil && ctx.Err() == nil {
-		slog.Warn("The attempt of a delivery could not be stored.", "delivery_id", d.ID, "task_id", d.TaskID, "err", err)
+		slog.Warn("An attempt to deliver progress could not be stored.", "task_id", d.TaskID, "err", err)
 	}
 	return wait
+}
+
+func (c *Courier) storeAndAttempt(ctx context.Context, d *models.Delivery) (time.Duration, error) {
+	if d.Attempts == 0 {
+		err := c.store.InTx(ctx, func(tx *models.Tx) error { return models.CreateDelivery(tx, d) })
+		if err != nil {
+			return 0, err
+		}
+	}
+	return c.attempt(ctx, d, false)
+}
+
+// supersede marks deliveries that newer updates have overtaken.
+func (c *Courier) supersede(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		for _, id := range ids {
+			if err := models.SupersedeDelivery(tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // retry is one run of a delivery's job. It returns how long to wait until the

@@ -20,129 +20,156 @@ type outbox struct {
 	ctx     context.Context
 	courier *Courier
 	lanes   map[string]*lane
-	senders sync.WaitGroup
+	ended   bool // the last update has been told
 }
 
 func newOutbox(ctx context.Context, courier *Courier) *outbox {
 	return &outbox{ctx: ctx, courier: courier, lanes: map[string]*lane{}}
 }
 
-// supersede gives up what has been offered so far. It belongs into the
-// transaction that stores something newer.
-func (o *outbox) supersede(tx *models.Tx) error {
-	for _, l := range o.lanes {
-		if l.latest == "" {
-			continue
-		}
-		if err := models.SupersedeDelivery(tx, l.latest); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// offer hands over what supersede has made room for, once it is committed: a
-// delivery, or nil if there is nobody to call back. It never waits for a
-// receiver.
-func (o *outbox) offer(d *models.Delivery) {
+// progress hands over an update that matters until there is a newer one; nil if
+// there is nobody to call back. It never waits for a receiver. Only one
+// goroutine calls progress and last.
+func (o *outbox) progress(d *models.Delivery) {
 	for url, l := range o.lanes {
 		if d == nil || url != d.URL { // the client has moved on to another URL
 			l.forget()
 		}
 	}
-	if d == nil {
-		return
+	if d != nil {
+		o.lane(d.URL).offer(d)
 	}
-	l := o.lanes[d.URL]
-	if l == nil {
-		l = &lane{courier: o.courier, next: make(chan *models.Delivery, 1)}
-		o.lanes[d.URL] = l
-		o.senders.Go(func() { l.run(o.ctx) })
+}
+
+// last hands over the last update, whose delivery is stored; nil if it is not
+// for this run to send.
+func (o *outbox) last(d *models.Delivery) {
+	o.ended = true
+	if d != nil {
+		o.lane(d.URL).final = d
 	}
-	l.offer(d)
+}
+
+func (o *outbox) lane(url string) *lane {
+	if o.lanes[url] == nil {
+		o.lanes[url] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
+	}
+	return o.lanes[url]
 }
 
 // close waits until the last updates have been tried once. An error says that
 // what came of it could not be stored, so that another run has to see to it.
 func (o *outbox) close() error {
+	var closing sync.WaitGroup
+	errs := make([]error, len(o.lanes))
+	i := 0
 	for _, l := range o.lanes {
-		close(l.next)
+		if i == len(o.lanes)-1 {
+			errs[i] = l.close(o.ended) // here: most tasks have one receiver, and need no goroutine
+			break
+		}
+		n := i
+		closing.Go(func() { errs[n] = l.close(o.ended) })
+		i++
 	}
-	o.senders.Wait()
-	var errs []error
-	for _, l := range o.lanes {
-		errs = append(errs, l.err)
-	}
+	closing.Wait()
 	return errors.Join(errs...)
 }
 
-func supersedeAll(tx *models.Tx, overtaken []models.Delivery) error {
-	for _, d := range overtaken {
-		if err := models.SupersedeDelivery(tx, d.ID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lane sends the deliveries of one task to one URL, one at a time, and always
-// the newest.
+// lane sends the updates of one task to one URL, one at a time, and always the
+// newest.
 type lane struct {
+	ctx     context.Context
 	courier *Courier
-	next    chan *models.Delivery // holds at most the newest; nil: send nothing
-	latest  string                // id of what was offered last, "" for nothing
-	err     error                 // what kept the last update from being settled
+	final   *models.Delivery // the last update, sent when the lane is closed
+
+	idle      *sync.Cond       // signals that sending became false
+	next      *models.Delivery // progress that is to be sent
+	tried     string           // id of the delivery that was sent last
+	overtaken []string         // ids of deliveries that were tried in vain, and are not tried again
+	timer     *time.Timer      // starts the sending of next
+	sending   bool
+	closed    bool
 }
 
-// offer puts d in the place of what has not been sent yet. Only one goroutine
-// offers.
+// offer puts d in the place of what has not been sent yet.
 func (l *lane) offer(d *models.Delivery) {
-	l.latest = d.ID
-	l.put(d)
+	l.idle.L.Lock()
+	defer l.idle.L.Unlock()
+	waiting := l.next != nil
+	l.overtake(l.next)
+	l.next = d
+	if !waiting && !l.sending {
+		l.timer = time.AfterFunc(settle, l.send)
+	}
 }
 
 // forget takes back what has not been sent yet.
 func (l *lane) forget() {
-	if l.latest != "" {
-		l.latest = ""
-		l.put(nil)
+	l.idle.L.Lock()
+	defer l.idle.L.Unlock()
+	l.overtake(l.next)
+	l.next = nil
+}
+
+// overtake notes that d, which may be nil, is not sent again. If it was tried
+// before, its delivery says so.
+func (l *lane) overtake(d *models.Delivery) {
+	if d != nil && d.ID == l.tried && d.Status == models.DeliveryPending {
+		l.overtaken = append(l.overtaken, d.ID)
 	}
 }
 
-func (l *lane) put(d *models.Delivery) {
-	select {
-	case <-l.next:
-	default:
+// send sends what is newest until there is nothing newer. What cannot be
+// delivered is tried again, unless something newer comes first.
+func (l *lane) send() {
+	l.idle.L.Lock()
+	defer l.idle.L.Unlock()
+	if l.closed || l.sending {
+		return
 	}
-	l.next <- d
-}
-
-// run sends until the lane is closed. Progress that cannot be delivered is tried
-// again until something newer comes; a last update that cannot be delivered
-// goes on with a job of its own.
-func (l *lane) run(ctx context.Context) {
-	var d *models.Delivery
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		select {
-		case newer, open := <-l.next:
-			if !open {
-				return
-			}
-			if d = newer; d == nil {
-				timer.Stop()
-				continue
-			}
-			if d.Update.Terminal() {
-				l.err = l.courier.sendOrHandOver(ctx, d)
-				return
-			}
-			timer.Reset(settle)
-		case <-timer.C:
-			if wait := l.courier.sendProgress(ctx, d); wait > 0 {
-				timer.Reset(wait)
-			}
+	l.sending = true
+	for l.next != nil && !l.closed {
+		d := l.next
+		l.next, l.tried = nil, d.ID
+		l.idle.L.Unlock()
+		wait := l.courier.sendProgress(l.ctx, d)
+		l.idle.L.Lock()
+		switch {
+		case wait == 0:
+		case l.next == nil && !l.closed:
+			l.next = d
+			l.timer = time.AfterFunc(wait, l.send)
+			l.sending = false
+			l.idle.Broadcast()
+			return
+		default:
+			l.overtake(d)
 		}
 	}
+	l.sending = false
+	l.idle.Broadcast()
+}
+
+// close waits for progress that is being sent, drops what is not, and sends the
+// last update. If that can't be delivered, it goes on with a job of its own. A
+// task that has not ended was interrupted: its next run sees to what is left.
+func (l *lane) close(ended bool) error {
+	l.idle.L.Lock()
+	l.closed = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	for l.sending {
+		l.idle.Wait()
+	}
+	l.overtake(l.next)
+	l.idle.L.Unlock()
+	if !ended {
+		return nil
+	}
+	if err := l.courier.supersede(l.ctx, l.overtaken); err != nil || l.final == nil {
+		return err
+	}
+	return l.courier.sendOrHandOver(l.ctx, l.final)
 }

@@ -42,7 +42,7 @@ type packed struct {
 }
 
 func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (any, error) {
-	order, err := models.FindOrder(p.store.Read(ctx), task.ResourceID)
+	order, err := models.FindOrderToPack(p.store.Read(ctx), task.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +50,10 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 	for i, item := range order.Items {
 		message := fmt.Sprintf("Packing item %d of %d", i+1, len(order.Items))
 		progress := min(100*(i+1)/len(order.Items), 95)
-		if i == 0 {
-			err = report(progress, message, func(tx *models.Tx) error { return reserve(tx, order) })
-		} else {
+		if reserved(task.Sequence) {
 			err = report(progress, message)
+		} else {
+			err = report(progress, message, func(tx *models.Tx) error { return reserve(tx, order) })
 		}
 		if err == nil {
 			err = pause(ctx, p.step)
@@ -69,12 +69,14 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 	}, nil
 }
 
+// reserved reports whether an order that has told so many updates has its items.
+// The first of them says that it exists. The second is stored in the same
+// transaction that takes the items, so a run after a crash knows it, too.
+func reserved(told int64) bool { return told > 1 }
+
 // reserve takes all items of an order from the stock, or none: a *Failure rolls
 // the transaction back.
 func reserve(tx *models.Tx, order models.Order) error {
-	if order.Reserved {
-		return nil // by a run that was interrupted after this
-	}
 	for _, item := range order.Items {
 		ok, err := models.TakeStock(tx, item.ProductID, item.Quantity)
 		if err != nil {
@@ -84,16 +86,17 @@ func reserve(tx *models.Tx, order models.Order) error {
 			return &Failure{Code: CodeOutOfStock, Message: fmt.Sprintf("There are not %d of %s in stock", item.Quantity, item.Slug)}
 		}
 	}
-	return models.SetReserved(tx, order.ID, true)
+	return nil
 }
 
 // ended gives the stock back unless the order completed.
 func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
-	if task.Status == models.StatusCompleted {
+	toldBefore := task.Sequence - 1
+	if task.Status == models.StatusCompleted || !reserved(toldBefore) {
 		return nil
 	}
-	order, err := models.FindOrder(tx.DB, task.ResourceID)
-	if err != nil || !order.Reserved {
+	order, err := models.FindOrderToPack(tx.DB, task.ResourceID)
+	if err != nil {
 		return err
 	}
 	for _, item := range order.Items {
@@ -101,7 +104,7 @@ func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
 			return err
 		}
 	}
-	return models.SetReserved(tx, order.ID, false)
+	return nil
 }
 
 // pause waits for d, or until ctx ends.

@@ -97,7 +97,7 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 			queueDeliveries: {MaxWorkers: maxWorkers},
 		},
 		Workers:           workers,
-		FetchCooldown:     time.Millisecond,       // the bell is heard at once
+		FetchCooldown:     5 * time.Millisecond,   // under load; a lone job is fetched at once
 		FetchPollInterval: 200 * time.Millisecond, // how late a retry can be
 		MaxAttempts:       maxJobErrors,
 		SoftStopTimeout:   stopPatience,

@@ -166,22 +166,29 @@ func (t *Tasks) tellSoon(ctx context.Context, last *models.Delivery) {
 	}
 }
 
-// end tells the last update of a task and lets its operation tidy up.
+// end tells the last update of a task, stores that it is to be delivered, and
+// lets the operation tidy up. There may be nobody to deliver it to: nil.
 func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) {
-	delivery, err := t.tell(tx, task, task.Status)
+	last, err := t.tell(tx, task, task.Status)
 	if err != nil {
 		return nil, err
+	}
+	if last != nil {
+		if err := models.CreateDelivery(tx, last); err != nil {
+			return nil, err
+		}
 	}
 	if ended := t.operations[task.Kind].Ended; ended != nil {
 		if err := ended(tx, task); err != nil {
 			return nil, fmt.Errorf("tidying up after task %s: %w", task.ID, err)
 		}
 	}
-	return delivery, nil
+	return last, nil
 }
 
-// tell stores the task as it is now and the update that says so, with the
-// delivery of it if there is somebody to call back.
+// tell stores the task as it is now, and the update that says so. It returns how
+// that update is to be delivered, not stored yet; nil if there is nobody to call
+// back.
 func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) (*models.Delivery, error) {
 	if err := models.AdvanceTask(tx, task); err != nil {
 		return nil, err
@@ -190,13 +197,12 @@ func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) (*models.Del
 	if err != nil || task.CallbackURL == "" {
 		return nil, err
 	}
-	delivery := &models.Delivery{
+	return &models.Delivery{
 		ID: models.NewID(models.PrefixDelivery), UpdateID: update.ID, Update: update,
 		CallbackID: update.CallbackID, TaskID: task.ID, Type: update.Type, URL: task.CallbackURL,
 		Status: models.DeliveryPending, NextAttemptAt: &update.CreatedAt,
 		CreatedAt: update.CreatedAt, UpdatedAt: update.CreatedAt,
-	}
-	return delivery, models.CreateDelivery(tx, delivery)
+	}, nil
 }
 
 // record stores an update and publishes it once it is committed.

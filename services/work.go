@@ -108,12 +108,12 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
+	var now models.Task
 	var last *models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		if last, err = t.end(tx, task); err != nil {
-			return err
-		}
-		return outbox.supersede(tx)
+		now = *task
+		last, err = t.end(tx, &now)
+		return err
 	})
 	if errors.Is(err, models.ErrTaskEnded) {
 		return t.sendLast(ctx, *task, outbox)
@@ -121,57 +121,53 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 	if err != nil {
 		return fmt.Errorf("ending task %s: %w", task.ID, err)
 	}
-	outbox.offer(last)
+	*task = now
+	outbox.last(last)
 	return nil
 }
 
 // sendLast sends what a cancellation, which came from outside this run, has told.
 func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) error {
 	pending, err := models.PendingDeliveries(t.store.Read(ctx), task.ID)
-	if err != nil || len(pending) == 0 {
-		return err
-	}
-	var last *models.Delivery
-	if n := len(pending) - 1; pending[n].Update.Terminal() {
-		last, pending = &pending[n], pending[:n]
-	}
-	err = t.store.InTx(ctx, func(tx *models.Tx) error { return supersedeAll(tx, pending) })
 	if err != nil {
 		return err
 	}
-	if last == nil { // nobody to tell
-		return nil
+	var last *models.Delivery
+	if n := len(pending) - 1; n >= 0 && pending[n].Update.Terminal() {
+		// Where the task was cancelled by a replica, this has a job of its own.
+		claimed, err := t.courier.claim(ctx, &pending[n])
+		if err != nil {
+			return err
+		}
+		if claimed {
+			last = &pending[n]
+		}
 	}
-	// A replica that cancelled the task has given this a job of its own.
-	claimed, err := t.courier.claim(ctx, last)
-	if err == nil && claimed {
-		outbox.offer(last)
-	}
-	return err
+	outbox.last(last) // nil: there is nobody to tell, or another has taken it
+	return nil
 }
 
 // reporter is how an operation reports its progress.
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
+		var now models.Task
 		var news *models.Delivery
-		now := *task
-		now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
 		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
+			now = *task
+			now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
 			for _, fn := range also {
 				if err = fn(tx); err != nil {
 					return err
 				}
 			}
-			if news, err = t.tell(tx, &now, "progress"); err != nil {
-				return err
-			}
-			return outbox.supersede(tx)
+			news, err = t.tell(tx, &now, "progress")
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		*task = now
-		outbox.offer(news)
+		outbox.progress(news)
 		return nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -147,3 +148,73 @@ func quantile(d []time.Duration, q float64) time.Duration {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// BenchmarkBlackHole measures how healthy receivers fare beside a dead one: 500
+// orders go to a receiver that accepts connections and never answers, then 500
+// to a healthy one. It reports the healthy ones' latency, and the same without
+// the dead receiver, from the same run.
+func BenchmarkBlackHole(b *testing.B) {
+	const orders = 500
+	hole := newBlackHole(b)
+	for b.Loop() {
+		server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+		load := newLoad(b, server.url, 8)
+		load.place(b, 100)
+		alone := load.place(b, orders)
+		for range orders {
+			body := fmt.Sprintf(`{"product":"dog-food","callback_url":"%s/"}`, hole)
+			if err := call(b.Context(), http.MethodPost, server.url+"/api/orders", body, http.StatusAccepted, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		beside := load.place(b, orders)
+		server.kill()
+		b.ReportMetric(milliseconds(quantile(alone, 0.5)), "alone-p50-ms")
+		b.ReportMetric(milliseconds(quantile(alone, 0.95)), "alone-p95-ms")
+		b.ReportMetric(milliseconds(quantile(beside, 0.5)), "beside-p50-ms")
+		b.ReportMetric(milliseconds(quantile(beside, 0.95)), "beside-p95-ms")
+	}
+}
+
+// newBlackHole listens, accepts, and never answers.
+func newBlackHole(tb testing.TB) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		var held []net.Conn
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				break
+			}
+			held = append(held, conn)
+		}
+		for _, conn := range held {
+			_ = conn.Close()
+		}
+	})
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		accepting.Wait()
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// BenchmarkMemory measures what the server holds after 100,000 orders, and how
+// much of a processor it uses when there is nothing to do.
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+		load := newLoad(b, server.url, clients)
+		load.place(b, 100_000)
+		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
+		time.Sleep(2 * time.Second) // let the queue finish its notes
+		const idle = 10 * time.Second
+		before := server.cpu()
+		time.Sleep(idle)
+		b.ReportMetric(100*float64(server.cpu()-before)/float64(idle), "idle-cpu-%")
+		server.kill()
+	}
+}

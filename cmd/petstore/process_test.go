@@ -147,4 +147,3 @@ func (l *lines) read(r io.Reader) {
 func (l *lines) text() string { return strings.Join(l.kept, "\n") }
 
 func tempDatabase(tb testing.TB) string { return filepath.Join(tb.TempDir(), "petstore.db") }
-

@@ -152,7 +152,7 @@ func leads(proxy *base.SchemaProxy, tokens []string) bool {
 	if next := get(schema.Properties, token); next != nil {
 		return leads(next, tokens[1:])
 	}
-	if next := get(schema.PatternProperties, ""); next != nil { // see spellOutOpenObjects
+	if next := get(schema.PatternProperties, anyName); next != nil { // see spellOutOpenObjects
 		return leads(next, tokens[1:])
 	}
 	if _, err := strconv.ParseUint(token, 10, 31); err == nil && schema.Items != nil && schema.Items.IsA() {

@@ -3,7 +3,7 @@ package contracttest
 import "github.com/pb33f/go-yaml"
 
 // spellOutOpenObjects rewrites `additionalProperties: S` to the equivalent `patternProperties:
-// {"": S}` with `additionalProperties: false`. The validator's strict mode takes the first for an
+// {^: S}` with `additionalProperties: false`. The validator's strict mode takes the first for an
 // oversight, and would call every key of an order's metadata undeclared.
 func spellOutOpenObjects(document []byte) ([]byte, error) {
 	var root yaml.Node
@@ -15,12 +15,15 @@ func spellOutOpenObjects(document []byte) ([]byte, error) {
 	return append(document, anything...), err
 }
 
+// anyName is a pattern that every name matches. The empty one does so too, but is lost on the way.
+const anyName = "^"
+
 // anything is what `additionalProperties: true` allows, said so that strict mode believes it at any depth.
 const anything = `
 x-anything:
   additionalProperties: false
   patternProperties:
-    '': {$ref: '#/x-anything'}
+    ^: {$ref: '#/x-anything'}
   items: {$ref: '#/x-anything'}
 `
 
@@ -45,7 +48,7 @@ func spellOut(node *yaml.Node) {
 		node.Content = append(node.Content,
 			&yaml.Node{Kind: yaml.ScalarNode, Value: "patternProperties"},
 			&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{
-				{Kind: yaml.ScalarNode, Tag: "!!str", Value: "", Style: yaml.DoubleQuotedStyle}, schema,
+				{Kind: yaml.ScalarNode, Tag: "!!str", Value: anyName}, schema,
 			}})
 	}
 }

@@ -51,7 +51,7 @@ func generate(root string) (map[string][]byte, error) {
 	return map[string][]byte{
 		"docs/swagger.json": swagger,
 		"docs/openapi.json": asJSON,
-		"docs/openapi.yaml": asYAML, // go:embed cannot reach the file above docs
+		"docs/openapi.yaml": asYAML, // for docs to embed: it cannot reach the file above
 		"openapi.yaml":      asYAML,
 	}, nil
 }

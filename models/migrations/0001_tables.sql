@@ -32,24 +32,23 @@ CREATE TABLE tasks (
 	sequence      INTEGER NOT NULL,
 	metadata      TEXT NOT NULL,
 	callback_url  TEXT NOT NULL,
+	revision      INTEGER NOT NULL,
 	result        BLOB,
 	error_code    TEXT NOT NULL,
 	error_message TEXT NOT NULL,
 	created_at    DATETIME NOT NULL,
 	updated_at    DATETIME NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX tasks_resource ON tasks (resource_id);
-CREATE INDEX tasks_processing ON tasks (id) WHERE status = 'processing';
 
 CREATE TABLE orders (
 	id         TEXT PRIMARY KEY,
 	task_id    TEXT NOT NULL REFERENCES tasks (id),
 	total      INTEGER NOT NULL,
 	currency   TEXT NOT NULL,
-	reserved   BOOLEAN NOT NULL,
 	created_at DATETIME NOT NULL,
 	updated_at DATETIME NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE order_items (
 	order_id   TEXT NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
@@ -94,10 +93,10 @@ CREATE TABLE deliveries (
 	created_at      DATETIME NOT NULL,
 	updated_at      DATETIME NOT NULL,
 	delivered_at    DATETIME
-);
+) WITHOUT ROWID;
 CREATE INDEX deliveries_task ON deliveries (task_id);
 CREATE INDEX deliveries_callback ON deliveries (callback_id);
-CREATE INDEX deliveries_unsettled ON deliveries (status, id) WHERE status <> 'delivered' AND status <> 'superseded';
+CREATE INDEX deliveries_given_up ON deliveries (status, id) WHERE status IN ('exhausted', 'gone');
 
 CREATE TABLE attempts (
 	delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"petstore/callbacks"
+)
+
+// crashes is how many times the server is killed.
+const crashes = 25
+
+// TestNothingLost kills the server at random moments while clients order,
+// cancel, and are called back by way of a receiver that fails now and then. In
+// the end every order that was accepted has ended, its last callback has come
+// under one callback_id, callbacks came in order, and the stock adds up.
+func TestNothingLost(t *testing.T) {
+	database := tempDatabase(t)
+	events := make(counter, 1000)
+	receiver := newWitness(t, events)
+	accepted := &ledger{orders: map[string]accepted{}, events: events}
+	var server *process
+	for range crashes {
+		server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
+		ctx, stop := context.WithCancel(t.Context())
+		var clients sync.WaitGroup
+		for range 8 {
+			clients.Go(func() { accepted.shop(ctx, server.url, receiver.URL) })
+		}
+		// A random number of things happen, and then a moment passes in which the
+		// next one may be half done.
+		events.wait(t, 1+rand.IntN(60))
+		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
+		server.kill()
+		stop()
+		clients.Wait()
+	}
+	server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
+	if len(accepted.orders) < 10*crashes {
+		t.Fatalf("only %d orders were accepted: too few to show anything", len(accepted.orders))
+	}
+	accepted.checkEnded(t, server.url)
+	for id, order := range accepted.orders {
+		receiver.checkCalledBack(t, id, order)
+	}
+	checkStock(t, server.url)
+	t.Logf("%d orders survived %d crashes; %d callbacks came, %d of them again", len(accepted.orders), crashes, receiver.total, receiver.repeated)
+}
+
+// accepted is an order that was answered 202.
+type accepted struct {
+	OrderID string `json:"order_id"`
+	TaskID  string `json:"task_id"`
+	Status  string `json:"status"`
+}
+
+// counter counts what happens.
+type counter chan struct{}
+
+func (c counter) tick() {
+	select {
+	case c <- struct{}{}:
+	default: // nobody waits at the moment
+	}
+}
+
+// wait forgets what happened so far, and waits until n more things have happened.
+func (c counter) wait(t *testing.T, n int) {
+	t.Helper()
+	for len(c) > 0 {
+		<-c
+	}
+	for range n {
+		select {
+		case <-c:
+		case <-time.After(30 * time.Second):
+			t.Fatal("nothing happens any more")
+		}
+	}
+}
+
+// ledger keeps what was accepted.
+type ledger struct {
+	mu     sync.Mutex
+	orders map[string]accepted
+	events counter
+}
+
+// shop orders and cancels until ctx ends or the server dies.
+func (l *ledger) shop(ctx context.Context, url, receiver string) {
+	for ctx.Err() == nil {
+		// rare-toy runs out; some callbacks fail once.
+		product := []string{"dog-food", "cat-tree", "aquarium-60"}[rand.IntN(3)]
+		fail := []string{"", "", "", "?fail"}[rand.IntN(4)]
+		body := fmt.Sprintf(`{"items":[{"product":%q,"quantity":%d},{"product":"bird-seed"}],"callback_url":"%s/callbacks%s"}`,
+			product, 1+rand.IntN(3), receiver, fail)
+		var order accepted
+		if err := call(ctx, http.MethodPost, url+"/api/orders", body, http.StatusAccepted, &order); err != nil {
+			return
+		}
+		l.mu.Lock()
+		l.orders[order.OrderID] = order
+		l.mu.Unlock()
+		l.events.tick()
+		if rand.IntN(10) == 0 {
+			_ = call(ctx, http.MethodPost, url+"/api/orders/"+order.OrderID+"/cancel", "", http.StatusOK, nil)
+		}
+	}
+}
+
+// checkEnded waits for each order to end.
+func (l *ledger) checkEnded(t *testing.T, url string) {
+	t.Helper()
+	ended := map[string]int{}
+	for id, order := range l.orders {
+		if err := call(t.Context(), http.MethodGet, url+"/api/tasks/"+order.TaskID+"?wait=30", "", http.StatusOK, &order); err != nil {
+			t.Fatal(err)
+		}
+		ended[order.Status]++
+		if order.Status == callbacks.StatusProcessing {
+			t.Errorf("order %s has not ended", id)
+		}
+		l.orders[id] = order
+	}
+	t.Logf("orders by status: %v", ended)
+}
+
+// checkStock compares what is left with what completed orders took. Orders whose
+// answer was lost in a crash count, too.
+func checkStock(t *testing.T, url string) {
+	t.Helper()
+	taken := map[string]int64{}
+	next := ""
+	for {
+		var page struct {
+			Items []struct {
+				Status string `json:"status"`
+				Items  []struct {
+					Product  string `json:"product"`
+					Quantity int64  `json:"quantity"`
+				} `json:"items"`
+			} `json:"items"`
+			NextCursor string `json:"next_cursor"`
+		}
+		if err := call(t.Context(), http.MethodGet, url+"/api/orders?limit=100"+next, "", http.StatusOK, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, order := range page.Items {
+			if order.Status == callbacks.StatusProcessing {
+				t.Error("an order that nobody knows of has not ended")
+			}
+			for _, item := range order.Items {
+				if order.Status == callbacks.StatusCompleted {
+					taken[item.Product] += item.Quantity
+				}
+			}
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		next = "&cursor=" + page.NextCursor
+	}
+	for slug, before := range map[string]int64{"dog-food": 1_000_000, "bird-seed": 1_000_000, "cat-tree": 40, "aquarium-60": 25} {
+		var product struct {
+			Stock int64 `json:"stock"`
+		}
+		if err := call(t.Context(), http.MethodGet, url+"/api/products/"+slug, "", http.StatusOK, &product); err != nil {
+			t.Fatal(err)
+		}
+		if product.Stock != before-taken[slug] {
+			t.Errorf("%s: %d in stock, want %d - %d", slug, product.Stock, before, taken[slug])
+		}
+	}
+}
+
+// witness is a receiver that remembers what it got, and fails the first attempt
+// of a callback to a URL with ?fail.
+type witness struct {
+	*httptest.Server
+	mu       sync.Mutex
+	came     *sync.Cond
+	updates  map[string][]callbacks.Update // accepted, by order
+	failed   map[string]bool
+	events   counter
+	total    int
+	repeated int
+}
+
+func newWitness(t *testing.T, events counter) *witness {
+	w := &witness{events: events, updates: map[string][]callbacks.Update{}, failed: map[string]bool{}}
+	w.came = sync.NewCond(&w.mu)
+	w.Server = httptest.NewServer(http.HandlerFunc(w.receive))
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *witness) receive(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the server was killed while it sent this
+	}
+	var u callbacks.Update
+	err = callbacks.Verify(r.Header, body, callbacks.DevelopmentSecret, time.Now())
+	if err == nil {
+		err = json.Unmarshal(body, &u)
+	}
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.URL.RawQuery == "fail" && !w.failed[u.CallbackID] {
+		w.failed[u.CallbackID] = true
+		rw.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.total++
+	w.updates[u.OrderID] = append(w.updates[u.OrderID], u)
+	w.came.Broadcast()
+	w.events.tick()
+}
+
+// checkCalledBack waits for the last callback of an order and checks all that came.
+func (w *witness) checkCalledBack(t *testing.T, id string, order accepted) {
+	t.Helper()
+	giveUp := time.AfterFunc(60*time.Second, w.came.Broadcast)
+	defer giveUp.Stop()
+	deadline := time.Now().Add(60 * time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !ends(w.updates[id]) && time.Now().Before(deadline) {
+		w.came.Wait()
+	}
+	if !ends(w.updates[id]) {
+		t.Errorf("order %s is %s and was never called back", id, order.Status)
+		return
+	}
+	var latest callbacks.Update
+	for _, u := range w.updates[id] {
+		switch {
+		case u.CallbackID == latest.CallbackID:
+			w.repeated++
+		case u.Sequence <= latest.Sequence:
+			t.Errorf("order %s: update %d came after update %d", id, u.Sequence, latest.Sequence)
+		case latest.Terminal():
+			t.Errorf("order %s: %s came after %s", id, u.Type, latest.Type)
+		}
+		latest = u
+	}
+	if latest.Status != order.Status {
+		t.Errorf("order %s is %s, but the last callback said %s", id, order.Status, latest.Status)
+	}
+}
+
+func ends(updates []callbacks.Update) bool {
+	return len(updates) > 0 && updates[len(updates)-1].Terminal()
+}
+
+// call makes a request and decodes the answer into v.
+func call(ctx context.Context, method, url, body string, want int, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != want {
+		return fmt.Errorf("%s %s: %s %s", method, url, res.Status, answer)
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, v)
+}

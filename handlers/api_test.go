@@ -1,0 +1,278 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"petstore/callbacks"
+	"petstore/handlers"
+	"petstore/models"
+	"petstore/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const secret = "a secret for tests"
+
+// api is the whole stack beneath the HTTP edge on a database of its own, and a
+// client that holds everything it sends and gets against the contract.
+type api struct {
+	testing.TB
+	handler http.Handler
+	url     string
+	store   *models.Store
+	queue   *services.Queue
+	client  *http.Client
+}
+
+type settings struct {
+	production bool
+	step       time.Duration // how long an item takes to pack
+	schedule   callbacks.Schedule
+}
+
+// newAPI returns a server that takes orders, and works on none of them before
+// start: until then they stay as they are.
+func newAPI(t testing.TB, s settings) *api {
+	t.Helper()
+	ctx := context.Background()
+	store, err := models.Open(ctx, filepath.Join(t.TempDir(), "petstore.db"))
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !s.production})
+	t.Cleanup(sender.Close)
+	hub := services.NewHub()
+	t.Cleanup(hub.Close)
+	courier := services.NewCourier(store, sender, s.schedule, secret)
+	tasks := services.NewTasks(store, hub, courier)
+	tasks.Register(services.NewPacking(store, s.step))
+	queue, err := services.NewQueue(ctx, store, tasks, courier)
+	must(t, err)
+	products := services.NewProducts(store)
+	must(t, products.Seed(ctx))
+	handler := handlers.New(handlers.Config{
+		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
+		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
+	})
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client := &http.Client{Transport: checked{t, server.Client().Transport}}
+	return &api{TB: t, handler: handler, url: server.URL, store: store, queue: queue, client: client}
+}
+
+// start begins to work on what was ordered, until the test ends or stop.
+func (a *api) start() {
+	a.Helper()
+	must(a, a.queue.Start(context.Background()))
+	a.Cleanup(a.stop)
+}
+
+// stop returns once all work that was under way is stored.
+func (a *api) stop() {
+	a.Helper()
+	must(a, a.queue.Stop(context.Background()))
+}
+
+// answer is what came back.
+type answer struct {
+	t testing.TB
+	*http.Response
+	body []byte
+}
+
+// do sends a request, with a body unless that is "". Headers are "Name: value".
+func (a *api) do(method, path, body string, headers ...string) answer {
+	a.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, a.url+path, strings.NewReader(body))
+	must(a, err)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		req.Header.Set(name, value)
+	}
+	res, err := a.client.Do(req)
+	must(a, err)
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
+	must(a, err)
+	return answer{a.TB, res, content}
+}
+
+// want ends the test unless the answer has this status.
+func (r answer) want(status int) answer {
+	r.t.Helper()
+	if r.StatusCode != status {
+		r.t.Fatalf("%s %s answers %s, want %d\n%s", r.Request.Method, r.Request.URL, r.Status, status, r.body)
+	}
+	return r
+}
+
+// names fails the test unless the problem names this field.
+func (r answer) names(field string) {
+	r.t.Helper()
+	for _, e := range read[problem](r).Errors {
+		if e.Field == field {
+			return
+		}
+	}
+	r.t.Errorf("%s %s: the problem does not name %q:\n%s", r.Request.Method, r.Request.URL, field, r.body)
+}
+
+// read decodes a JSON answer.
+func read[T any](r answer) T {
+	r.t.Helper()
+	var v T
+	if err := json.Unmarshal(r.body, &v); err != nil {
+		r.t.Fatalf("%s %s answers %s: %v\n%s", r.Request.Method, r.Request.URL, r.Status, err, r.body)
+	}
+	return v
+}
+
+// watch returns a function that fails the test if anything was written to the
+// database since the last call, by anyone: SQLite counts the commits of others
+// (https://www.sqlite.org/pragma.html#pragma_data_version).
+func (a *api) watch() (unchanged func() bool) {
+	a.Helper()
+	pool, err := a.store.Read(context.Background()).DB()
+	must(a, err)
+	conn, err := pool.Conn(context.Background())
+	must(a, err)
+	a.Cleanup(func() { conn.Close() })
+	last := dataVersion(a, conn)
+	return func() bool {
+		before := last
+		last = dataVersion(a, conn)
+		return last == before
+	}
+}
+
+func dataVersion(t testing.TB, conn *sql.Conn) (version int64) {
+	t.Helper()
+	must(t, conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version))
+	return version
+}
+
+// fixtures are ids of one thing of each kind, for requests that need one.
+type fixtures map[string]string
+
+// fill makes an order that has ended and was called back, and one that is
+// processing and stays so.
+func (a *api) fill() fixtures {
+	a.Helper()
+	receiver := newReceiver(a)
+	a.start()
+	done := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`"}`).want(202))
+	receiver.wait(a, ended(done.OrderID))
+	a.stop()
+	waiting := read[order](a.do("POST", "/api/orders", `{"product":"dog-food"}`).want(202))
+	list := read[page[delivery]](a.do("GET", "/api/callbacks?order_id="+done.OrderID, "").want(200))
+	return fixtures{
+		"product_id": "dog-food", "order_id": waiting.OrderID, "task_id": waiting.TaskID, "delivery_id": list.Items[0].DeliveryID,
+	}
+}
+
+// path fills in the parameters of a path of the contract.
+func (f fixtures) path(template string) string {
+	for name, id := range f {
+		template = strings.ReplaceAll(template, "{"+name+"}", id)
+	}
+	return template
+}
+
+// page, product, order, task, delivery and problem are what a client reads.
+type page[T any] struct {
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+type product struct {
+	ProductID   string   `json:"product_id"`
+	Slug        string   `json:"slug"`
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Category    string   `json:"category"`
+	Price       int64    `json:"price"`
+	Currency    string   `json:"currency"`
+	Stock       int64    `json:"stock"`
+	Tags        []string `json:"tags"`
+	ImageURL    string   `json:"image_url"`
+}
+
+type order struct {
+	OrderID string `json:"order_id"`
+	TaskID  string `json:"task_id"`
+	Status  string `json:"status"`
+	Items   []struct {
+		Product  string `json:"product"`
+		Quantity int64  `json:"quantity"`
+		Price    int64  `json:"price"`
+	} `json:"items"`
+	Total       int64             `json:"total"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url"`
+	Result      struct {
+		Summary string          `json:"summary"`
+		Error   callbacks.Error `json:"error"`
+	} `json:"result"`
+	Error callbacks.Error `json:"error"`
+}
+
+type task struct {
+	TaskID     string `json:"task_id"`
+	ResourceID string `json:"resource_id"`
+	Status     string `json:"status"`
+	Progress   int    `json:"progress"`
+	Sequence   int64  `json:"sequence"`
+}
+
+type delivery struct {
+	DeliveryID string `json:"delivery_id"`
+	CallbackID string `json:"callback_id"`
+	TaskID     string `json:"task_id"`
+	Type       string `json:"type"`
+	URL        string `json:"url"`
+	Status     string `json:"status"`
+	Attempts   int    `json:"attempts"`
+	Error      string `json:"error"`
+}
+
+type problem struct {
+	Type   string              `json:"type"`
+	Title  string              `json:"title"`
+	Status int                 `json:"status"`
+	Detail string              `json:"detail"`
+	Code   string              `json:"code"`
+	Errors []models.FieldError `json:"errors"`
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// quote writes s as a JSON string.
+func quote(s string) string {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		panic(fmt.Sprintf("a string that is no JSON: %q", s))
+	}
+	return strings.TrimSpace(out.String())
+}

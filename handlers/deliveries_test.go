@@ -1,0 +1,185 @@
+package handlers_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"petstore/callbacks"
+)
+
+type deliveryDetails struct {
+	Delivery delivery         `json:"delivery"`
+	Body     callbacks.Update `json:"body"`
+	Attempts []struct {
+		Number     int                 `json:"number"`
+		Address    string              `json:"address"`
+		StatusCode int                 `json:"status_code"`
+		Headers    map[string][]string `json:"headers"`
+		Body       string              `json:"body"`
+		Error      string              `json:"error"`
+	} `json:"attempts"`
+}
+
+// soon retries at once, three times in all.
+func soon() callbacks.Schedule { return callbacks.Schedule{Waits: make([]time.Duration, 2)} }
+
+func TestDeliveryIsRetried(t *testing.T) {
+	a := newAPI(t, settings{schedule: soon()})
+	receiver := newReceiver(t)
+	receiver.refuse = func(_ callbacks.Update, attempt int) int {
+		return []int{500, 302, 0}[attempt-1] // a redirect is no success, and not followed
+	}
+	a.start()
+	placed := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`?fail=2"}`).want(202))
+	receiver.wait(t, count(3))
+	a.stop()
+
+	d := only(t, a, "order_id="+placed.OrderID)
+	if d.Status != "delivered" || d.Attempts != 3 || d.Type != "order.completed" || d.URL != receiver.url+"?fail=2" {
+		t.Errorf("the delivery is %+v", d)
+	}
+	details := read[deliveryDetails](a.do("GET", "/api/callbacks/"+d.DeliveryID, "").want(200))
+	if details.Delivery != d || details.Body.CallbackID != d.CallbackID || details.Body.OrderID != placed.OrderID || len(details.Attempts) != 3 {
+		t.Fatalf("the details are %+v", details)
+	}
+	for i, status := range []int{500, 302, 200} {
+		at := details.Attempts[i]
+		if at.Number != i+1 || at.StatusCode != status || at.Body != "OK" || !strings.Contains(receiver.url, at.Address) || len(at.Headers["Date"]) != 1 {
+			t.Errorf("attempt %d is %+v", i+1, at)
+		}
+	}
+}
+
+// only returns the one delivery that a filter matches.
+func only(t *testing.T, a *api, query string) delivery {
+	t.Helper()
+	items := read[page[delivery]](a.do("GET", "/api/callbacks?"+query, "").want(200)).Items
+	if len(items) != 1 {
+		t.Fatalf("?%s matches %+v", query, items)
+	}
+	return items[0]
+}
+
+func TestRedeliver(t *testing.T) {
+	a := newAPI(t, settings{schedule: soon()})
+	receiver := newReceiver(t)
+	receiver.refuse = func(_ callbacks.Update, attempt int) int {
+		if attempt <= 3 {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	a.start()
+	placed := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`"}`).want(202))
+	receiver.wait(t, count(3))
+	a.stop()
+	d := only(t, a, "status=exhausted")
+	if d.Attempts != 3 || d.TaskID != placed.TaskID {
+		t.Fatalf("the delivery is %+v", d)
+	}
+
+	again := a.do("POST", "/api/callbacks/"+d.DeliveryID+"/redeliver", "").want(202)
+	if got := read[delivery](again); got.Status != "pending" || again.Header.Get("Location") != "/api/callbacks/"+d.DeliveryID {
+		t.Errorf("redelivering answers %s", again.body)
+	}
+	a.start()
+	got := receiver.wait(t, count(4))
+	if got[3].body != got[0].body {
+		t.Errorf("redelivered is %s, want %s", got[3].body, got[0].body)
+	}
+	a.stop()
+	if d := only(t, a, "callback_id="+d.CallbackID); d.Status != "delivered" || d.Attempts != 4 {
+		t.Errorf("the delivery is %+v", d)
+	}
+	a.do("POST", "/api/callbacks/dlv_nope/redeliver", "").want(404)
+	a.do("GET", "/api/callbacks/dlv_nope", "").want(404)
+}
+
+func TestGone(t *testing.T) {
+	a := newAPI(t, settings{schedule: soon()})
+	receiver := newReceiver(t)
+	receiver.refuse = func(callbacks.Update, int) int { return http.StatusGone }
+	a.start()
+	a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`"}`).want(202)
+	receiver.wait(t, count(1))
+	a.stop()
+	if d := only(t, a, ""); d.Status != "gone" || d.Attempts != 1 {
+		t.Errorf("the delivery is %+v", d)
+	}
+}
+
+func TestDeliveryFiltersAndRedeliverAll(t *testing.T) {
+	a := newAPI(t, settings{schedule: soon()})
+	good, bad := newReceiver(t), newReceiver(t)
+	down := true
+	bad.refuse = func(callbacks.Update, int) int {
+		if down {
+			return http.StatusInternalServerError
+		}
+		return 0
+	}
+	a.start()
+	var placed []order
+	for _, r := range []*receiver{good, bad, bad} {
+		placed = append(placed, read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+r.url+`"}`).want(202)))
+	}
+	good.wait(t, count(1))
+	bad.wait(t, count(6))
+	a.stop()
+	filters := map[string]int{
+		"": 3, "status=delivered": 1, "status=exhausted": 2, "status=pending": 0,
+		"order_id=" + placed[0].OrderID: 1, "task_id=" + placed[1].TaskID: 1, "order_id=nope": 0,
+		"url=" + url.QueryEscape(bad.url): 2, "url=" + url.QueryEscape(good.url) + "&status=exhausted": 0, "limit=1": 1,
+	}
+	for query, want := range filters {
+		if got := len(read[page[delivery]](a.do("GET", "/api/callbacks?"+query, "").want(200)).Items); got != want {
+			t.Errorf("?%s matches %d, want %d", query, got, want)
+		}
+	}
+	walked := 0
+	for range pages[delivery](a, "/api/callbacks?limit=2") {
+		walked++
+	}
+	if walked != 3 {
+		t.Errorf("page by page there are %d", walked)
+	}
+
+	a.do("POST", "/api/callbacks/redeliver", `{}`).want(422).names("status")
+	for filter, want := range map[string]string{
+		`{"order_id":"nope"}`:                                        `{"count":0}`,
+		`{"status":"exhausted","url":` + quote(good.url) + `}`:       `{"count":0}`,
+		`{"status":"exhausted","url":` + quote(bad.url) + `}`:        `{"count":2}`,
+		`{"task_id":"` + placed[0].TaskID + `","status":"pending"}`: `{"count":0}`,
+	} {
+		if got := a.do("POST", "/api/callbacks/redeliver", filter).want(202); strings.TrimSpace(string(got.body)) != want {
+			t.Errorf("%s answers %s, want %s", filter, got.body, want)
+		}
+	}
+	down = false
+	a.start()
+	got := bad.wait(t, count(8))
+	a.stop()
+	if got[6].CallbackID == got[7].CallbackID {
+		t.Errorf("redelivered are %s and %s", got[6].body, got[7].body)
+	}
+	if n := len(read[page[delivery]](a.do("GET", "/api/callbacks?status=delivered", "").want(200)).Items); n != 3 {
+		t.Errorf("%d are delivered in the end", n)
+	}
+}
+
+// TestNobodyThere shows what an attempt says when no answer came.
+func TestNobodyThere(t *testing.T) {
+	a := newAPI(t, settings{})
+	a.start()
+	placed := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"http://127.0.0.1:1/"}`).want(202))
+	a.do("GET", "/api/tasks/"+placed.TaskID+"?wait=20", "").want(200)
+	a.stop()
+	details := read[deliveryDetails](a.do("GET", "/api/callbacks/"+only(t, a, "").DeliveryID, "").want(200))
+	if got := fmt.Sprintf("%+v", details.Attempts); got != "[{Number:1 Address:127.0.0.1:1 StatusCode:0 Headers:map[] Body: Error:connection refused}]" {
+		t.Errorf("attempts are %s", got)
+	}
+}

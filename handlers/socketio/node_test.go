@@ -1,0 +1,252 @@
+package socketio_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"petstore/handlers/socketio"
+)
+
+const nodeDir = "testdata/node"
+
+// nodeModules installs the npm client once, if it is not there.
+var nodeModules = sync.OnceValue(func() error {
+	if _, err := os.Stat(filepath.Join(nodeDir, "node_modules")); err == nil {
+		return nil
+	}
+	npm := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+	npm.Dir = nodeDir
+	npm.Stderr = os.Stderr
+	return npm.Run()
+})
+
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("needs node and npm")
+	}
+	if err := nodeModules(); err != nil {
+		t.Fatalf("npm ci: %v", err)
+	}
+}
+
+// TestNodeClient runs the scenarios of testdata/node/client.mjs with the npm
+// package socket.io-client.
+func TestNodeClient(t *testing.T) {
+	needNode(t)
+	for _, scenario := range []string{
+		"upgrade", "polling", "websocket", "pollingTraffic", "namespaces", "rooms",
+		"kicked", "panics", "binary", "binaryAck", "large",
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			srv := newNodeServer(socketio.Options{MaxBuffer: 8 << 20})
+			web := httptest.NewServer(srv)
+			defer web.Close()
+			runNode(t, scenario, web.URL)
+			shutdown(t, srv)
+		})
+	}
+	t.Run("heartbeat", func(t *testing.T) {
+		t.Parallel()
+		srv := newNodeServer(socketio.Options{PingInterval: 100 * time.Millisecond, PingTimeout: 5 * time.Second})
+		web := httptest.NewServer(srv)
+		defer web.Close()
+		runNode(t, "heartbeat", web.URL)
+		shutdown(t, srv)
+	})
+}
+
+// TestNodeClientUpgradesUnderTraffic holds each upgrade back until some hundred
+// events have come by polling, and lets it happen while they go on.
+func TestNodeClientUpgradesUnderTraffic(t *testing.T) {
+	needNode(t)
+	t.Parallel()
+	srv := newNodeServer(socketio.Options{MaxBuffer: 8 << 20})
+	events := newCounter()
+	srv.Namespace("/").OnConnect(func(s *socketio.Socket, _ json.RawMessage) error {
+		answerSequence(s, events.add)
+		return nil
+	})
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("transport") == "websocket" {
+			events.wait(500)
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	defer web.Close()
+	runNode(t, "traffic", web.URL)
+	shutdown(t, srv)
+}
+
+// A counter lets goroutines wait until n more events have come.
+type counter struct {
+	mu   sync.Mutex
+	more sync.Cond
+	n    int
+}
+
+func newCounter() *counter {
+	c := new(counter)
+	c.more.L = &c.mu
+	return c
+}
+
+func (c *counter) add() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	c.more.Broadcast()
+}
+
+func (c *counter) wait(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for target := c.n + n; c.n < target; {
+		c.more.Wait()
+	}
+}
+
+// answerSequence answers the events seq 1, 2, 3 … with tick of the same number;
+// seq-end is acknowledged with the last number that came in its order.
+func answerSequence(s *socketio.Socket, seen func()) {
+	last := 0
+	s.On("seq", func(args []json.RawMessage, _ socketio.Ack) {
+		var n int
+		if json.Unmarshal(args[0], &n); n == last+1 {
+			last = n
+		}
+		s.Emit("tick", n)
+		seen()
+	})
+	s.On("seq-end", func(_ []json.RawMessage, ack socketio.Ack) { ack(last) })
+}
+
+func runNode(t *testing.T, scenario, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	node := exec.CommandContext(ctx, "node", "client.mjs", scenario, url)
+	node.Dir = nodeDir
+	if out, err := node.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestNodeClientReconnects(t *testing.T) {
+	needNode(t)
+	srv := newNodeServer(socketio.Options{})
+	web := &http.Server{Handler: srv}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	go web.Serve(listener)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	node := exec.CommandContext(ctx, "node", "client.mjs", "reconnect", "http://"+address)
+	node.Dir, node.Stderr = nodeDir, os.Stderr
+	stdin, _ := node.StdinPipe()
+	stdout, _ := node.StdoutPipe()
+	if err := node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	expectLine(t, lines, "connected: hello")
+	shutdown(t, srv)
+	web.Close()
+	expectLine(t, lines, "disconnected: transport")
+
+	srv = newNodeServer(socketio.Options{})
+	web = &http.Server{Handler: srv}
+	if listener, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	go web.Serve(listener)
+	expectLine(t, lines, "connected: hello")
+	io.WriteString(stdin, "quit\n")
+	if err := node.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	shutdown(t, srv)
+	web.Close()
+}
+
+func expectLine(t *testing.T, lines *bufio.Scanner, prefix string) {
+	t.Helper()
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), prefix) {
+		t.Fatalf("the client said %q (%v), want %q", lines.Text(), lines.Err(), prefix)
+	}
+}
+
+// shutdown closes srv, which must not need its whole time.
+func shutdown(t *testing.T, srv *socketio.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), long)
+	defer cancel()
+	if err := srv.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if n := srv.Sessions(); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// newNodeServer is the server that client.mjs expects.
+func newNodeServer(opts socketio.Options) *socketio.Server {
+	opts.Logger = slog.New(slog.DiscardHandler)
+	srv := socketio.New(opts)
+	main := srv.Namespace("/")
+	main.OnConnect(func(s *socketio.Socket, auth json.RawMessage) error {
+		s.On("echo", func(args []json.RawMessage, ack socketio.Ack) { ack(args) })
+		s.On("ask", func(args []json.RawMessage, ack socketio.Ack) {
+			answer, err := s.EmitAck(s.Context(), "question", args[0])
+			if err != nil {
+				ack(err.Error())
+				return
+			}
+			ack(answer[0])
+		})
+		s.On("join", func(args []json.RawMessage, ack socketio.Ack) { ack(s.Join(text(args[0])) == nil) })
+		s.On("leave", func(args []json.RawMessage, ack socketio.Ack) { s.Leave(text(args[0])); ack() })
+		s.On("say", func(args []json.RawMessage, ack socketio.Ack) {
+			ack(main.To(text(args[0])).Emit("said", args[1]) == nil)
+		})
+		s.On("bye", func([]json.RawMessage, socketio.Ack) { s.Emit("last words", "farewell"); s.Disconnect() })
+		s.On("panic", func([]json.RawMessage, socketio.Ack) { panic("as asked") })
+		answerSequence(s, func() {})
+		return s.Emit("welcome", auth)
+	})
+	srv.Namespace("/admin").OnConnect(func(s *socketio.Socket, auth json.RawMessage) error {
+		if string(auth) != `{"token":"secret"}` {
+			return &socketio.ConnectError{Message: "Not authorized", Data: map[string]string{"hint": "token"}}
+		}
+		s.On("whoami", func(_ []json.RawMessage, ack socketio.Ack) { ack("/admin") })
+		return nil
+	})
+	srv.Namespace("/broken").OnConnect(func(*socketio.Socket, json.RawMessage) error {
+		return errors.New("password of the database is wrong")
+	})
+	return srv
+}
+
+func text(arg json.RawMessage) (s string) {
+	_ = json.Unmarshal(arg, &s)
+	return s
+}

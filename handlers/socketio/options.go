@@ -1,0 +1,85 @@
+package socketio
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options configure a Server. The zero value of each field means its default.
+type Options struct {
+	// PingInterval is how often the server asks whether a client is there
+	// (default 25 s), and PingTimeout how long the answer may take (default 20 s).
+	// Both are told to the client, which uses them the other way round.
+	PingInterval, PingTimeout time.Duration
+
+	// ConnectTimeout is how long a session may have no namespace: after its
+	// beginning, and after it has left its last one. Default 20 s.
+	ConnectTimeout time.Duration
+
+	// UpgradeTimeout is how long an upgrade to WebSocket may take. Default 10 s.
+	UpgradeTimeout time.Duration
+
+	// IdleTimeout disconnects the sockets of a session over which no event has
+	// gone either way for so long, to within PingInterval. By default a session
+	// that answers its pings may stay as long as it likes.
+	IdleTimeout time.Duration
+
+	// MaxPayload bounds, in bytes, a WebSocket message and a polling body from a
+	// client; it is told to the client. Reading from a client pauses when so much
+	// (or 64 events) waits for its handlers. Default 1,000,000, as in the reference
+	// server.
+	MaxPayload int
+
+	// MaxPackets bounds the packets in one polling body. Default 20,000: the
+	// client sends everything that it has queued in one body, up to MaxPayload.
+	MaxPackets int
+
+	// MaxSessions bounds the sessions open at a time; further ones are answered
+	// 503. Default 10,000.
+	MaxSessions int
+
+	// MaxBuffer bounds, in bytes, what waits to be read by one client (each packet
+	// counts 32 bytes more than its length). A session that exceeds it is dropped.
+	// Default 1 MiB.
+	MaxBuffer int
+
+	// CheckOrigin decides whether a request may be served, by its Origin header as
+	// a rule; a refused one is answered 403. By default a request passes if it has
+	// no Origin (no browser sent it) or one whose host is the request's Host.
+	// Origins that pass get the CORS headers they need, without credentials.
+	// It may refuse requests for other reasons too, such as a missing cookie.
+	CheckOrigin func(r *http.Request) bool
+
+	// Logger is told of panics in handlers and of errors that clients are not
+	// told. Default slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
+	o.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 20*time.Second)
+	o.UpgradeTimeout = cmp.Or(o.UpgradeTimeout, 10*time.Second)
+	o.MaxPayload = cmp.Or(o.MaxPayload, 1_000_000)
+	o.MaxPackets = cmp.Or(o.MaxPackets, 20_000)
+	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
+	o.MaxBuffer = cmp.Or(o.MaxBuffer, 1<<20)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	if o.CheckOrigin == nil {
+		o.CheckOrigin = sameOrigin
+	}
+	return o
+}
+
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}

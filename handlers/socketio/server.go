@@ -1,0 +1,210 @@
+package socketio
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+)
+
+// A Server is an http.Handler that serves Socket.IO clients, as a rule at
+// /socket.io/. Its methods may be called concurrently.
+type Server struct {
+	opts Options
+
+	// wg counts the sessions, until their last handler has returned, and the
+	// goroutines that serve them.
+	wg sync.WaitGroup
+
+	mu         sync.Mutex
+	closed     bool
+	sessions   map[string]*session
+	namespaces map[string]*Namespace
+}
+
+// New returns a server with the main namespace "/".
+func New(opts Options) *Server {
+	s := &Server{
+		opts:       opts.withDefaults(),
+		sessions:   make(map[string]*session),
+		namespaces: make(map[string]*Namespace),
+	}
+	s.Namespace(mainNamespace)
+	return s
+}
+
+// Namespace returns the namespace of that name, which begins with a slash, and
+// makes it known to clients if it is new. It panics for a name that can't be
+// sent: without a leading slash, with a comma, or longer than 256 bytes.
+func (s *Server) Namespace(name string) *Namespace {
+	mustBeNamespace(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ns := s.namespaces[name]
+	if ns == nil {
+		ns = newNamespace(name)
+		s.namespaces[name] = ns
+	}
+	return ns
+}
+
+// Sessions returns the number of sessions that are open.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// Close ends all sessions, answers new ones 503, and waits until the handlers of
+// every session have returned. Clients see their transport close, and try to
+// reconnect. When ctx ends first, connections are cut, and ctx's error is
+// returned; handlers that still run find their Socket's context cancelled.
+// A handler must not call Close: it would wait for itself.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	open := make([]*session, 0, len(s.sessions))
+	for _, session := range s.sessions {
+		open = append(open, session)
+	}
+	s.mu.Unlock()
+
+	for _, session := range open {
+		session.close(ReasonServerShutdown)
+	}
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		for _, session := range open {
+			session.cut()
+		}
+		return fmt.Errorf("socketio: waiting for sessions to end: %w", ctx.Err())
+	}
+}
+
+// ServeHTTP serves a request of the Engine.IO protocol, whatever its path.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowed := s.opts.CheckOrigin(r)
+	if origin := r.Header.Get("Origin"); origin != "" {
+		w.Header().Add("Vary", "Origin")
+		if allowed {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+		}
+	}
+	switch transport := r.URL.Query().Get("transport"); {
+	case !allowed:
+		writeError(w, errForbidden)
+	case r.Method == http.MethodOptions:
+		servePreflight(w, r)
+	case transport == "polling":
+		s.servePolling(w, r)
+	case transport == "websocket":
+		s.serveWebSocket(w, r)
+	default:
+		writeError(w, errTransportUnknown)
+	}
+}
+
+func servePreflight(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+	if headers := r.Header.Get("Access-Control-Request-Headers"); headers != "" {
+		w.Header().Set("Access-Control-Allow-Headers", headers)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// find returns the session that a request names, nil if it names none.
+func (s *Server) find(r *http.Request) (*session, error) {
+	query := r.URL.Query()
+	sid := query.Get("sid")
+	if sid == "" && r.Method != http.MethodGet {
+		return nil, errHandshakeMethod
+	}
+	s.mu.Lock()
+	found := s.sessions[sid]
+	s.mu.Unlock()
+	if sid != "" && found == nil {
+		return nil, errSessionUnknown
+	}
+	if query.Get("EIO") != "4" {
+		return nil, errUnsupportedVersion
+	}
+	return found, nil
+}
+
+// open begins a session, over ws or, if that is nil, over polling.
+func (s *Server) open(ws *wsConn) (*session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.sessions) >= s.opts.MaxSessions {
+		return nil, errTooManySessions
+	}
+	session := newSession(s, rand.Text(), ws)
+	s.sessions[session.id] = session
+	s.wg.Add(1) // until session.finish
+	return session, nil
+}
+
+func (s *Server) forget(sid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, sid)
+}
+
+// start runs f on a goroutine that Close waits for, unless Close has begun.
+func (s *Server) start(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.wg.Go(f)
+	return true
+}
+
+func (s *Server) lookup(namespace string) *Namespace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.namespaces[namespace]
+}
+
+// A requestError is the answer to a request that can't be served. The codes and
+// messages are those of the reference server.
+type requestError struct {
+	status  int
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *requestError) Error() string { return e.Message }
+
+var (
+	errTransportUnknown   = &requestError{http.StatusBadRequest, 0, "Transport unknown"}
+	errSessionUnknown     = &requestError{http.StatusBadRequest, 1, "Session ID unknown"}
+	errHandshakeMethod    = &requestError{http.StatusBadRequest, 2, "Bad handshake method"}
+	errBadRequest         = &requestError{http.StatusBadRequest, 3, "Bad request"}
+	errForbidden          = &requestError{http.StatusForbidden, 4, "Forbidden"}
+	errUnsupportedVersion = &requestError{http.StatusBadRequest, 5, "Unsupported protocol version"}
+
+	// The reference server has no answers for these two.
+	errTooManySessions = &requestError{http.StatusServiceUnavailable, 4, "Too many sessions"}
+	errTooLarge        = &requestError{http.StatusRequestEntityTooLarge, 3, "Payload too large"}
+)
+
+func writeError(w http.ResponseWriter, err error) {
+	answer := errBadRequest
+	errors.As(err, &answer)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(answer.status)
+	_ = json.NewEncoder(w).Encode(answer) // the client may have gone
+}
