@@ -150,9 +150,9 @@ func TestDeliveryFiltersAndRedeliverAll(t *testing.T) {
 
 	a.do("POST", "/api/callbacks/redeliver", `{}`).want(422).names("status")
 	for filter, want := range map[string]string{
-		`{"order_id":"nope"}`:                                        `{"count":0}`,
-		`{"status":"exhausted","url":` + quote(good.url) + `}`:       `{"count":0}`,
-		`{"status":"exhausted","url":` + quote(bad.url) + `}`:        `{"count":2}`,
+		`{"order_id":"nope"}`: `{"count":0}`,
+		`{"status":"exhausted","url":` + quote(good.url) + `}`:      `{"count":0}`,
+		`{"status":"exhausted","url":` + quote(bad.url) + `}`:       `{"count":2}`,
 		`{"task_id":"` + placed[0].TaskID + `","status":"pending"}`: `{"count":0}`,
 	} {
 		if got := a.do("POST", "/api/callbacks/redeliver", filter).want(202); strings.TrimSpace(string(got.body)) != want {

@@ -32,6 +32,7 @@ const (
 	codeTooLarge    = "BODY_TOO_LARGE"
 	codeMediaType   = "UNSUPPORTED_MEDIA_TYPE"
 	codeNoMethod    = "METHOD_NOT_ALLOWED"
+	codeRange       = "RANGE_NOT_SATISFIABLE"
 	codeInternal    = "INTERNAL_ERROR"
 	codeUnavailable = "UNAVAILABLE"
 )
@@ -48,6 +49,7 @@ var statusOf = map[string]int{
 	codeTooLarge:            http.StatusRequestEntityTooLarge,
 	codeMediaType:           http.StatusUnsupportedMediaType,
 	codeNoMethod:            http.StatusMethodNotAllowed,
+	codeRange:               http.StatusRequestedRangeNotSatisfiable,
 	codeUnavailable:         http.StatusServiceUnavailable,
 }
 

@@ -11,11 +11,20 @@ import (
 
 // Config is what the routes need.
 type Config struct {
-	Products   products
-	Orders     orders
+	Products products
+	Orders   orders
+	Payments interface {
+		payments
+		refunds
+	}
+	Images     images
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
+	Webhooks   interface {
+		webhooks
+		webhookActions
+	}
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
@@ -36,8 +45,13 @@ type route struct {
 func (cfg Config) routes() []route {
 	p := productHandlers{products: cfg.Products}
 	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
+	pay := paymentHandlers{payments: cfg.Payments, production: cfg.Production}
+	re := refundHandlers{refunds: cfg.Payments, production: cfg.Production}
+	i := imageHandlers{images: cfg.Images, production: cfg.Production}
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
+	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
+	wa := webhookActionHandlers{actions: cfg.Webhooks}
 	h := healthHandlers{health: cfg.Health}
 	return []route{
 		{"GET", "/api/products", p.list},
@@ -55,6 +69,22 @@ func (cfg Config) routes() []route {
 		{"DELETE", "/api/orders/:order_id", o.delete},
 		{"POST", "/api/orders/:order_id/cancel", o.cancel},
 
+		{"GET", "/api/payments", pay.list},
+		{"POST", "/api/payments", pay.create},
+		{"GET", "/api/payments/:payment_id", pay.get},
+		{"DELETE", "/api/payments/:payment_id", pay.delete},
+		{"GET", "/api/payments/:payment_id/refunds", re.list},
+		{"POST", "/api/payments/:payment_id/refunds", re.create},
+		{"GET", "/api/payments/:payment_id/refunds/:refund_id", re.get},
+		{"GET", "/api/images", i.list},
+		{"POST", "/api/images/process", i.create},
+		{"GET", "/api/images/:image_id", i.get},
+		{"PUT", "/api/images/:image_id", i.replace},
+		{"PATCH", "/api/images/:image_id", i.patch},
+		{"DELETE", "/api/images/:image_id", i.delete},
+		{"POST", "/api/images/:image_id/cancel", i.cancel},
+		{"GET", "/api/images/:image_id/:variant", i.picture},
+
 		{"GET", "/api/tasks/:task_id", t.get},
 		{"GET", "/api/tasks/:task_id/updates", t.updates},
 
@@ -62,6 +92,16 @@ func (cfg Config) routes() []route {
 		{"GET", "/api/callbacks/:delivery_id", d.get},
 		{"POST", "/api/callbacks/:delivery_id/redeliver", d.redeliver},
 		{"POST", "/api/callbacks/redeliver", d.redeliverAll},
+
+		{"GET", "/api/webhooks", w.list},
+		{"POST", "/api/webhooks", w.create},
+		{"GET", "/api/webhooks/:webhook_id", w.get},
+		{"PUT", "/api/webhooks/:webhook_id", w.replace},
+		{"PATCH", "/api/webhooks/:webhook_id", w.patch},
+		{"DELETE", "/api/webhooks/:webhook_id", w.delete},
+		{"POST", "/api/webhooks/:webhook_id/rotate", wa.rotate},
+		{"POST", "/api/webhooks/:webhook_id/ping", wa.ping},
+		{"POST", "/api/webhooks/:webhook_id/replay", wa.replay},
 
 		{"GET", "/health", h.get},
 	}

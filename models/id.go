@@ -15,6 +15,10 @@ const (
 	PrefixTask     = "task_"
 	PrefixCallback = "cb_"
 	PrefixDelivery = "dlv_"
+	PrefixWebhook  = "whk_"
+	PrefixPayment  = "pay_"
+	PrefixRefund   = "re_"
+	PrefixImage    = "img_"
 )
 
 // NewID makes an id: the prefix and a version 7 UUID (RFC 9562, section 5.7) in

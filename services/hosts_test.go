@@ -7,7 +7,7 @@ import (
 )
 
 func TestHostHasSoManyPlaces(t *testing.T) {
-	h := newHosts()
+	h := newHosts(maxPerHost)
 	var releases []func()
 	for range maxPerHost {
 		release, ok := h.take(t.Context(), "http://one.test/x")
@@ -49,7 +49,7 @@ func TestHostHasSoManyPlaces(t *testing.T) {
 }
 
 func TestHostsUnderConcurrency(t *testing.T) {
-	h := newHosts()
+	h := newHosts(maxPerHost)
 	var all sync.WaitGroup
 	for range 4 * maxPerHost {
 		all.Go(func() {

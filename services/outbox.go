@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,47 +15,46 @@ import (
 const settle = 20 * time.Millisecond
 
 // outbox sends what one run of a task tells, beside the operation: a lane for
-// each URL, so that each receiver gets its updates in order and none waits for
-// another.
+// each target, so that each gets its updates in order and none waits for another.
 type outbox struct {
 	ctx     context.Context
 	courier *Courier
-	lanes   map[string]*lane
-	ended   bool // the last update has been told
+	lanes   map[string]*lane // by the target of a delivery
+	ended   bool             // the last update has been told
 }
 
 func newOutbox(ctx context.Context, courier *Courier) *outbox {
 	return &outbox{ctx: ctx, courier: courier, lanes: map[string]*lane{}}
 }
 
-// progress hands over an update that matters until there is a newer one; nil if
-// there is nobody to call back. It never waits for a receiver. Only one
-// goroutine calls progress and last.
-func (o *outbox) progress(d *models.Delivery) {
-	for url, l := range o.lanes {
-		if d == nil || url != d.URL { // the client has moved on to another URL
-			l.forget()
+// progress hands over an update that matters until there is a newer one: its
+// deliveries, none if there is nobody to tell. It never waits for a receiver.
+// Only one goroutine calls progress and last.
+func (o *outbox) progress(news []*models.Delivery) {
+	for target, l := range o.lanes {
+		if !slices.ContainsFunc(news, func(d *models.Delivery) bool { return d.Target() == target }) {
+			l.forget() // the client has moved on to another URL
 		}
 	}
-	if d != nil {
-		o.lane(d.URL).offer(d)
+	for _, d := range news {
+		o.lane(d.Target()).offer(d)
 	}
 }
 
-// last hands over the last update, whose delivery is stored; nil if it is not
-// for this run to send.
-func (o *outbox) last(d *models.Delivery) {
+// last hands over the last update: its deliveries, which are stored; none if it
+// is not for this run to send.
+func (o *outbox) last(news []*models.Delivery) {
 	o.ended = true
-	if d != nil {
-		o.lane(d.URL).final = d
+	for _, d := range news {
+		o.lane(d.Target()).final = d
 	}
 }
 
-func (o *outbox) lane(url string) *lane {
-	if o.lanes[url] == nil {
-		o.lanes[url] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
+func (o *outbox) lane(target string) *lane {
+	if o.lanes[target] == nil {
+		o.lanes[target] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
 	}
-	return o.lanes[url]
+	return o.lanes[target]
 }
 
 // close waits until the last updates have been tried once. An error says that
@@ -76,7 +76,7 @@ func (o *outbox) close() error {
 	return errors.Join(errs...)
 }
 
-// lane sends the updates of one task to one URL, one at a time, and always the
+// lane sends the updates of one task to one target, one at a time, and always the
 // newest.
 type lane struct {
 	ctx     context.Context

@@ -88,11 +88,24 @@ func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error
 	if err := models.CreateTask(tx, &task); err != nil {
 		return models.Task{}, err
 	}
-	if _, err := t.record(tx, &task, "created"); err != nil {
+	update, err := t.record(tx, &task, "created")
+	if err != nil {
 		return models.Task{}, err
 	}
 	tx.Enqueue(models.Job{TaskID: task.ID})
-	return task, nil
+	return task, t.announce(tx, update)
+}
+
+// announce stores the deliveries of a task's first update to webhooks. Each has a
+// job of its own: a receiver that is slow to hear of it must not keep the work.
+func (t *Tasks) announce(tx *models.Tx, update models.Update) error {
+	for _, d := range t.courier.toWebhooks(update) {
+		if err := models.CreateDelivery(tx, d); err != nil {
+			return err
+		}
+		tx.Enqueue(models.Job{DeliveryID: d.ID})
+	}
+	return nil
 }
 
 // Get finds a task.
@@ -135,7 +148,7 @@ var errCancelled = errors.New("the task was cancelled")
 // last update says that it was cancelled.
 func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 	var task models.Task
-	var last *models.Delivery
+	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) error {
 		var err error
 		if task, err = models.FindTask(tx.ForUpdate(), id); err != nil {
@@ -151,30 +164,30 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 	if err != nil {
 		return models.Task{}, err
 	}
-	if !t.interrupt(id, errCancelled) && last != nil {
+	if !t.interrupt(id, errCancelled) && len(last) > 0 {
 		t.tellSoon(ctx, last)
 	}
 	return task, nil
 }
 
-// tellSoon gives the last update of a task that does not run here a job of its
-// own: the task's job may have to wait long for its next run. That one would see
+// tellSoon gives the deliveries of the last update of a task that does not run
+// here jobs of their own: the task's job may have to wait long for its next run. That one would see
 // to it too, so a failure loses time and nothing else.
-func (t *Tasks) tellSoon(ctx context.Context, last *models.Delivery) {
-	if err := t.courier.handOver(ctx, last); err != nil {
-		slog.Warn("The news of a cancelled task will be late.", "task_id", last.TaskID, "delivery_id", last.ID, "err", err)
+func (t *Tasks) tellSoon(ctx context.Context, last []*models.Delivery) {
+	if err := t.courier.handOver(ctx, last...); err != nil {
+		slog.Warn("The news of a cancelled task will be late.", "task_id", last[0].TaskID, "err", err)
 	}
 }
 
 // end tells the last update of a task, stores that it is to be delivered, and
-// lets the operation tidy up. There may be nobody to deliver it to: nil.
-func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) {
+// lets the operation tidy up. There may be nobody to deliver it to.
+func (t *Tasks) end(tx *models.Tx, task *models.Task) ([]*models.Delivery, error) {
 	last, err := t.tell(tx, task, task.Status)
 	if err != nil {
 		return nil, err
 	}
-	if last != nil {
-		if err := models.CreateDelivery(tx, last); err != nil {
+	for _, d := range last {
+		if err := models.CreateDelivery(tx, d); err != nil {
 			return nil, err
 		}
 	}
@@ -186,23 +199,32 @@ func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) 
 	return last, nil
 }
 
-// tell stores the task as it is now, and the update that says so. It returns how
-// that update is to be delivered, not stored yet; nil if there is nobody to call
-// back.
-func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) (*models.Delivery, error) {
+// tell stores the task as it is now, and the update that says so. It returns to
+// whom that update is to be delivered, not stored yet: the callback URL, if there
+// is one, and the webhooks that want it.
+func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) ([]*models.Delivery, error) {
 	if err := models.AdvanceTask(tx, task); err != nil {
 		return nil, err
 	}
 	update, err := t.record(tx, task, what)
-	if err != nil || task.CallbackURL == "" {
+	if err != nil {
 		return nil, err
 	}
+	told := t.courier.toWebhooks(update)
+	if task.CallbackURL != "" {
+		told = append(told, newDelivery(update, task.CallbackURL))
+	}
+	return told, nil
+}
+
+// newDelivery is a delivery that is due now.
+func newDelivery(update models.Update, url string) *models.Delivery {
 	return &models.Delivery{
 		ID: models.NewID(models.PrefixDelivery), UpdateID: update.ID, Update: update,
-		CallbackID: update.CallbackID, TaskID: task.ID, Type: update.Type, URL: task.CallbackURL,
+		CallbackID: update.CallbackID, TaskID: update.TaskID, Type: update.Type, URL: url,
 		Status: models.DeliveryPending, NextAttemptAt: &update.CreatedAt,
 		CreatedAt: update.CreatedAt, UpdatedAt: update.CreatedAt,
-	}, nil
+	}
 }
 
 // record stores an update and publishes it once it is committed.

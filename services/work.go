@@ -109,7 +109,7 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
 	var now models.Task
-	var last *models.Delivery
+	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		now = *task
 		last, err = t.end(tx, &now)
@@ -132,18 +132,25 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 	if err != nil {
 		return err
 	}
-	var last *models.Delivery
-	if n := len(pending) - 1; n >= 0 && pending[n].Update.Terminal() {
-		// Where the task was cancelled by a replica, this has a job of its own.
-		claimed, err := t.courier.claim(ctx, &pending[n])
-		if err != nil {
-			return err
+	var last []*models.Delivery
+	for i := range pending {
+		d := &pending[i]
+		if !d.Update.Terminal() {
+			continue
 		}
-		if claimed {
-			last = &pending[n]
+		// What a webhook is told is claimed when its turn comes. Where a replica
+		// cancelled the task, the rest has jobs of its own, too.
+		ours := untilDue(*d) == 0
+		if d.WebhookID == "" {
+			if ours, _, err = t.courier.claim(ctx, d); err != nil {
+				return err
+			}
+		}
+		if ours {
+			last = append(last, d)
 		}
 	}
-	outbox.last(last) // nil: there is nobody to tell, or another has taken it
+	outbox.last(last) // none: there is nobody to tell, or another has taken it
 	return nil
 }
 
@@ -151,7 +158,7 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
 		var now models.Task
-		var news *models.Delivery
+		var news []*models.Delivery
 		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
 			now = *task
 			now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
@@ -182,7 +189,7 @@ func (t *Tasks) resume(ctx context.Context, task models.Task) error {
 	}
 	return t.store.InTx(ctx, func(tx *models.Tx) error {
 		for _, d := range pending {
-			if d.Update.Terminal() {
+			if !d.Update.Passing() {
 				tx.Enqueue(models.Job{DeliveryID: d.ID})
 			} else if err := models.SupersedeDelivery(tx, d.ID); err != nil {
 				return err

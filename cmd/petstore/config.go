@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/peterbourgon/ff/v3"
@@ -18,9 +20,12 @@ import (
 type Config struct {
 	Addr           string        // where the API listens
 	DatabaseURL    string        // an SQLite file, or postgres://
+	BlobURL        string        // where pictures are kept, "" for the folder blobs beside the database
 	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
 	CallbackSecret string        // what callbacks are signed with
 	StepDelay      time.Duration // how long packing one item takes
+	StripeKey      string        // secret API key of Stripe; without it payments go to a sandbox
+	StripeURL      string        // of Stripe's API, "" for Stripe's own
 	Env            string        // development or production
 }
 
@@ -37,9 +42,12 @@ func readConfig(args []string) (Config, error) {
 	fs := flag.NewFlagSet("petstore", flag.ContinueOnError)
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
 	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file")
+	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, as file:///a/folder; empty for the folder blobs beside the database")
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
+	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
+	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
 		return Config{}, err
@@ -63,6 +71,9 @@ func (c Config) check() error {
 	if c.StepDelay < 0 || c.StepDelay > time.Hour {
 		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
 	}
+	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
+		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
+	}
 	switch c.Env {
 	case envDevelopment:
 		return nil
@@ -73,6 +84,22 @@ func (c Config) check() error {
 		return nil
 	}
 	return fmt.Errorf("ENV %q: want %s or %s", c.Env, envDevelopment, envProduction)
+}
+
+// blobURL is BlobURL, or what it is when nothing is set.
+func (c Config) blobURL() (string, error) {
+	if c.BlobURL != "" {
+		return c.BlobURL, nil
+	}
+	beside := "."
+	if !strings.HasPrefix(c.DatabaseURL, "postgres") || !strings.Contains(c.DatabaseURL, "://") {
+		beside = filepath.Dir(strings.TrimPrefix(c.DatabaseURL, "file:"))
+	}
+	folder, err := filepath.Abs(filepath.Join(beside, "blobs"))
+	if err != nil {
+		return "", fmt.Errorf("finding the folder for pictures: %w", err)
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String(), nil
 }
 
 // urlOf is the URL of a listener.
