@@ -31,7 +31,7 @@ const secret = "a secret for tests"
 // client that holds everything it sends and gets against the contract.
 type api struct {
 	testing.TB
-	handler http.Handler
+	handler *handlers.API
 	url     string
 	store   *models.Store
 	queue   *services.Queue
@@ -42,6 +42,9 @@ type settings struct {
 	production bool
 	step       time.Duration // how long an item takes to pack
 	schedule   callbacks.Schedule
+	origins    []string
+	heartbeat  time.Duration
+	patience   time.Duration
 }
 
 // newAPI returns a server, put together as in cmd/petstore, that takes orders
@@ -77,10 +80,12 @@ func newAPI(t testing.TB, s settings) *api {
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
 		Deliveries: services.NewDeliveries(store), Webhooks: webhooks, Health: store,
 		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, blobs),
-		Production: s.production,
+		Feed:       services.NewFeed(store, hub),
+		Production: s.production, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
+	t.Cleanup(func() { must(t, handler.Close(ctx)) })
 	client := &http.Client{Transport: checked{t, server.Client().Transport}}
 	return &api{TB: t, handler: handler, url: server.URL, store: store, queue: queue, client: client}
 }

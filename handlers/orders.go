@@ -23,8 +23,12 @@ type orders interface {
 	Delete(ctx context.Context, id string) error
 }
 
+// kindOrder is the kind of the tasks that process orders.
+const kindOrder = "order"
+
 type orderHandlers struct {
 	orders     orders
+	tasks      tasks
 	production bool
 }
 
@@ -140,41 +144,54 @@ func showOrder(o models.Order) order {
 
 // @Summary     Place an order
 // @Description Answers at once; progress and outcome are POSTed to `callback_url`. Give `product`, or `items` for several products.
+// @Description
+// @Description With `Prefer: wait=10` the answer waits for the outcome, ten seconds at the most: 201 with the order as it ended, completed or not, or else 202 as ever.
 // @ID          createOrder
 // @Tags        orders
 // @Accept      json
 // @Produce     json
-// @Param       order body orderRequest true "What to order, and whom to tell"
+// @Param       order  body   orderRequest true  "What to order, and whom to tell"
+// @Param       Prefer header string       false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} order "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the order is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} order "Accepted: it is being processed"
-// @Header      202 {string} Location "Where the order is"
+// @Header      202 {string}  Location "Where the order is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/orders [post]
-func (h orderHandlers) create(c *gin.Context) error {
-	if err := noQuery(c); err != nil {
-		return err
-	}
-	request, err := decode[orderRequest](c)
-	if err != nil {
-		return err
+func (h orderHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+
+// start is the starter of orders.
+func (h orderHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+	var request orderRequest
+	if err := unmarshal(body, &request); err != nil {
+		return accepted{}, err
 	}
 	lines, err := request.lines()
 	if err != nil {
-		return err
+		return accepted{}, err
 	}
 	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
-		return err
+		return accepted{}, err
 	}
-	o, err := h.orders.Create(c.Request.Context(), models.NewOrder{
+	o, err := h.orders.Create(ctx, models.NewOrder{
 		Lines: lines, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
 	})
 	if err != nil {
-		return err
+		return accepted{}, err
 	}
-	c.Header("Location", "/api/orders/"+o.ID)
-	return respond(c, http.StatusAccepted, showOrder(o))
+	return accepted{
+		taskID: o.TaskID, location: "/api/orders/" + o.ID, resource: showOrder(o),
+		later: func(ctx context.Context) (any, error) {
+			o, err := h.orders.Get(ctx, o.ID)
+			return showOrder(o), err
+		},
+	}, nil
 }
 
 // @Summary     List orders

@@ -35,6 +35,9 @@ const (
 	codeRange       = "RANGE_NOT_SATISFIABLE"
 	codeInternal    = "INTERNAL_ERROR"
 	codeUnavailable = "UNAVAILABLE"
+	codeForbidden   = "ORIGIN_FORBIDDEN"
+	codeUpgrade     = "UPGRADE_REQUIRED"
+	codeTooMany     = "TOO_MANY_SUBSCRIPTIONS"
 )
 
 // statusOf is the table from codes to HTTP statuses.
@@ -51,6 +54,9 @@ var statusOf = map[string]int{
 	codeNoMethod:            http.StatusMethodNotAllowed,
 	codeRange:               http.StatusRequestedRangeNotSatisfiable,
 	codeUnavailable:         http.StatusServiceUnavailable,
+	codeForbidden:           http.StatusForbidden,
+	codeUpgrade:             http.StatusUpgradeRequired,
+	codeTooMany:             http.StatusTooManyRequests,
 }
 
 // fail answers with err. Errors without a code are the server's own: the log
@@ -60,21 +66,27 @@ func fail(c *gin.Context, err error) {
 	if c.Request.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return // nobody is there to read an answer
 	}
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
+		if p.Code != codeInternal {
+			c.Header("Retry-After", "5")
+		}
+	}
+	writeProblem(c, p)
+}
+
+// problemOf is what a client is told about err.
+func problemOf(err error) problem {
 	var known *models.Error
 	if !errors.As(err, &known) || statusOf[known.Code] == 0 {
-		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
-		writeProblem(c, internalProblem())
-		return
+		return internalProblem()
 	}
 	status := statusOf[known.Code]
-	if status >= http.StatusInternalServerError {
-		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
-		c.Header("Retry-After", "5")
-	}
-	writeProblem(c, problem{
+	return problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: known.Message, Code: known.Code, Errors: known.Fields,
-	})
+	}
 }
 
 func internalProblem() problem {

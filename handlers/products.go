@@ -197,7 +197,7 @@ func (h productHandlers) get(c *gin.Context) error {
 		return err
 	}
 	p, err := h.products.Get(c.Request.Context(), id)
-	if err != nil || notModified(c, p.Version) {
+	if err != nil || notModified(c, etag(p.Version)) {
 		return err
 	}
 	return respond(c, http.StatusOK, showProduct(p))

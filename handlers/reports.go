@@ -23,6 +23,7 @@ type reports interface {
 
 type reportHandlers struct {
 	reports    reports
+	tasks      tasks
 	production bool
 }
 
@@ -74,7 +75,7 @@ type reportPage struct {
 }
 
 // reportContent is what a report says.
-type reportContent struct {
+type reportContent struct { //nolint:unused // read by the contract's generator
 	ReportID string `json:"report_id"`
 	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
 	Title    string `json:"title"`
@@ -137,10 +138,11 @@ func (r reportRequest) text() (string, error) {
 			return "", models.Invalid("data", "must not be empty")
 		}
 		return string(text), nil
-	case 0:
+	case jsontext.KindInvalid: // there is none
 		return "", models.Invalid("data", "is required for a report on a dataset")
+	default:
+		return "", models.Invalid("data", "must be a text, an array or an object")
 	}
-	return "", models.Invalid("data", "must be a text, an array or an object")
 }
 
 // @Summary     Ask for a report
@@ -149,41 +151,52 @@ func (r reportRequest) text() (string, error) {
 // @Tags        reports
 // @Accept      json
 // @Produce     json
-// @Param       report body reportRequest true "What to report on, and whom to tell"
+// @Param       report body   reportRequest true  "What to report on, and whom to tell"
+// @Param       Prefer header string        false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} report "It has been made already, as the client preferred"
+// @Header      201 {string}  Location "Where the report is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} report "Accepted: it is being made"
-// @Header      202 {string} Location "Where the report is"
+// @Header      202 {string}  Location "Where the report is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/reports [post]
-func (h reportHandlers) create(c *gin.Context) error {
-	if err := noQuery(c); err != nil {
-		return err
-	}
-	request, err := decode[reportRequest](c)
-	if err != nil {
-		return err
+func (h reportHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+
+// start is the starter of reports.
+func (h reportHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+	var request reportRequest
+	if err := unmarshal(body, &request); err != nil {
+		return accepted{}, err
 	}
 	if err := request.checkDays(); err != nil {
-		return err
+		return accepted{}, err
 	}
 	data, err := request.text()
 	if err != nil {
-		return err
+		return accepted{}, err
 	}
 	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
-		return err
+		return accepted{}, err
 	}
-	r, err := h.reports.Create(c.Request.Context(), models.NewReport{
+	r, err := h.reports.Create(ctx, models.NewReport{
 		Type: request.Type, FromDay: request.From, ToDay: request.To, Data: data,
 		CallbackURL: request.CallbackURL, Metadata: request.Metadata,
 	})
 	if err != nil {
-		return err
+		return accepted{}, err
 	}
-	c.Header("Location", "/api/reports/"+r.ID)
-	return respond(c, http.StatusAccepted, showReport(r))
+	return accepted{
+		taskID: r.TaskID, location: "/api/reports/" + r.ID, resource: showReport(r),
+		later: func(ctx context.Context) (any, error) {
+			r, err := h.reports.Get(ctx, r.ID)
+			return showReport(r), err
+		},
+	}, nil
 }
 
 // @Summary     List reports

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,16 +13,42 @@ import (
 	"petstore/models"
 )
 
-// respond writes v as JSON. Strings come out as they went in: no HTML escapes.
+const mediaJSON = "application/json; charset=utf-8"
+
+// respond writes v as JSON.
 func respond(c *gin.Context, status int, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	c.Data(status, mediaJSON, body)
+	return nil
+}
+
+// respondTagged writes v as JSON under an ETag of its own, or 304 to a client
+// that has just that already.
+func respondTagged(c *gin.Context, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256(body)
+	c.Header("Cache-Control", "no-cache") // ask before each use
+	if !notModified(c, fmt.Sprintf(`"%x"`, hash[:8])) {
+		c.Data(http.StatusOK, mediaJSON, body)
+	}
+	return nil
+}
+
+// encode writes v as JSON. Strings come out as they went in: no HTML escapes.
+func encode(v any) ([]byte, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encoding the answer: %w", err)
+		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}
-	c.Data(status, "application/json; charset=utf-8", body.Bytes())
-	return nil
+	return body.Bytes(), nil
 }
 
 // respondPage writes a page of a list, and where the next one is (RFC 8288).
@@ -57,12 +84,12 @@ func nullable(s string) *string {
 // etag is the ETag of a version (RFC 9110, section 8.8.3).
 func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 
-// notModified answers 304 if the client has this version already.
-func notModified(c *gin.Context, version int64) bool {
-	c.Header("ETag", etag(version))
+// notModified answers 304 if the client has what this ETag names already.
+func notModified(c *gin.Context, current string) bool {
+	c.Header("ETag", current)
 	for tag := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
 		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || tag == etag(version) {
+		if tag == "*" || tag == current {
 			c.Status(http.StatusNotModified)
 			c.Writer.WriteHeaderNow()
 			return true

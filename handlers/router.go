@@ -1,12 +1,17 @@
 package handlers
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"petstore/docs"
+	"petstore/handlers/socketio"
 )
 
 // Config is what the routes need.
@@ -26,10 +31,31 @@ type Config struct {
 		webhooks
 		webhookActions
 	}
+	Feed feed
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
 	ReceiverURL string
+	// AllowedOrigins are the web pages that may use the API from a browser, beside
+	// the server's own, as https://app.example.com; * is any.
+	AllowedOrigins []string
+	// Heartbeat is how often something is sent on an idle stream (0: 15 s), and
+	// WritePatience how long a client may take to accept it (0: 10 s).
+	Heartbeat, WritePatience time.Duration
+}
+
+// API is the whole API over HTTP.
+type API struct {
+	http.Handler
+	gate    *gate
+	sockets *socketio.Server
+}
+
+// Close ends all streams and sockets, and waits until they have ended. They are
+// not for http.Server.Shutdown to end: it waits for streams, which last, and
+// knows nothing of sockets.
+func (a *API) Close(ctx context.Context) error {
+	return errors.Join(a.sockets.Close(ctx), a.gate.close(ctx))
 }
 
 // handler answers a request, or returns why it can't. Errors are rendered in one
@@ -43,18 +69,20 @@ type route struct {
 }
 
 // routes is the whole API.
-func (cfg Config) routes() []route {
+func (cfg Config) routes(g *gate, l *live) []route {
 	p := productHandlers{products: cfg.Products}
-	o := orderHandlers{orders: cfg.Orders, production: cfg.Production}
 	pay := paymentHandlers{payments: cfg.Payments, production: cfg.Production}
 	re := refundHandlers{refunds: cfg.Payments, production: cfg.Production}
 	i := imageHandlers{images: cfg.Images, production: cfg.Production}
-	r := reportHandlers{reports: cfg.Reports, production: cfg.Production}
+	o := cfg.orderHandlers()
+	r := cfg.reportHandlers()
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
 	wa := webhookActionHandlers{actions: cfg.Webhooks}
 	h := healthHandlers{health: cfg.Health}
+	s := streamHandlers{feed: cfg.Feed, orders: cfg.Orders, tasks: cfg.Tasks, gate: g, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
+	ws := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
 	return []route{
 		{"GET", "/api/products", p.list},
 		{"POST", "/api/products", p.create},
@@ -86,6 +114,10 @@ func (cfg Config) routes() []route {
 		{"DELETE", "/api/images/:image_id", i.delete},
 		{"POST", "/api/images/:image_id/cancel", i.cancel},
 		{"GET", "/api/images/:image_id/:variant", i.picture},
+		{"GET", "/api/orders/stream", s.followOrders},
+		{"GET", "/api/tasks/stream", s.followTasks},
+		{"GET", "/api/ws", ws.serve},
+
 		{"GET", "/api/reports", r.list},
 		{"POST", "/api/reports", r.create},
 		{"GET", "/api/reports/:report_id", r.get},
@@ -114,19 +146,46 @@ func (cfg Config) routes() []route {
 	}
 }
 
+func (cfg Config) orderHandlers() orderHandlers {
+	return orderHandlers{orders: cfg.Orders, tasks: cfg.Tasks, production: cfg.Production}
+}
+
+func (cfg Config) reportHandlers() reportHandlers {
+	return reportHandlers{reports: cfg.Reports, tasks: cfg.Tasks, production: cfg.Production}
+}
+
+func (cfg Config) origins() origins {
+	return origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
+}
+
+// starters are the kinds of slow work that a socket can begin.
+func (cfg Config) starters() map[string]starter {
+	return map[string]starter{
+		kindOrder:  cfg.orderHandlers().start,
+		kindReport: cfg.reportHandlers().start,
+	}
+}
+
 // New returns the handler of the whole server.
-func New(cfg Config) http.Handler {
+func New(cfg Config) *API {
+	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, heartbeatEvery)
+	cfg.WritePatience = cmp.Or(cfg.WritePatience, writePatience)
+	g := newGate(maxStreams)
+	l := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: cfg.starters()}
+	sockets := newSocketIO(l, cfg.origins())
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	engine.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, p any) { panicked(c, p) }))
-	for _, r := range cfg.routes() {
+	engine.Use(cfg.origins().share)
+	for _, r := range cfg.routes(g, l) {
 		engine.Handle(r.method, r.path, adapt(r.handle))
 		if r.method == http.MethodGet {
 			engine.HEAD(r.path, adapt(r.handle)) // net/http leaves out the body
 		}
 	}
+	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(sockets))
 	page := pageHandlers{receiverURL: cfg.ReceiverURL}
 	engine.GET("/", adapt(page.index))
 	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML))
@@ -134,7 +193,7 @@ func New(cfg Config) http.Handler {
 	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI())))
 	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
 	engine.NoMethod(adapt(otherMethod))
-	return engine
+	return &API{Handler: engine, gate: g, sockets: sockets}
 }
 
 // adapt makes a gin handler of one that returns an error.

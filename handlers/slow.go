@@ -1,15 +1,73 @@
 package handlers
 
 import (
+	"context"
+	"net/http"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
 
 	"petstore/callbacks"
 	"petstore/models"
 )
 
-// What all requests for slow work have in common: whom to tell, and what to
-// repeat to them.
+// What all requests for slow work have in common: how they begin and are
+// answered, whom to tell, and what to repeat to them.
+
+// starter begins one kind of slow work, from the JSON of its request: what a POST
+// does with its body, and a socket with the data of its event.
+type starter func(ctx context.Context, body []byte) (accepted, error)
+
+// accepted is slow work that has begun.
+type accepted struct {
+	taskID   string
+	location string                                 // the path of the resource
+	resource any                                    // as the API shows it now
+	later    func(ctx context.Context) (any, error) // the same at a later time
+}
+
+// createSlow serves the POST that begins slow work.
+func createSlow(c *gin.Context, tasks tasks, start starter) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	body, err := readBody(c, "application/json")
+	if err != nil {
+		return err
+	}
+	a, err := start(c.Request.Context(), body)
+	if err != nil {
+		return err
+	}
+	return answerSlow(c, tasks, a)
+}
+
+// answerSlow answers a request for slow work: 202 with the resource as it is now.
+// A client that prefers to wait (`Prefer: wait=10`, RFC 7240) is answered when the
+// work has ended, with 201 and the finished resource; or, if that takes longer
+// than it wants to wait, with 202 after all.
+func answerSlow(c *gin.Context, tasks tasks, a accepted) error {
+	status, resource := http.StatusAccepted, a.resource
+	if wait := preferredWait(c); wait > 0 {
+		ctx := c.Request.Context()
+		task, err := tasks.Wait(ctx, a.taskID, wait)
+		if err == nil {
+			resource, err = a.later(ctx)
+		}
+		switch {
+		case err != nil: // what began goes on, and that is the news
+			resource = a.resource
+		case task.Ended():
+			status = http.StatusCreated
+		}
+	}
+	c.Header("Location", a.location)
+	if status == http.StatusAccepted {
+		c.Header("Retry-After", retryAfter)
+	}
+	return respond(c, status, resource)
+}
 
 // Limits of metadata: enough for a client's own ids, too little for a payload.
 const (

@@ -3,10 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,6 +19,9 @@ type tasks interface {
 
 // maxWait is how long a request may wait for a task to end.
 const maxWait = 60 * time.Second
+
+// retryAfter is after how many seconds a poller may well ask again.
+const retryAfter = "1"
 
 type taskHandlers struct{ tasks tasks }
 
@@ -58,15 +58,24 @@ func showTask(t models.Task) task {
 }
 
 // @Summary     Get a task
-// @Description The polling answer. With `wait`, it is given as soon as the task has ended, or when that time is over.
+// @Description The polling answer. With `wait`, it is given as soon as the task has ended, or when that time is over (long polling).
+// @Description
+// @Description `ETag` and `If-None-Match` spare a poller the body of an answer that it knows, and `Retry-After` says when to ask again, while the task is processing.
 // @ID          getTask
 // @Tags        tasks
 // @Produce     json
 // @Param       task_id path   string true  "Its id"
 // @Param       wait    query  string false "How long to wait for the end, up to 60 seconds" example(10)
 // @Param       Prefer  header string false "The same as a preference (RFC 7240): wait=10"
+// @Param       If-None-Match header string false "The ETag of an earlier answer"
 // @Success     200 {object} task
-// @Header      200 {string} Preference-Applied "The wait of Prefer, if it was heeded"
+// @Header      200 {string}  ETag "Names this answer, for If-None-Match"
+// @Header      200 {integer} Retry-After "After how many seconds to ask again, while it is processing"
+// @Header      200 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
+// @Success     304 "Nothing has changed"
+// @Header      304 {string}  ETag "Names the answer"
+// @Header      304 {integer} Retry-After "After how many seconds to ask again, while it is processing"
+// @Header      304 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/tasks/{task_id} [get]
@@ -87,24 +96,10 @@ func (h taskHandlers) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, showTask(t))
-}
-
-// preferredWait reads `Prefer: wait=10` (RFC 7240, section 4.3), up to maxWait.
-// A preference that is not understood is ignored, as it has to be.
-func preferredWait(c *gin.Context) time.Duration {
-	for _, header := range c.Request.Header.Values("Prefer") {
-		for preference := range strings.SplitSeq(header, ",") {
-			name, value, _ := strings.Cut(preference, "=")
-			seconds, err := strconv.ParseUint(strings.TrimSpace(value), 10, 16)
-			if err == nil && strings.EqualFold(strings.TrimSpace(name), "wait") {
-				wait := min(time.Duration(seconds)*time.Second, maxWait)
-				c.Header("Preference-Applied", fmt.Sprintf("wait=%d", int(wait.Seconds())))
-				return wait
-			}
-		}
+	if !t.Ended() {
+		c.Header("Retry-After", retryAfter)
 	}
-	return 0
+	return respondTagged(c, showTask(t))
 }
 
 // @Summary     List the updates of a task

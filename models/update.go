@@ -29,7 +29,10 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 // pass; that a task has begun and how it ended are told whatever comes later.
 func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
 
-// CreateUpdate stores an update and gives it its position.
+// CreateUpdate stores an update and gives it its position. Positions grow in the
+// order of commits: who has seen one will never see a lower one appear. (A
+// database with several writers has to let one at a time do this, until it has
+// committed; clients resume by position.)
 func CreateUpdate(tx *Tx, u *Update) error {
 	err := queryRow(tx.DB, `INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
@@ -54,4 +57,74 @@ func TaskUpdates(db *gorm.DB, taskID string) ([]Update, error) {
 		return nil, fmt.Errorf("listing updates of task %s: %w", taskID, err)
 	}
 	return updates, nil
+}
+
+// UpdateFilter picks updates; zero values pick all.
+type UpdateFilter struct {
+	TaskID string
+	Kind   string // of the task
+	Status string
+}
+
+// Picks reports whether f picks u.
+func (f UpdateFilter) Picks(u Update) bool {
+	return (f.TaskID == "" || f.TaskID == u.TaskID) &&
+		(f.Kind == "" || f.Kind == u.Kind) &&
+		(f.Status == "" || f.Status == u.Status)
+}
+
+// NewestUpdate is the position of the newest update, 0 if there is none.
+func NewestUpdate(db *gorm.DB) (int64, error) {
+	var id int64
+	if err := db.Raw("SELECT COALESCE(MAX(id), 0) FROM updates").Row().Scan(&id); err != nil {
+		return 0, fmt.Errorf("finding the newest update: %w", err)
+	}
+	return id, nil
+}
+
+const (
+	// updatePage is how many updates are read at once.
+	updatePage = 100
+	// updateSpan is how many positions are searched at once: a filter that picks
+	// next to nothing must not turn one query into a scan of the whole table.
+	updateSpan = 20_000
+)
+
+// UpdatePage is a part of the updates that a filter picks.
+type UpdatePage struct {
+	Items    []Update // in order
+	Position int64    // where the next page begins
+	More     bool     // there is, or may be, a next page
+}
+
+// UpdatesAfter reads the next updates that f picks after a position.
+func UpdatesAfter(db *gorm.DB, f UpdateFilter, after int64) (UpdatePage, error) {
+	newest, err := NewestUpdate(db)
+	if err != nil || newest <= after {
+		return UpdatePage{Position: after}, err
+	}
+	page := UpdatePage{Position: newest}
+	q := db.Limit(updatePage)
+	if f.TaskID != "" {
+		// Few rows, which the index on (task_id, sequence) finds. The plus keeps
+		// SQLite from walking along the primary key instead.
+		q = q.Where("task_id = ? AND +id > ? AND +id <= ?", f.TaskID, after, newest).Order("sequence")
+	} else {
+		page.Position = min(newest, after+updateSpan)
+		q = q.Where("id > ? AND id <= ?", after, page.Position).Order("id")
+	}
+	if f.Kind != "" {
+		q = q.Where("kind = ?", f.Kind)
+	}
+	if f.Status != "" {
+		q = q.Where("status = ?", f.Status)
+	}
+	if err := q.Find(&page.Items).Error; err != nil {
+		return UpdatePage{}, fmt.Errorf("reading updates after %d: %w", after, err)
+	}
+	if len(page.Items) == updatePage {
+		page.Position = page.Items[updatePage-1].ID
+	}
+	page.More = page.Position < newest
+	return page, nil
 }

@@ -9,35 +9,51 @@ import (
 // Hub hands updates, once they are committed, to whoever follows them live in
 // this process.
 type Hub struct {
-	mu            sync.RWMutex
-	subscriptions map[*Subscription]struct{}
-	closed        bool
+	publishing sync.Mutex // held for moments: by who commits
+	pending    []models.Update
+	handing    bool // a goroutine is handing out what is pending
+	handOuts   sync.WaitGroup
+
+	mu         sync.Mutex // held while updates are handed out
+	everything map[*Subscription]struct{}
+	byTask     map[string]map[*Subscription]struct{}
+	closed     bool
 }
 
-// Subscription is a stream of updates. C is closed when the subscriber was too
-// slow, or the hub was closed.
+// Subscription is a stream of updates, in the order of their commits. C is closed
+// when the subscriber was too slow, or the hub was closed.
 type Subscription struct {
-	C     <-chan models.Update
-	c     chan models.Update
-	wants func(models.Update) bool
-	hub   *Hub
+	C      <-chan []models.Update
+	c      chan []models.Update
+	taskID string
+	hub    *Hub
+	slow   bool // set before c is closed
 }
 
 // NewHub returns a hub without subscribers.
-func NewHub() *Hub { return &Hub{subscriptions: map[*Subscription]struct{}{}} }
+func NewHub() *Hub {
+	return &Hub{everything: map[*Subscription]struct{}{}, byTask: map[string]map[*Subscription]struct{}{}}
+}
 
-// Subscribe follows the updates that wants picks, from now on. A subscriber that
-// has more than buffer updates waiting is dropped: publishers never wait.
-func (h *Hub) Subscribe(buffer int, wants func(models.Update) bool) *Subscription {
-	c := make(chan models.Update, buffer)
-	s := &Subscription{C: c, c: c, wants: wants, hub: h}
+// Subscribe follows the updates of one task, or of all if taskID is "", from now
+// on. They come as many at a time as there are. A subscriber that leaves more
+// than buffer of such lots waiting is dropped. The lots are shared: they must
+// not be changed.
+func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
+	c := make(chan []models.Update, buffer)
+	s := &Subscription{C: c, c: c, taskID: taskID, hub: h}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	switch {
+	case h.closed:
 		close(c)
-		return s
+	case taskID == "":
+		h.everything[s] = struct{}{}
+	case h.byTask[taskID] == nil:
+		h.byTask[taskID] = map[*Subscription]struct{}{s: {}}
+	default:
+		h.byTask[taskID][s] = struct{}{}
 	}
-	h.subscriptions[s] = struct{}{}
 	return s
 }
 
@@ -49,38 +65,79 @@ func (s *Subscription) Close() {
 }
 
 func (h *Hub) drop(s *Subscription) {
-	if _, there := h.subscriptions[s]; there {
-		delete(h.subscriptions, s)
-		close(s.c)
+	subscriptions := h.everything
+	if s.taskID != "" {
+		subscriptions = h.byTask[s.taskID]
+	}
+	if _, there := subscriptions[s]; !there {
+		return
+	}
+	delete(subscriptions, s)
+	if s.taskID != "" && len(subscriptions) == 0 {
+		delete(h.byTask, s.taskID)
+	}
+	close(s.c)
+}
+
+// Publish hands u to its subscribers. It takes no longer however many there are,
+// for whoever commits is waiting: another goroutine hands out what has come
+// meanwhile, all at once, and goes away when there is nothing left.
+func (h *Hub) Publish(u models.Update) {
+	h.publishing.Lock()
+	defer h.publishing.Unlock()
+	h.pending = append(h.pending, u)
+	if !h.handing {
+		h.handing = true
+		h.handOuts.Go(h.handOut)
 	}
 }
 
-// Publish hands u to its subscribers. It never blocks.
-func (h *Hub) Publish(u models.Update) {
-	var slow []*Subscription
-	h.mu.RLock()
-	for s := range h.subscriptions {
-		if !s.wants(u) {
-			continue
+func (h *Hub) handOut() {
+	for lot := h.take(); lot != nil; lot = h.take() {
+		h.mu.Lock()
+		for s := range h.everything {
+			h.give(s, lot)
 		}
-		select {
-		case s.c <- u:
-		default:
-			slow = append(slow, s)
+		for i, u := range lot {
+			for s := range h.byTask[u.TaskID] {
+				h.give(s, lot[i:i+1])
+			}
 		}
+		h.mu.Unlock()
 	}
-	h.mu.RUnlock()
-	for _, s := range slow {
-		s.Close()
+}
+
+func (h *Hub) take() []models.Update {
+	h.publishing.Lock()
+	defer h.publishing.Unlock()
+	lot := h.pending
+	h.pending = nil
+	h.handing = lot != nil
+	return lot
+}
+
+// give never waits: a subscriber whose buffer is full is dropped.
+func (h *Hub) give(s *Subscription, lot []models.Update) {
+	select {
+	case s.c <- lot:
+	default:
+		s.slow = true
+		h.drop(s)
 	}
 }
 
 // Close ends all subscriptions, and those to come.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.closed = true
-	for s := range h.subscriptions {
+	for s := range h.everything {
 		h.drop(s)
 	}
+	for _, subscriptions := range h.byTask {
+		for s := range subscriptions {
+			h.drop(s)
+		}
+	}
+	h.mu.Unlock()
+	h.handOuts.Wait()
 }

@@ -3,6 +3,8 @@ package services
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -10,54 +12,65 @@ import (
 	"petstore/models"
 )
 
-func all(models.Update) bool { return true }
-
 func TestHubHandsOutWhatIsWanted(t *testing.T) {
 	h := NewHub()
-	even := h.Subscribe(10, func(u models.Update) bool { return u.ID%2 == 0 })
+	one, every := h.Subscribe("task_1", 10), h.Subscribe("", 10)
 	for i := range 6 {
-		h.Publish(models.Update{ID: int64(i)})
+		h.Publish(models.Update{ID: int64(i), TaskID: fmt.Sprintf("task_%d", i%2)})
+	}
+	if got := positions(t, every, 6); !slices.Equal(got, []int64{0, 1, 2, 3, 4, 5}) {
+		t.Errorf("got %v of everything", got)
+	}
+	if got := positions(t, one, 3); !slices.Equal(got, []int64{1, 3, 5}) {
+		t.Errorf("got %v of one task", got)
 	}
 	h.Close()
 	h.Publish(models.Update{ID: 8})
+	one.Close()
+	for _, s := range []*Subscription{one, every, h.Subscribe("", 1)} {
+		if !ended(s) {
+			t.Error("a closed hub has subscribers")
+		}
+	}
+}
+
+// positions receives until n updates have come.
+func positions(t *testing.T, s *Subscription, n int) []int64 {
+	t.Helper()
 	var got []int64
-	for u := range even.C {
-		got = append(got, u.ID)
+	for len(got) < n {
+		for _, u := range await(t, s.C, "updates") {
+			got = append(got, u.ID)
+		}
 	}
-	if len(got) != 3 || got[0] != 0 || got[1] != 2 || got[2] != 4 {
-		t.Errorf("got %v", got)
-	}
-	even.Close()
-	if late := h.Subscribe(1, all); !closed(late.C) {
-		t.Error("a closed hub takes subscribers")
-	}
+	return got
 }
 
 func TestHubDropsTheSlow(t *testing.T) {
 	h := NewHub()
-	slow, quick := h.Subscribe(2, all), h.Subscribe(3, all)
+	t.Cleanup(h.Close)
+	slow, quick := h.Subscribe("", 2), h.Subscribe("", 3)
 	for i := range 3 {
 		h.Publish(models.Update{ID: int64(i)})
+		if got := positions(t, quick, 1); got[0] != int64(i) {
+			t.Errorf("the quick one got %v", got)
+		}
 	}
-	if len(quick.C) != 3 {
-		t.Errorf("the quick one has %d updates", len(quick.C))
-	}
+	h.Publish(models.Update{ID: 3})
+	positions(t, quick, 1) // by now the third lot has been handed out to all
 	<-slow.C
 	<-slow.C
-	if !closed(slow.C) {
+	if !ended(slow) || !slow.slow {
 		t.Error("the slow one was not dropped")
 	}
 	slow.Close()
 	slow.Close()
-	if h.Publish(models.Update{}); closed(quick.C) {
-		t.Error("the quick one lost what it had")
-	}
 }
 
-// closed reports whether c is closed and empty.
-func closed(c <-chan models.Update) bool {
+// ended reports whether a subscription is closed and has nothing left.
+func ended(s *Subscription) bool {
 	select {
-	case _, open := <-c:
+	case _, open := <-s.C:
 		return !open
 	default:
 		return false
@@ -78,7 +91,7 @@ func TestHubUnderConcurrency(t *testing.T) {
 		for buffer := range 3 {
 			subscribers.Go(func() {
 				for range 200 {
-					s := h.Subscribe(buffer, all)
+					s := h.Subscribe("", buffer)
 					select {
 					case <-s.C:
 					default:
@@ -87,7 +100,7 @@ func TestHubUnderConcurrency(t *testing.T) {
 				}
 			})
 			subscribers.Go(func() {
-				for range h.Subscribe(buffer, all).C { // until dropped or closed
+				for range h.Subscribe("", buffer).C { // until dropped or closed
 				}
 			})
 		}

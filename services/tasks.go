@@ -124,19 +124,26 @@ func (t *Tasks) Updates(ctx context.Context, id string) ([]models.Update, error)
 // Wait waits until a task has ended, for wait at the most, and returns it as it
 // is then.
 func (t *Tasks) Wait(ctx context.Context, id string, wait time.Duration) (models.Task, error) {
-	ends := t.hub.Subscribe(1, func(u models.Update) bool { return u.TaskID == id && u.Terminal() })
-	defer ends.Close()
 	task, err := t.Get(ctx, id)
 	if err != nil || task.Ended() || wait <= 0 {
 		return task, err
 	}
+	live := t.hub.Subscribe(id, 64)
+	defer live.Close()
+	if task, err = t.Get(ctx, id); err != nil || task.Ended() {
+		return task, err // it ended before we listened
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	select {
-	case <-ends.C:
-	case <-timer.C:
-	case <-ctx.Done():
-		return task, ctx.Err()
+	for ended := false; !ended; {
+		select {
+		case updates, open := <-live.C:
+			ended = !open || updates[len(updates)-1].Terminal()
+		case <-timer.C:
+			ended = true
+		case <-ctx.Done():
+			return task, ctx.Err()
+		}
 	}
 	return t.Get(ctx, id)
 }

@@ -29,6 +29,7 @@ type App struct {
 	blobs    *services.Blobs
 	fetcher  *services.Fetcher
 	hub      *services.Hub
+	api      *handlers.API
 	queue    *services.Queue
 	webhooks *services.Webhooks
 	receiver *receiver.Receiver
@@ -96,14 +97,16 @@ func (a *App) wire(ctx context.Context) error {
 	if err := products.Seed(ctx); err != nil {
 		return fmt.Errorf("seeding the catalogue: %w", err)
 	}
-	return a.listen(cfg.Addr, handlers.New(handlers.Config{
+	a.api = handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
 		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
 		Payments:   payments,
 		Images:     services.NewImages(a.store, tasks, a.blobs),
 		Reports:    services.NewReports(a.store, tasks),
-		Production: cfg.production(), ReceiverURL: a.ReceiverURL(),
-	}))
+		Feed:       services.NewFeed(a.store, a.hub),
+		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
+	})
+	return a.listen(cfg.Addr, a.api)
 }
 
 func (a *App) openBlobs(ctx context.Context) error {
@@ -169,14 +172,21 @@ func (a *App) ReceiverURL() string {
 	return urlOf(a.servers[0].listener.Addr())
 }
 
-// Close stops in the order in which work flows: no more requests, then no more
-// jobs, then nobody to call back or to tell, then the database. What is
+// Close stops in the order in which work flows: nobody follows any more, which
+// answers whoever waits; no more requests, then no more jobs, then nobody to call
+// back, then the database. Streams resume where they were. What is
 // unfinished is in the database, and resumed at the next start. It may be called
 // on an App that was never started, or only half made.
 func (a *App) Close(ctx context.Context) error {
 	var errs []error
 	a.stop()
 	a.background.Wait()
+	if a.hub != nil {
+		a.hub.Close()
+	}
+	if a.api != nil {
+		errs = append(errs, a.api.Close(ctx))
+	}
 	if len(a.servers) > 0 {
 		errs = append(errs, a.stopServer(ctx, a.servers[len(a.servers)-1]))
 	}
@@ -197,9 +207,6 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.blobs != nil {
 		errs = append(errs, a.blobs.Close())
-	}
-	if a.hub != nil {
-		a.hub.Close()
 	}
 	if a.sandbox != nil {
 		errs = append(errs, a.sandbox.Close())

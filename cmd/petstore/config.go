@@ -26,6 +26,7 @@ type Config struct {
 	StepDelay      time.Duration // how long packing one item takes
 	StripeKey      string        // secret API key of Stripe; without it payments go to a sandbox
 	StripeURL      string        // of Stripe's API, "" for Stripe's own
+	AllowedOrigins string        // other web pages that may use the API, comma-separated
 	Env            string        // development or production
 }
 
@@ -35,6 +36,10 @@ const (
 )
 
 func (c Config) production() bool { return c.Env == envProduction }
+
+func (c Config) origins() []string {
+	return strings.FieldsFunc(c.AllowedOrigins, func(r rune) bool { return r == ',' || r == ' ' })
+}
 
 // readConfig reads flags, then the environment, and checks what it got.
 func readConfig(args []string) (Config, error) {
@@ -48,6 +53,7 @@ func readConfig(args []string) (Config, error) {
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
 	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
+	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
 		return Config{}, err
@@ -73,6 +79,12 @@ func (c Config) check() error {
 	}
 	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
 		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
+	}
+	for _, origin := range c.origins() {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return fmt.Errorf("ALLOWED_ORIGINS %q: want origins such as https://app.example.com, or *", origin)
+		}
 	}
 	switch c.Env {
 	case envDevelopment:

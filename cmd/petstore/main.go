@@ -41,8 +41,11 @@ func main() {
 	}
 }
 
-// run serves until ctx ends.
+// run serves until ctx ends, or runs the command that args begin with.
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	if len(args) > 0 && args[0] == "compare" {
+		return compare(ctx, args[1:], out)
+	}
 	cfg, err := readConfig(args)
 	if err != nil {
 		return err

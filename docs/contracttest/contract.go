@@ -58,7 +58,8 @@ func New(document []byte) (*Contract, error) {
 	v, errs := validator.NewValidator(doc,
 		config.WithFormatAssertions(),
 		config.WithStrictMode(),
-		config.WithStrictIgnoredHeadersExtra("X-Content-Type-Options", "Content-Security-Policy", "Idempotency-Key"))
+		config.WithStrictIgnoredHeadersExtra("X-Content-Type-Options", "Content-Security-Policy", "Idempotency-Key",
+			"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"))
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("build the validator: %w", errors.Join(errs...))
 	}

@@ -15,14 +15,18 @@ var ErrDisconnected = errors.New("socketio: socket is disconnected")
 // ErrBinary says that a client acknowledged an event with binary data.
 var ErrBinary = errors.New("socketio: binary acknowledgement is not supported")
 
+// ErrNoAck says that the client wants no acknowledgement of an event.
+var ErrNoAck = errors.New("socketio: no acknowledgement is wanted")
+
 // A Handler handles an event from a client. Its arguments are the JSON texts that
 // the client sent after the event's name, 256 at most; they are valid JSON, but
 // their number and types are the client's choice.
 type Handler func(args []json.RawMessage, ack Ack)
 
 // Ack answers an event. Only its first call counts; if the client wants no
-// answer, no call does. It is never nil, and may be called after the handler has
-// returned. The error says that an argument can't be encoded, or is ErrDisconnected.
+// answer, no call does, and each returns ErrNoAck. It is never nil, and may be
+// called after the handler has returned. Another error says that an argument can't
+// be encoded, or is ErrDisconnected.
 type Ack func(args ...any) error
 
 // A Socket is a client's connection to one namespace. Its methods may be called
@@ -227,7 +231,7 @@ func (s *Socket) handle(m message) {
 
 func (s *Socket) ack(id int64) Ack {
 	if id == noID {
-		return func(...any) error { return nil }
+		return func(...any) error { return ErrNoAck }
 	}
 	var once sync.Once
 	return func(args ...any) (err error) {

@@ -1,0 +1,250 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"petstore/models"
+)
+
+// What a client and the server say to each other over a socket, be it Socket.IO's
+// or a plain WebSocket. Each thing said is an event with JSON data.
+//
+// A client says:
+//
+//	process      the request of any operation and its kind: {"kind":"order","product":"dog-food"}.
+//	             Without kind, and with data, it is a report on that data: {"data":"…"}.
+//	subscribe    the id of a task: hear what it has told already, and what it will
+//	unsubscribe  the id of a task
+//
+// The server says, of each task that was begun or subscribed to:
+//
+//	progress     an update that is not the last
+//	complete     the last one, if the task completed
+//	failed       the last one, if it failed or was cancelled; its status tells
+//	error        what was wrong with an event: the problem that HTTP would answer
+//
+// The data of the first three is the update, byte for byte as callbacks carry it.
+const (
+	eventProcess     = "process"
+	eventSubscribe   = "subscribe"
+	eventUnsubscribe = "unsubscribe"
+
+	eventProgress = "progress"
+	eventComplete = "complete"
+	eventFailed   = "failed"
+	eventError    = "error"
+)
+
+// kindReport is the kind of work that {"data":…} asks for.
+const kindReport = "report"
+
+// maxFollowed bounds the tasks that one socket follows at a time.
+const maxFollowed = 100
+
+// live is what all conversations share.
+type live struct {
+	feed     feed
+	tasks    tasks
+	starters map[string]starter // by kind
+}
+
+// talk is the conversation with one client.
+type talk struct {
+	live *live
+	// emit tells the client. An error says that it is not there any more.
+	emit func(event string, data jsontext.Value) error
+
+	ctx  context.Context
+	hush context.CancelFunc
+
+	mu        sync.Mutex
+	followed  map[string]context.CancelFunc // by task id
+	followers sync.WaitGroup
+}
+
+func (l *live) newTalk(ctx context.Context, emit func(event string, data jsontext.Value) error) *talk {
+	t := &talk{live: l, emit: emit, followed: map[string]context.CancelFunc{}}
+	t.ctx, t.hush = context.WithCancel(ctx)
+	return t
+}
+
+// close ends the conversation, and waits until nothing more is emitted.
+func (t *talk) close() {
+	t.hush()
+	t.followers.Wait()
+}
+
+// receive does what an event asks for. reply gets the answer, or the problem
+// that kept it from being done, before anything else is told about it. Calls must
+// not overlap.
+func (t *talk) receive(event string, data jsontext.Value, reply func(answer any, p *problem)) {
+	var answer any
+	var follow string
+	var err error
+	switch event {
+	case eventProcess:
+		answer, follow, err = t.process(data)
+	case eventSubscribe:
+		answer, follow, err = t.subscribe(data)
+	case eventUnsubscribe:
+		answer, err = t.unsubscribe(data)
+	default:
+		err = models.Invalid("event", "must be one of %s, %s, %s", eventProcess, eventSubscribe, eventUnsubscribe)
+	}
+	if err != nil {
+		p := problemOf(err)
+		if p.Status >= 500 && t.ctx.Err() == nil {
+			slog.Error("An event failed.", "event", event, "err", err)
+		}
+		reply(nil, &p)
+		return
+	}
+	reply(answer, nil)
+	if follow != "" {
+		t.follow(follow)
+	}
+}
+
+// process begins slow work.
+func (t *talk) process(data jsontext.Value) (answer any, follow string, err error) {
+	if err := t.hasRoom(); err != nil {
+		return nil, "", err
+	}
+	kind, request, err := t.live.sort(data)
+	if err != nil {
+		return nil, "", err
+	}
+	a, err := t.live.starters[kind](t.ctx, request)
+	return a.resource, a.taskID, err
+}
+
+// sort finds out which kind of work is asked for. What is left is the request as
+// its POST takes it.
+func (l *live) sort(data jsontext.Value) (kind string, request []byte, err error) {
+	var fields map[string]jsontext.Value
+	if err := parse(data, &fields); err != nil {
+		return "", nil, err
+	}
+	named, there := fields["kind"]
+	switch {
+	case there && json.Unmarshal(named, &kind) != nil:
+		return "", nil, models.Invalid("kind", "must be a string")
+	case !there && fields["data"] != nil:
+		kind = kindReport
+		if fields["type"] == nil {
+			fields["type"] = jsontext.Value(`"dataset"`)
+		}
+	case !there:
+		return "", nil, models.Invalid("kind", "is required: the kind of work, such as %s", kindOrder)
+	}
+	if l.starters[kind] == nil {
+		return "", nil, models.Invalid("kind", "is no kind of work that this server does")
+	}
+	delete(fields, "kind")
+	if request, err = json.Marshal(fields); err != nil {
+		return "", nil, fmt.Errorf("taking an event apart: %w", err)
+	}
+	return kind, request, nil
+}
+
+// subscribe looks up the task to follow.
+func (t *talk) subscribe(data jsontext.Value) (answer any, follow string, err error) {
+	if err := t.hasRoom(); err != nil {
+		return nil, "", err
+	}
+	id, err := taskID(data)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := t.live.tasks.Wait(t.ctx, id, 0)
+	return showTask(found), id, err
+}
+
+// unsubscribe stops following a task. One that is not followed needs no stopping.
+func (t *talk) unsubscribe(data jsontext.Value) (answer any, err error) {
+	id, err := taskID(data)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if stop := t.followed[id]; stop != nil {
+		stop()
+	}
+	return struct {
+		TaskID string `json:"task_id"`
+	}{id}, nil
+}
+
+func taskID(data jsontext.Value) (id string, err error) {
+	if json.Unmarshal(data, &id) != nil || id == "" || len(id) > 100 {
+		return "", models.Invalid("task_id", "must be the id of a task, a string")
+	}
+	return id, nil
+}
+
+func (t *talk) hasRoom() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.followed) < maxFollowed {
+		return nil
+	}
+	return &models.Error{Code: codeTooMany, Message: fmt.Sprintf("A socket follows at most %d tasks at a time.", maxFollowed)}
+}
+
+// follow tells all of a task, from its beginning to its end.
+func (t *talk) follow(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.followed[id] != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(t.ctx)
+	t.followed[id] = stop
+	t.followers.Go(func() {
+		defer t.forget(id)
+		t.tell(ctx, id)
+	})
+}
+
+func (t *talk) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.followed[id]() // frees what its context holds
+	delete(t.followed, id)
+}
+
+func (t *talk) tell(ctx context.Context, id string) {
+	for updates, err := range t.live.feed.Follow(ctx, models.UpdateFilter{TaskID: id}, 0, time.Hour) {
+		if err != nil {
+			slog.Error("A subscription has ended.", "task_id", id, "err", err)
+			p, _ := json.Marshal(internalProblem()) // strings and numbers always encode
+			_ = t.emit(eventError, p)
+			return
+		}
+		for _, u := range updates {
+			if t.emit(eventOf(u), jsontext.Value(u.Body)) != nil || u.Terminal() {
+				return
+			}
+		}
+	}
+}
+
+// eventOf names the event that tells an update.
+func eventOf(u models.Update) string {
+	switch u.Status {
+	case models.StatusProcessing:
+		return eventProgress
+	case models.StatusCompleted:
+		return eventComplete
+	default:
+		return eventFailed
+	}
+}

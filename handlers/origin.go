@@ -1,0 +1,51 @@
+package handlers
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// origins decides which web pages may use the API from a browser. Programs that
+// are no browsers send no Origin, and may always.
+type origins struct {
+	allowed []string // https://app.example.com, or * for any
+	local   bool     // pages from this machine may, too: a frontend's development server
+}
+
+// allow reports whether the page that a request comes from may use the API: by
+// default only pages that this server itself has served.
+func (o origins) allow(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || slices.Contains(o.allowed, "*") || slices.Contains(o.allowed, origin) {
+		return true
+	}
+	page, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(page.Hostname())
+	return strings.EqualFold(page.Host, r.Host) || o.local && (page.Hostname() == "localhost" || ip.IsLoopback())
+}
+
+// share lets pages of other origins that are allowed read the answers
+// (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol). Without these
+// headers browsers keep the answers from them.
+func (o origins) share(c *gin.Context) {
+	header := c.Writer.Header()
+	header.Add("Vary", "Origin")
+	if c.GetHeader("Origin") == "" || !o.allow(c.Request) {
+		return
+	}
+	header.Set("Access-Control-Allow-Origin", c.GetHeader("Origin"))
+	header.Set("Access-Control-Expose-Headers", "ETag, Link, Location, Preference-Applied, Retry-After")
+	if c.Request.Method == http.MethodOptions {
+		header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
+		header.Set("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match, Last-Event-ID, Prefer")
+		header.Set("Access-Control-Max-Age", "600")
+	}
+}

@@ -1,0 +1,48 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"petstore/handlers/socketio"
+)
+
+// acknowledgement answers an event of a Socket.IO client that wants to know. One
+// of the two is set: `socket.emit('process', {…}, ({ data, error }) => …)`.
+type acknowledgement struct {
+	Data  any      `json:"data,omitempty"`
+	Error *problem `json:"error,omitempty"`
+}
+
+// newSocketIO serves conversations over Socket.IO. What was wrong with an event
+// goes into its acknowledgement; a client that wants none gets the event "error".
+func newSocketIO(l *live, o origins) *socketio.Server {
+	server := socketio.New(socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096})
+	server.Namespace("/").OnConnect(func(s *socketio.Socket, _ json.RawMessage) error {
+		t := l.newTalk(s.Context(), func(event string, data jsontext.Value) error {
+			return s.Emit(event, json.RawMessage(data))
+		})
+		s.OnDisconnect(func(socketio.Reason) { t.close() })
+		for _, event := range []string{eventProcess, eventSubscribe, eventUnsubscribe} {
+			s.On(event, func(args []json.RawMessage, ack socketio.Ack) {
+				t.receive(event, first(args), func(answer any, p *problem) {
+					err := ack(acknowledgement{Data: answer, Error: p})
+					if p != nil && errors.Is(err, socketio.ErrNoAck) {
+						_ = s.Emit(eventError, p) // at worst it has gone
+					}
+				})
+			})
+		}
+		return nil
+	})
+	return server
+}
+
+func first(args []json.RawMessage) jsontext.Value {
+	if len(args) == 0 {
+		return nil
+	}
+	return jsontext.Value(args[0])
+}

@@ -1,0 +1,240 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+// feed is where updates come from, in order, each once.
+type feed interface {
+	Newest(ctx context.Context) (int64, error)
+	Follow(ctx context.Context, f models.UpdateFilter, after int64, quiet time.Duration) iter.Seq2[[]models.Update, error]
+}
+
+const (
+	// heartbeatEvery is how often something is sent on a stream, so that nobody
+	// on the way takes it for dead. Proxies commonly wait for 60 seconds.
+	heartbeatEvery = 15 * time.Second
+	// writePatience is how long a client may take to accept what is written. One
+	// that takes longer is dropped; it can resume.
+	writePatience = 10 * time.Second
+	// retryAfterMS is after how many milliseconds an EventSource comes back.
+	retryAfterMS = 1000
+)
+
+// streamHandlers serve updates as server-sent events
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+type streamHandlers struct {
+	feed      feed
+	orders    orders
+	tasks     tasks
+	gate      *gate
+	heartbeat time.Duration
+	patience  time.Duration // with a client that does not read
+}
+
+// @Summary     Follow orders
+// @Description Server-sent events: each update of an order is an event `order-update`, its data the JSON that callbacks carry, its id the update's position. `new EventSource('/api/orders/stream')` is all that a browser needs.
+// @Description
+// @Description A stream begins now; one of a single order begins with what that order has told already. A client that was cut off resumes, without loss or repeat, with the id that it saw last: browsers send it as `Last-Event-ID` by themselves. An id that this server has not given out yet (of another database, say) is answered with an event `stream-reset`, and the stream begins now.
+// @Description
+// @Description Comments are sent every 15 seconds. The stream does not end by itself, not even with the last update of an order.
+// @ID          streamOrders
+// @Tags        orders
+// @Produce     text/event-stream
+// @Param       order_id      query  string  false "Only this order" maxlength(100)
+// @Param       task_id       query  string  false "Only the order with this task" maxlength(100)
+// @Param       status        query  string  false "Only updates with this status" Enums(processing, completed, failed, cancelled)
+// @Param       last_event_id query  integer false "Resume after this id; the header has precedence" minimum(0)
+// @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
+// @Success     200 {string} string "The stream"
+// @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Failure     503 {object} problem "Too many streams are open"
+// @Router      /api/orders/stream [get]
+func (h streamHandlers) followOrders(c *gin.Context) error {
+	q := newQuery(c)
+	orderID := q.text("order_id", 100)
+	filter := models.UpdateFilter{Kind: kindOrder, TaskID: q.text("task_id", 100), Status: q.oneOf("status", taskStatuses...)}
+	last := lastEventID(c, q)
+	if err := q.done(); err != nil {
+		return err
+	}
+	if orderID != "" {
+		o, err := h.orders.Get(c.Request.Context(), orderID)
+		if err != nil {
+			return err
+		}
+		if filter.TaskID != "" && filter.TaskID != o.TaskID {
+			return models.Invalid("task_id", "is not the task of that order")
+		}
+		filter.TaskID = o.TaskID
+	}
+	return h.follow(c, "order-update", filter, last)
+}
+
+// @Summary     Follow slow work of any kind
+// @Description Server-sent events, as of orders: each update is an event `task-update`.
+// @ID          streamTasks
+// @Tags        tasks
+// @Produce     text/event-stream
+// @Param       task_id       query  string  false "Only this task; the stream begins with what it has told already" maxlength(100)
+// @Param       kind          query  string  false "Only this kind: order, …" maxlength(50)
+// @Param       status        query  string  false "Only updates with this status" Enums(processing, completed, failed, cancelled)
+// @Param       last_event_id query  integer false "Resume after this id; the header has precedence" minimum(0)
+// @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
+// @Success     200 {string} string "The stream"
+// @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Failure     503 {object} problem "Too many streams are open"
+// @Router      /api/tasks/stream [get]
+func (h streamHandlers) followTasks(c *gin.Context) error {
+	q := newQuery(c)
+	filter := models.UpdateFilter{TaskID: q.text("task_id", 100), Kind: q.text("kind", 50), Status: q.oneOf("status", taskStatuses...)}
+	last := lastEventID(c, q)
+	if err := q.done(); err != nil {
+		return err
+	}
+	return h.follow(c, "task-update", filter, last)
+}
+
+// lastEventID reads where a client wants to resume, nil for nowhere. The header
+// has precedence: an EventSource that reconnects keeps the URL that it was given.
+func lastEventID(c *gin.Context, q *query) *int64 {
+	last := q.number("last_event_id", 0, 1<<62)
+	header := strings.TrimSpace(c.GetHeader("Last-Event-ID"))
+	if header == "" {
+		return last
+	}
+	id, err := strconv.ParseInt(header, 10, 64)
+	if err != nil || id < 0 {
+		q.fail("Last-Event-ID", "must be an id that a stream has given out")
+	}
+	return &id
+}
+
+// follow streams updates until the client goes, or the server stops.
+func (h streamHandlers) follow(c *gin.Context, event string, filter models.UpdateFilter, last *int64) error {
+	if filter.TaskID != "" {
+		if _, err := h.tasks.Wait(c.Request.Context(), filter.TaskID, 0); err != nil {
+			return err
+		}
+	}
+	leave, err := h.gate.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	newest, err := h.feed.Newest(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	position, reset := newest, last != nil && *last > newest
+	switch {
+	case last != nil && !reset:
+		position = *last
+	case last == nil && filter.TaskID != "":
+		position = 0
+	}
+	s := newEventStream(c, event, h.patience)
+	if c.Request.Method == http.MethodHead {
+		return nil
+	}
+	s.begin(position, reset)
+	if err := s.flush(); err != nil {
+		return nil //nolint:nilerr // the client has gone
+	}
+	ctx, cancel := context.WithCancel(c.Request.Context())
+	defer cancel()
+	defer context.AfterFunc(h.gate.stopping, cancel)()
+	h.pump(ctx, s, filter, position)
+	return nil
+}
+
+// pump sends what comes.
+func (h streamHandlers) pump(ctx context.Context, s *eventStream, filter models.UpdateFilter, after int64) {
+	for updates, err := range h.feed.Follow(ctx, filter, after, h.heartbeat) {
+		if err != nil {
+			slog.Error("A stream has ended.", "event", s.event, "err", err)
+			break
+		}
+		s.add(updates)
+		if err := s.flush(); err != nil {
+			return
+		}
+	}
+	s.allowWrite() // of the end, which net/http writes
+}
+
+// eventStream writes server-sent events.
+type eventStream struct {
+	writer   gin.ResponseWriter
+	control  *http.ResponseController
+	event    string
+	patience time.Duration
+	buffer   []byte
+}
+
+func newEventStream(c *gin.Context, event string, patience time.Duration) *eventStream {
+	c.Header("Content-Type", "text/event-stream; charset=utf-8")
+	c.Header("Cache-Control", "no-cache, no-transform") // no-transform: nobody compresses, and so buffers, it
+	c.Header("X-Accel-Buffering", "no")                 // nginx passes on what it gets at once
+	c.Status(http.StatusOK)
+	return &eventStream{writer: c.Writer, control: http.NewResponseController(c.Writer), event: event, patience: patience}
+}
+
+// begin opens the stream: with when to come back, and with where it is, for a
+// client that is cut off before the first event. An id without data is kept, and
+// makes no event.
+func (s *eventStream) begin(position int64, reset bool) {
+	s.buffer = fmt.Appendf(s.buffer, "retry: %d\nid: %d\n\n", retryAfterMS, position)
+	if reset {
+		s.buffer = fmt.Appendf(s.buffer, "event: stream-reset\nid: %d\ndata: %s\n\n", position,
+			`{"code":"UNKNOWN_POSITION","message":"This server has not given out that id. The stream begins now; ask for what you may have missed."}`)
+	}
+}
+
+// add writes updates, or a comment if there are none. Their JSON has no line
+// breaks, so each is one line of data.
+func (s *eventStream) add(updates []models.Update) {
+	if len(updates) == 0 {
+		s.buffer = append(s.buffer, ":\n\n"...)
+	}
+	for _, u := range updates {
+		s.buffer = append(s.buffer, "event: "...)
+		s.buffer = append(s.buffer, s.event...)
+		s.buffer = append(s.buffer, "\nid: "...)
+		s.buffer = strconv.AppendInt(s.buffer, u.ID, 10)
+		s.buffer = append(s.buffer, "\ndata: "...)
+		s.buffer = append(s.buffer, u.Body...)
+		s.buffer = append(s.buffer, "\n\n"...)
+	}
+}
+
+func (s *eventStream) allowWrite() {
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.patience)) // a test's recorder has no deadlines
+}
+
+// flush sends what has been added. An error says that the client has gone, or is
+// stuck.
+func (s *eventStream) flush() error {
+	s.allowWrite()
+	_, err := s.writer.Write(s.buffer)
+	if err == nil {
+		err = s.control.Flush()
+	}
+	s.buffer = nil // an idle stream keeps none
+	return err
+}

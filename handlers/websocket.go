@@ -1,0 +1,158 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"petstore/models"
+)
+
+// websocketHandlers serve conversations over a plain WebSocket (RFC 6455), a
+// message {"event":…,"data":…} each way.
+type websocketHandlers struct {
+	live      *live
+	gate      *gate
+	origins   origins
+	heartbeat time.Duration
+	patience  time.Duration // with a client that does not read
+}
+
+// said is a message of a client.
+type said struct {
+	Event string         `json:"event"`
+	Data  jsontext.Value `json:"data"`
+	// ID, any JSON, asks for an answer, and names it: {"event":"ack","id":…,"data":…},
+	// or {"event":"error","id":…,"data":…}.
+	ID jsontext.Value `json:"id"`
+}
+
+// @Summary     Talk over a WebSocket
+// @Description Messages are `{"event":…,"data":…}` both ways.
+// @Description
+// @Description Say `process` with the request of any operation and its `kind` (`{"event":"process","data":{"kind":"order","product":"dog-food"}}`), or `subscribe` or `unsubscribe` with a task's id. Hear `progress`, and in the end `complete` or `failed`, with the update that callbacks carry; and `error` with a problem. With an `id` of yours, a message is answered by `{"event":"ack","id":…,"data":…}`, or by an `error` of that `id`.
+// @Description
+// @Description For Socket.IO clients, the same events are at `/socket.io/`.
+// @ID          talk
+// @Tags        tasks
+// @Produce     json
+// @Success     101 "Switching protocols"
+// @Failure     403 {object} problem "The page's origin is not allowed"
+// @Failure     422 {object} problem
+// @Failure     426 {object} problem "The request is no WebSocket handshake"
+// @Failure     503 {object} problem "Too many connections are open"
+// @Router      /api/ws [get]
+func (h websocketHandlers) serve(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	if !strings.EqualFold(c.GetHeader("Upgrade"), "websocket") {
+		c.Header("Upgrade", "websocket")
+		c.Header("Connection", "Upgrade")
+		return &models.Error{Code: codeUpgrade, Message: "This is a WebSocket. Open it with a WebSocket client."}
+	}
+	if !h.origins.allow(c.Request) {
+		return &models.Error{Code: codeForbidden, Message: "Pages of this origin may not use the API."}
+	}
+	leave, err := h.gate.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	conn, err := websocket.Accept(c.Writer, c.Request, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked
+	if err != nil {
+		return nil //nolint:nilerr // it has been answered
+	}
+	h.talk(conn)
+	return nil
+}
+
+// channel is an open connection.
+type channel struct {
+	*websocket.Conn
+	ctx      context.Context
+	patience time.Duration
+}
+
+// talk serves a connection until it ends.
+func (h websocketHandlers) talk(conn *websocket.Conn) {
+	defer conn.CloseNow()
+	conn.SetReadLimit(maxBody + 4096)
+	ctx, cancel := context.WithCancel(context.Background())
+	ch := channel{conn, ctx, h.patience}
+	t := h.live.newTalk(ctx, func(event string, data jsontext.Value) error { return ch.send(event, nil, data) })
+	t.followers.Go(func() { h.keep(ch) })
+	defer t.close()
+	defer cancel()
+	for {
+		_, text, err := conn.Read(ctx)
+		if err != nil {
+			return
+		}
+		ch.hear(t, text)
+	}
+}
+
+// keep asks now and then whether the client is there, and says goodbye when the
+// server stops.
+func (h websocketHandlers) keep(ch channel) {
+	ticker := time.NewTicker(h.heartbeat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			ctx, cancel := context.WithTimeout(ch.ctx, ch.patience)
+			err := ch.Ping(ctx)
+			cancel()
+			if err != nil {
+				_ = ch.CloseNow()
+				return
+			}
+		case <-h.gate.stopping.Done():
+			_ = ch.Close(websocket.StatusGoingAway, "the server is stopping")
+			return
+		case <-ch.ctx.Done():
+			return
+		}
+	}
+}
+
+// hear handles one message. A binary one is JSON just as well.
+func (ch channel) hear(t *talk, text []byte) {
+	var m said
+	if err := parse(text, &m); err != nil {
+		ch.reply(nil, eventError, problemOf(err))
+		return
+	}
+	t.receive(m.Event, m.Data, func(answer any, p *problem) {
+		if p != nil {
+			ch.reply(m.ID, eventError, *p)
+		} else if m.ID != nil {
+			ch.reply(m.ID, "ack", answer)
+		}
+	})
+}
+
+func (ch channel) reply(id jsontext.Value, event string, v any) {
+	if body, err := encode(v); err == nil {
+		_ = ch.send(event, id, bytes.TrimSpace(body)) // the next read finds out that it has gone
+	}
+}
+
+// send writes one message. A client that does not take it in time is dropped.
+func (ch channel) send(event string, id, data jsontext.Value) error {
+	message := make([]byte, 0, len(data)+len(id)+64)
+	message = append(append(append(message, `{"event":"`...), event...), '"')
+	if id != nil {
+		message = append(append(message, `,"id":`...), id...)
+	}
+	message = append(append(append(message, `,"data":`...), data...), '}')
+	ctx, cancel := context.WithTimeout(ch.ctx, ch.patience)
+	defer cancel()
+	return ch.Write(ctx, websocket.MessageText, message)
+}
