@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pb33f/go-yaml"
 )
 
 // TestCurrent fails when an annotation or the overlay was changed and `go generate ./docs` not run.
@@ -103,5 +105,24 @@ func TestShortenNames(t *testing.T) {
 	}
 	if _, err := shortenNames([]byte(`{"definitions":{"handlers.order":{},"models.Order":{}}}`)); err == nil {
 		t.Error("two types of one name are no error")
+	}
+}
+
+// TestEveryActionDoesSomething finds actions whose other half was lost: the
+// overlay's specification lets them be, and so does the generator.
+func TestEveryActionDoesSomething(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../overlay.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overlay struct{ Actions []map[string]any }
+	if err := yaml.Unmarshal(content, &overlay); err != nil {
+		t.Fatal(err)
+	}
+	for _, action := range overlay.Actions {
+		if action["update"] == nil && action["remove"] == nil && action["copy"] == nil {
+			t.Errorf("the action on %s does nothing", action["target"])
+		}
 	}
 }

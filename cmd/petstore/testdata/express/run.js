@@ -1,5 +1,6 @@
 // Runs the article's handlers as they are printed, and tells on standard output what they do, a line of JSON each.
 const fs = require('fs');
+const http = require('http');
 const path = require('path');
 
 const tell = (event, fields) => console.log(JSON.stringify({ event, ...fields }));
@@ -24,4 +25,8 @@ run(read('idempotency.js').replace('// Process...', `processOnce(req.body); res.
   processOnce: ({ order_id, status }) => tell('processOnce', { order_id, status }),
 });
 
-const server = app.listen(0, '127.0.0.1', () => tell('listen', { url: `http://127.0.0.1:${server.address().port}` }));
+const server = http.createServer((req, res) => {
+  res.on('finish', () => tell('answered', { code: res.statusCode }));
+  app(req, res);
+});
+server.listen(0, '127.0.0.1', () => tell('listen', { url: `http://127.0.0.1:${server.address().port}` }));
