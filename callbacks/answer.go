@@ -17,8 +17,9 @@ import (
 
 var errBadURL = errors.New("callbacks: not a valid URL")
 
-// describe puts a failed exchange into words that are stable and say nothing of this machine.
-func describe(ctx context.Context, err error) string {
+// Describe puts the error of an HTTP exchange into a few words that are stable, such as "connection refused", and say
+// nothing of this machine. ctx is that of the request.
+func Describe(ctx context.Context, err error) string {
 	var dns *net.DNSError
 	var operation *net.OpError
 	switch {

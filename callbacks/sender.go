@@ -77,6 +77,8 @@ type Delivery struct {
 	Body []byte
 	// Secrets sign it, the newest first; see [Sign].
 	Secrets []string
+	// APISignature sends X-API-Signature too, with the value of X-Callback-Signature.
+	APISignature bool
 }
 
 // Attempt is what came of sending a delivery once.
@@ -133,7 +135,7 @@ func (s *Sender) Send(ctx context.Context, d Delivery) Attempt {
 	ctx = context.WithValue(ctx, routeKey{}, route)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: route.gotConn})
 	if err := s.exchange(ctx, d, &attempt); err != nil {
-		attempt.Error = describe(ctx, err)
+		attempt.Error = Describe(ctx, err)
 	}
 	attempt.Address = route.address()
 	attempt.Duration = time.Since(attempt.At)
@@ -149,6 +151,9 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	request.Header["Content-Type"] = jsonContentType
 	request.Header["User-Agent"] = []string{s.userAgent}
 	Sign(request.Header, d.ID, attempt.At, d.Body, d.Secrets...)
+	if signature, signed := request.Header[HeaderSignature]; d.APISignature && signed {
+		request.Header[HeaderAPISignature] = signature
+	}
 	// RoundTrip and not a Client: a client follows redirects, and turns a POST into a GET when it does.
 	response, err := s.transport.RoundTrip(request)
 	if err != nil {

@@ -2,6 +2,7 @@ package callbacks
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -20,7 +21,7 @@ const DevelopmentSecret = "petstore-development-secret"
 const (
 	// HeaderSignature is the article's: "sha256=" and the hex HMAC-SHA256 of the body.
 	HeaderSignature = "X-Callback-Signature"
-	// HeaderAPISignature carries the same value; the article's second snippet reads it.
+	// HeaderAPISignature carries the same value to registered webhooks; the article's second snippet reads it.
 	HeaderAPISignature = "X-Api-Signature"
 	// The three of Standard Webhooks, "Webhook headers".
 	HeaderWebhookID        = "Webhook-Id"
@@ -41,6 +42,13 @@ var ErrSecret = errors.New("callbacks: the secret cannot be used")
 func CheckSecret(secret string) error {
 	_, err := standardKey(secret)
 	return err
+}
+
+// NewSecret makes a secret for Standard Webhooks: "whsec_" and 32 random bytes in base64.
+func NewSecret() string {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails (crypto/rand)
+	return standardSecretPrefix + base64.StdEncoding.EncodeToString(key)
 }
 
 // Sign sets the signature headers of a callback: id is its callback_id, at the time of this attempt, body the bytes

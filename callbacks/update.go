@@ -25,11 +25,14 @@ type Update struct {
 	// Type is the kind of resource and what happened to it: order.progress, order.completed, order.failed…
 	Type   string `json:"type" example:"order.completed"`
 	TaskID string `json:"task_id" example:"task_0198c5d2-7a4f-7e0b-8b57-6d1f0a9c8e21"`
-	// Of the next four, the one that names the task's resource is set.
+	// Of the next five, the one that names the task's resource is set.
 	OrderID   string `json:"order_id,omitempty" example:"ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60"`
 	ReportID  string `json:"report_id,omitempty"`
 	ImageID   string `json:"image_id,omitempty"`
 	PaymentID string `json:"payment_id,omitempty"`
+	// WebhookID is set in a ping, which tells of nothing but the webhook itself.
+	WebhookID string `json:"webhook_id,omitempty"`
+	RefundID  string `json:"refund_id,omitempty"`
 	// Sequence counts the updates of one task from 1, without gaps. A progress update that a newer one has
 	// overtaken may not be sent, so a receiver can see gaps.
 	Sequence int64  `json:"sequence" minimum:"1" example:"3"`
@@ -79,6 +82,8 @@ func (e *encoder) update(u Update) error {
 	e.optionalMember("report_id", u.ReportID)
 	e.optionalMember("image_id", u.ImageID)
 	e.optionalMember("payment_id", u.PaymentID)
+	e.optionalMember("webhook_id", u.WebhookID)
+	e.optionalMember("refund_id", u.RefundID)
 	e.name("sequence")
 	e.integer(u.Sequence)
 	e.stringMember("status", u.Status)

@@ -20,6 +20,7 @@ import (
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/services"
+	"petstore/services/stripesandbox"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,6 +62,13 @@ func newAPI(t testing.TB, s settings) *api {
 	courier := services.NewCourier(store, sender, s.schedule, secret)
 	tasks := services.NewTasks(store, hub, courier)
 	tasks.Register(services.NewPacking(store, s.step))
+	sandbox, err := stripesandbox.Open("", stripesandbox.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, sandbox.Close()) })
+	stripe := services.NewStripe(services.StripeOptions{Key: "sk_test_handlers", Transport: sandbox})
+	for _, operation := range services.NewCharging(store, tasks, stripe) {
+		tasks.Register(operation)
+	}
 	tasks.Register(services.NewReporting(store))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
@@ -68,7 +76,9 @@ func newAPI(t testing.TB, s settings) *api {
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
-		Reports: services.NewReports(store, tasks), Feed: services.NewFeed(store, hub),
+		Payments:   services.NewPayments(store, tasks, "pm_card_visa"),
+		Reports:    services.NewReports(store, tasks),
+		Feed:       services.NewFeed(store, hub),
 		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
 		AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
@@ -159,17 +169,19 @@ func (a *api) watch() (unchanged func() bool) {
 	conn, err := pool.Conn(context.Background())
 	must(a, err)
 	a.Cleanup(func() { conn.Close() })
-	last := dataVersion(a, conn)
+	last := dataVersion(conn)
 	return func() bool {
 		before := last
-		last = dataVersion(a, conn)
+		last = dataVersion(conn)
 		return last == before
 	}
 }
 
-func dataVersion(t testing.TB, conn *sql.Conn) (version int64) {
-	t.Helper()
-	must(t, conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version))
+// dataVersion has no testing.TB, since a fuzz target must not use its own.
+func dataVersion(conn *sql.Conn) (version int64) {
+	if err := conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version); err != nil {
+		panic(err)
+	}
 	return version
 }
 
@@ -184,11 +196,16 @@ func (a *api) fill() fixtures {
 	a.start()
 	done := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`"}`).want(202))
 	receiver.wait(a, ended(done.OrderID))
+	paid := read[payment](a.do("POST", "/api/payments", `{"amount":100,"provider":"stripe"}`).want(202))
+	a.do("GET", "/api/tasks/"+paid.TaskID+"?wait=30", "").want(200)
+	refunded := read[payment](a.do("POST", "/api/payments/"+paid.PaymentID+"/refunds", `{"amount":40}`).want(202))
+	a.do("GET", "/api/tasks/"+refunded.TaskID+"?wait=30", "").want(200)
 	a.stop()
 	waiting := read[order](a.do("POST", "/api/orders", `{"product":"dog-food"}`).want(202))
 	list := read[page[delivery]](a.do("GET", "/api/callbacks?order_id="+done.OrderID, "").want(200))
 	return fixtures{
 		"product_id": "dog-food", "order_id": waiting.OrderID, "task_id": waiting.TaskID, "delivery_id": list.Items[0].DeliveryID,
+		"payment_id": paid.PaymentID, "refund_id": refunded.RefundID,
 	}
 }
 
@@ -236,6 +253,13 @@ type order struct {
 		Error   callbacks.Error `json:"error"`
 	} `json:"result"`
 	Error callbacks.Error `json:"error"`
+}
+
+// payment is also what a client reads of a refund.
+type payment struct {
+	PaymentID string `json:"payment_id"`
+	RefundID  string `json:"refund_id"`
+	TaskID    string `json:"task_id"`
 }
 
 type task struct {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
@@ -176,7 +178,7 @@ func fieldName(pointer jsontext.Pointer) string {
 		if name.Len() > 0 {
 			name.WriteByte('.')
 		}
-		name.WriteString(token)
+		name.WriteString(cmp.Or(token, `""`))
 	}
 	return clip(name.String(), 200)
 }
@@ -249,5 +251,8 @@ func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return strings.ToValidUTF8(s[:n], "")
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

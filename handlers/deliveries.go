@@ -21,7 +21,7 @@ type deliveries interface {
 
 type deliveryHandlers struct{ deliveries deliveries }
 
-// delivery is one update on its way to one URL.
+// delivery is one update on its way to one URL: its task's callback URL, or a webhook's.
 type delivery struct {
 	DeliveryID string `json:"delivery_id" example:"dlv_0199f2a0c1d27d3ea4b5c6d7e8f90126"`
 	CallbackID string `json:"callback_id" example:"cb_0199f2a0c1d27d3ea4b5c6d7e8f90127"`
@@ -30,9 +30,11 @@ type delivery struct {
 	ResourceID string `json:"resource_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	Type       string `json:"type" example:"order.completed"`
 	Sequence   int64  `json:"sequence" minimum:"1" example:"3"`
-	URL        string `json:"url" example:"http://127.0.0.1:9090/callbacks/order-status"`
+	// The webhook that it is for, null if it is for the task's callback URL.
+	WebhookID *string `json:"webhook_id" extensions:"x-nullable" example:"whk_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
+	URL       string  `json:"url" example:"http://127.0.0.1:9090/callbacks/order-status"`
 	// `superseded` is progress that a newer update overtook before it was sent; `exhausted` has failed for the last
-	// time; `gone` was answered 410.
+	// time; `gone` was answered 410, or its webhook was deleted or disabled.
 	Status        string     `json:"status" enums:"pending,delivered,superseded,exhausted,gone" example:"delivered"`
 	Attempts      int        `json:"attempts" minimum:"0" example:"1"`
 	NextAttemptAt *time.Time `json:"next_attempt_at" format:"date-time" extensions:"x-nullable"`
@@ -81,6 +83,7 @@ type redeliverRequest struct {
 	OrderID    string `json:"order_id,omitempty" validate:"max=100"`
 	TaskID     string `json:"task_id,omitempty" validate:"max=100"`
 	CallbackID string `json:"callback_id,omitempty" validate:"max=100"`
+	WebhookID  string `json:"webhook_id,omitempty" validate:"max=100"`
 	Status     string `json:"status,omitempty" validate:"omitempty,oneof=pending delivered superseded exhausted gone" enums:"pending,delivered,superseded,exhausted,gone" example:"exhausted"`
 	URL        string `json:"url,omitempty" validate:"max=2048"`
 }
@@ -94,7 +97,7 @@ type redelivered struct {
 func showDelivery(d models.Delivery) delivery {
 	return delivery{
 		DeliveryID: d.ID, CallbackID: d.CallbackID, TaskID: d.TaskID, ResourceID: d.Update.ResourceID,
-		Type: d.Type, Sequence: d.Update.Sequence, URL: d.URL, Status: d.Status, Attempts: d.Attempts,
+		Type: d.Type, Sequence: d.Update.Sequence, WebhookID: nullable(d.WebhookID), URL: d.URL, Status: d.Status, Attempts: d.Attempts,
 		NextAttemptAt: d.NextAttemptAt, StatusCode: nonZero(d.StatusCode), Error: nullable(d.Error),
 		CreatedAt: d.CreatedAt, DeliveredAt: d.DeliveredAt,
 	}
@@ -129,6 +132,7 @@ func nonZero(n int) *int {
 // @Param       order_id    query string false "Only of this order" maxlength(100)
 // @Param       task_id     query string false "Only of this task" maxlength(100)
 // @Param       callback_id query string false "Only of this update" maxlength(100)
+// @Param       webhook_id  query string false "Only to this webhook" maxlength(100)
 // @Param       status      query string false "Only with this status" Enums(pending, delivered, superseded, exhausted, gone)
 // @Param       url         query string false "Only to this URL" maxlength(2048)
 // @Success     200 {object} deliveryPage
@@ -139,8 +143,9 @@ func (h deliveryHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	filter := models.DeliveryFilter{
 		ResourceID: q.text("order_id", 100), TaskID: q.text("task_id", 100), CallbackID: q.text("callback_id", 100),
-		Status: q.oneOf("status", models.DeliveryPending, models.DeliveryDelivered, models.DeliverySuperseded, models.DeliveryExhausted, models.DeliveryGone),
-		URL:    q.text("url", 2048),
+		WebhookID: q.text("webhook_id", 100),
+		Status:    q.oneOf("status", models.DeliveryPending, models.DeliveryDelivered, models.DeliverySuperseded, models.DeliveryExhausted, models.DeliveryGone),
+		URL:       q.text("url", 2048),
 	}
 	page := q.page()
 	if err := q.done(); err != nil {
@@ -180,7 +185,7 @@ func (h deliveryHandlers) get(c *gin.Context) error {
 }
 
 // @Summary     Send a callback again
-// @Description Now, whatever became of it before, and with all its retries should that fail.
+// @Description Now, whatever became of it before, and with all its retries should that fail. One to a webhook goes to where that is now.
 // @ID          redeliver
 // @Tags        callbacks
 // @Produce     json
@@ -188,6 +193,7 @@ func (h deliveryHandlers) get(c *gin.Context) error {
 // @Success     202 {object} delivery
 // @Header      202 {string} Location "Where the delivery is"
 // @Failure     404 {object} problem
+// @Failure     409 {object} problem "Its webhook is deleted or disabled"
 // @Failure     422 {object} problem
 // @Router      /api/callbacks/{delivery_id}/redeliver [post]
 func (h deliveryHandlers) redeliver(c *gin.Context) error {
@@ -225,10 +231,10 @@ func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 		return err
 	}
 	if request == (redeliverRequest{}) {
-		return models.Invalid("status", "or another filter is required: order_id, task_id, callback_id, url")
+		return models.Invalid("status", "or another filter is required: order_id, task_id, callback_id, webhook_id, url")
 	}
 	count, err := h.deliveries.RedeliverAll(c.Request.Context(), models.DeliveryFilter{
-		ResourceID: request.OrderID, TaskID: request.TaskID, CallbackID: request.CallbackID, Status: request.Status, URL: request.URL,
+		ResourceID: request.OrderID, TaskID: request.TaskID, CallbackID: request.CallbackID, WebhookID: request.WebhookID, Status: request.Status, URL: request.URL,
 	})
 	if err != nil {
 		return err

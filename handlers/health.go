@@ -25,9 +25,13 @@ type healthy struct {
 // @Tags        server
 // @Produce     json
 // @Success     200 {object} healthy
+// @Failure     422 {object} problem
 // @Failure     503 {object} problem "The database does not answer"
 // @Router      /health [get]
 func (h healthHandlers) get(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
 	if err := h.health.Ping(c.Request.Context()); err != nil {
 		return &models.Error{Code: codeUnavailable, Message: "The database does not answer.", Err: err}
 	}

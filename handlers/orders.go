@@ -69,8 +69,12 @@ type order struct {
 	// What was ordered, at the names and prices of that time.
 	Items []orderItem `json:"items"`
 	// In the currency's smallest unit.
-	Total       int64             `json:"total" minimum:"0" example:"2499"`
-	Currency    string            `json:"currency" example:"USD"`
+	Total    int64  `json:"total" minimum:"0" example:"2499"`
+	Currency string `json:"currency" example:"USD"`
+	// Whether a payment of it has completed, and was not given back.
+	Paid bool `json:"paid" example:"false"`
+	// That payment, null without one.
+	PaymentID   *string           `json:"payment_id" extensions:"x-nullable" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	Metadata    map[string]string `json:"metadata"`
 	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/order-status"`
 	// What came of it, once it has completed.
@@ -133,7 +137,7 @@ func showOrder(o models.Order) order {
 		Items: mapItems(o.Items, func(i models.OrderItem) orderItem {
 			return orderItem{ProductID: i.ProductID, Product: i.Slug, Name: i.Name, Quantity: i.Quantity, Price: i.Price}
 		}),
-		Total: o.Total, Currency: o.Currency, Metadata: o.Task.Metadata, CallbackURL: nullable(o.Task.CallbackURL),
+		Total: o.Total, Currency: o.Currency, Paid: o.PaymentID != "", PaymentID: nullable(o.PaymentID), Metadata: o.Task.Metadata, CallbackURL: nullable(o.Task.CallbackURL),
 		Result: o.Task.Result, Error: showError(o.Task), CreatedAt: o.CreatedAt, UpdatedAt: latest(o.UpdatedAt, o.Task.UpdatedAt),
 	}
 }

@@ -32,6 +32,7 @@ const (
 	codeTooLarge    = "BODY_TOO_LARGE"
 	codeMediaType   = "UNSUPPORTED_MEDIA_TYPE"
 	codeNoMethod    = "METHOD_NOT_ALLOWED"
+	codeRange       = "RANGE_NOT_SATISFIABLE"
 	codeInternal    = "INTERNAL_ERROR"
 	codeUnavailable = "UNAVAILABLE"
 	codeForbidden   = "ORIGIN_FORBIDDEN"
@@ -51,6 +52,7 @@ var statusOf = map[string]int{
 	codeTooLarge:            http.StatusRequestEntityTooLarge,
 	codeMediaType:           http.StatusUnsupportedMediaType,
 	codeNoMethod:            http.StatusMethodNotAllowed,
+	codeRange:               http.StatusRequestedRangeNotSatisfiable,
 	codeUnavailable:         http.StatusServiceUnavailable,
 	codeForbidden:           http.StatusForbidden,
 	codeUpgrade:             http.StatusUpgradeRequired,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -65,14 +64,19 @@ type productPage struct {
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
-var slugPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var (
+	slugPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	// pathPattern is a path on this server: browsers take // and /\ for the
+	// beginning of another one's name.
+	pathPattern = regexp.MustCompile(`^/([^/\\\s[:cntrl:]][^\\\s[:cntrl:]]*)?$`)
+)
 
 // check says what the validate tags cannot.
 func (r productRequest) check() error {
 	if !slugPattern.MatchString(r.Slug) {
 		return models.Invalid("slug", "must be lower-case letters and digits, with single dashes between them")
 	}
-	if r.ImageURL != "" && !strings.HasPrefix(r.ImageURL, "/") && validate.Var(r.ImageURL, "http_url") != nil {
+	if r.ImageURL != "" && !pathPattern.MatchString(r.ImageURL) && validate.Var(r.ImageURL, "http_url") != nil {
 		return models.Invalid("image_url", "must be an http or https URL, or a path on this server that begins with /")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -121,7 +122,7 @@ func (q *query) page() models.Page {
 func (q *query) done() error {
 	for name := range q.values {
 		if !slices.Contains(q.known, name) {
-			q.fail(strings.ToValidUTF8(clip(name, 100), ""), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
+			q.fail(printable(name), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
 		}
 	}
 	if len(q.wrong) == 0 {
@@ -138,10 +139,15 @@ func noQuery(c *gin.Context) error {
 	}
 	q := newQuery(c)
 	for name := range q.values {
-		q.fail(strings.ToValidUTF8(clip(name, 100), ""), "is not a parameter: this request takes none")
+		q.fail(printable(name), "is not a parameter: this request takes none")
 	}
 	q.values = nil
 	return q.done()
+}
+
+// printable makes a name that a client made up fit for an answer.
+func printable(name string) string {
+	return cmp.Or(strings.ToValidUTF8(clip(name, 100), "\ufffd"), `""`)
 }
 
 // pathID reads an id from the path of a request that has no parameters.

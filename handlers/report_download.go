@@ -68,6 +68,7 @@ func (h reportHandlers) download(c *gin.Context) error {
 // @Description The server POSTs each update of the report to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
 // @ID          reportUpdate
 // @Tags        reports
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"

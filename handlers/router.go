@@ -16,13 +16,22 @@ import (
 
 // Config is what the routes need.
 type Config struct {
-	Products   products
-	Orders     orders
+	Products products
+	Orders   orders
+	Payments interface {
+		payments
+		refunds
+	}
+	Images     images
 	Reports    reports
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
 	Feed       feed
+	Webhooks   interface {
+		webhooks
+		webhookActions
+	}
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
@@ -64,11 +73,16 @@ func (cfg Config) routes(g *gate, l *live) []route {
 	p := productHandlers{products: cfg.Products}
 	o := cfg.orderHandlers()
 	r := cfg.reportHandlers()
+	pay := cfg.paymentHandlers()
+	re := refundHandlers{refunds: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
+	i := cfg.imageHandlers()
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
+	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
+	wa := webhookActionHandlers{actions: cfg.Webhooks}
 	h := healthHandlers{health: cfg.Health}
 	s := streamHandlers{feed: cfg.Feed, orders: cfg.Orders, tasks: cfg.Tasks, gate: g, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
-	w := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
+	ws := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
 	return []route{
 		{"GET", "/api/products", p.list},
 		{"POST", "/api/products", p.create},
@@ -87,8 +101,23 @@ func (cfg Config) routes(g *gate, l *live) []route {
 
 		{"GET", "/api/orders/stream", s.followOrders},
 		{"GET", "/api/tasks/stream", s.followTasks},
-		{"GET", "/api/ws", w.serve},
+		{"GET", "/api/ws", ws.serve},
 
+		{"GET", "/api/payments", pay.list},
+		{"POST", "/api/payments", pay.create},
+		{"GET", "/api/payments/:payment_id", pay.get},
+		{"DELETE", "/api/payments/:payment_id", pay.delete},
+		{"GET", "/api/payments/:payment_id/refunds", re.list},
+		{"POST", "/api/payments/:payment_id/refunds", re.create},
+		{"GET", "/api/payments/:payment_id/refunds/:refund_id", re.get},
+		{"GET", "/api/images", i.list},
+		{"POST", "/api/images/process", i.create},
+		{"GET", "/api/images/:image_id", i.get},
+		{"PUT", "/api/images/:image_id", i.replace},
+		{"PATCH", "/api/images/:image_id", i.patch},
+		{"DELETE", "/api/images/:image_id", i.delete},
+		{"POST", "/api/images/:image_id/cancel", i.cancel},
+		{"GET", "/api/images/:image_id/:variant", i.picture},
 		{"GET", "/api/reports", r.list},
 		{"POST", "/api/reports", r.create},
 		{"GET", "/api/reports/:report_id", r.get},
@@ -103,12 +132,30 @@ func (cfg Config) routes(g *gate, l *live) []route {
 		{"POST", "/api/callbacks/:delivery_id/redeliver", d.redeliver},
 		{"POST", "/api/callbacks/redeliver", d.redeliverAll},
 
+		{"GET", "/api/webhooks", w.list},
+		{"POST", "/api/webhooks", w.create},
+		{"GET", "/api/webhooks/:webhook_id", w.get},
+		{"PUT", "/api/webhooks/:webhook_id", w.replace},
+		{"PATCH", "/api/webhooks/:webhook_id", w.patch},
+		{"DELETE", "/api/webhooks/:webhook_id", w.delete},
+		{"POST", "/api/webhooks/:webhook_id/rotate", wa.rotate},
+		{"POST", "/api/webhooks/:webhook_id/ping", wa.ping},
+		{"POST", "/api/webhooks/:webhook_id/replay", wa.replay},
+
 		{"GET", "/health", h.get},
 	}
 }
 
 func (cfg Config) orderHandlers() orderHandlers {
 	return orderHandlers{orders: cfg.Orders, tasks: cfg.Tasks, production: cfg.Production}
+}
+
+func (cfg Config) paymentHandlers() paymentHandlers {
+	return paymentHandlers{payments: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
+}
+
+func (cfg Config) imageHandlers() imageHandlers {
+	return imageHandlers{images: cfg.Images, tasks: cfg.Tasks, production: cfg.Production}
 }
 
 func (cfg Config) reportHandlers() reportHandlers {
@@ -124,6 +171,8 @@ func (cfg Config) starters() map[string]starter {
 	return map[string]starter{
 		kindOrder:  cfg.orderHandlers().start,
 		kindReport: cfg.reportHandlers().start,
+		"image":    cfg.imageHandlers().start,
+		"payment":  cfg.paymentHandlers().start,
 	}
 }
 

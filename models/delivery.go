@@ -16,11 +16,11 @@ const (
 	DeliveryDelivered  = "delivered"  // the receiver answered 2xx
 	DeliverySuperseded = "superseded" // progress that a newer update has overtaken
 	DeliveryExhausted  = "exhausted"  // the last attempt has failed
-	DeliveryGone       = "gone"       // the receiver answered 410
+	DeliveryGone       = "gone"       // the receiver answered 410, or its webhook is deleted or disabled
 )
 
-// Delivery is one update on its way to one URL. It keeps the state; its
-// attempts keep the history.
+// Delivery is one update on its way to one target: the callback URL of its task,
+// or a webhook. It keeps the state; its attempts keep the history.
 type Delivery struct {
 	ID            string
 	UpdateID      int64
@@ -28,6 +28,7 @@ type Delivery struct {
 	CallbackID    string
 	TaskID        string
 	Type          string // of the update
+	WebhookID     string // "" for the task's callback URL
 	URL           string
 	Status        string
 	Attempts      int        // made so far
@@ -53,11 +54,21 @@ type Attempt struct {
 	Error      string        // why it failed, "" when it did not
 }
 
+// Target names whom a delivery is for. The updates of one task reach one target
+// in their order.
+func (d Delivery) Target() string {
+	if d.WebhookID != "" {
+		return d.WebhookID
+	}
+	return d.URL
+}
+
 // DeliveryFilter narrows a list of deliveries; zero values narrow nothing.
 type DeliveryFilter struct {
 	ResourceID string // of an order, …
 	TaskID     string
 	CallbackID string
+	WebhookID  string
 	Status     string
 	URL        string
 }
@@ -91,7 +102,7 @@ func (f DeliveryFilter) narrow(q *gorm.DB) *gorm.DB {
 	}
 	for column, value := range map[string]string{
 		"deliveries.task_id": f.TaskID, "deliveries.callback_id": f.CallbackID,
-		"deliveries.status": f.Status, "deliveries.url": f.URL,
+		"deliveries.webhook_id": f.WebhookID, "deliveries.status": f.Status, "deliveries.url": f.URL,
 	} {
 		if value != "" {
 			q = q.Where(column+" = ?", value)
@@ -114,9 +125,9 @@ func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
 
 // CreateDelivery stores a delivery that is to be made.
 func CreateDelivery(tx *Tx, d *Delivery) error {
-	_, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, url, status, attempts, round,
-		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?)`,
-		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
+	_, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, webhook_id, url, status, attempts, round,
+		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?)`,
+		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.WebhookID, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("storing delivery %s: %w", d.ID, err)
 	}
@@ -133,46 +144,99 @@ func SupersedeDelivery(tx *Tx, id string) error {
 	return nil
 }
 
-// SaveAttempt stores an attempt and the state that it leaves d in. A delivery
-// that was superseded while the attempt was under way stays so, unless the
-// attempt has succeeded.
-func SaveAttempt(tx *Tx, d *Delivery, a *Attempt) error {
-	headers, err := json.Marshal(a.Headers)
-	if err != nil {
-		return fmt.Errorf("encoding headers of attempt %d of delivery %s: %w", a.Number, a.DeliveryID, err)
-	}
+// SaveAttempt stores an attempt, gives it its number, and stores the state that
+// it leaves d in. due is the NextAttemptAt that d had when the attempt began:
+// should the delivery have been superseded, renewed or delivered by another
+// attempt since, a failure changes that state no more, and ours is false.
+func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
 	d.UpdatedAt = Now()
-	_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
+	if d.Status == DeliveryDelivered {
+		ours, err = true, saveSuccess(tx, d, a)
+	} else {
+		ours, err = saveFailure(tx, d, a, due)
+	}
 	if err == nil {
-		_, err = tx.exec(`UPDATE deliveries SET attempts = ?, round = ?, status_code = ?, error = ?, updated_at = ?, delivered_at = ?, next_attempt_at = ?,
-			status = CASE WHEN status = 'superseded' AND ? <> 'delivered' THEN status ELSE ? END WHERE id = ?`,
-			d.Attempts, d.Round, d.StatusCode, d.Error, d.UpdatedAt, d.DeliveredAt, d.NextAttemptAt, d.Status, d.Status, d.ID)
+		err = createAttempt(tx, a)
 	}
 	if err != nil {
-		return fmt.Errorf("storing attempt %d of delivery %s: %w", a.Number, d.ID, err)
+		return false, fmt.Errorf("storing an attempt of delivery %s: %w", d.ID, err)
 	}
-	return nil
+	d.Attempts = a.Number
+	return ours, nil
 }
 
-// RenewDelivery makes a delivery pending again, due now, with all its retries.
+func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
+	stored, err := tx.exec(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
+		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
+		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
+	if stored == 1 || err != nil {
+		a.Number = d.Attempts + 1
+		return err
+	}
+	// Another attempt was made meanwhile.
+	return queryRow(tx.DB, `UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
+		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
+		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
+}
+
+func saveFailure(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
+	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?
+		WHERE id = ? AND status = 'pending' AND next_attempt_at = ?`,
+		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, due)
+	if err != nil {
+		return false, err
+	}
+	err = queryRow(tx.DB, "UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
+		d.UpdatedAt, d.ID).Scan(&a.Number)
+	return stored == 1, err
+}
+
+func createAttempt(tx *Tx, a *Attempt) error {
+	if a.Headers == nil {
+		a.Headers = http.Header{}
+	}
+	headers, err := json.Marshal(a.Headers)
+	if err == nil {
+		_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
+	}
+	return err
+}
+
+// RenewDelivery makes a delivery pending again, due now, with all its retries. One
+// to a webhook goes to where that is now.
 func RenewDelivery(tx *Tx, id string) error {
-	now := Now()
-	err := tx.Model(&Delivery{ID: id}).Updates(map[string]any{
-		"status": DeliveryPending, "round": 0, "next_attempt_at": now, "updated_at": now,
-	}).Error
-	if err != nil {
-		return fmt.Errorf("renewing delivery %s: %w", id, err)
-	}
-	return nil
+	_, err := renewDelivery(tx.Model(&Delivery{}), id)
+	return err
 }
 
-// MatchingDeliveries lists the ids of deliveries that f matches, newest first,
-// limit at most.
+// RenewUndelivered is RenewDelivery, unless the delivery was accepted meanwhile:
+// false.
+func RenewUndelivered(tx *Tx, id string) (bool, error) {
+	return renewDelivery(tx.Model(&Delivery{}).Where("status <> ?", DeliveryDelivered), id)
+}
+
+func renewDelivery(db *gorm.DB, id string) (bool, error) {
+	now := Now()
+	res := db.Where("id = ?", id).Updates(map[string]any{
+		"status": DeliveryPending, "round": 0, "next_attempt_at": now, "updated_at": now,
+		"url": gorm.Expr("COALESCE((SELECT w.url FROM webhooks w WHERE w.id = deliveries.webhook_id), deliveries.url)"),
+	})
+	if res.Error != nil {
+		return false, fmt.Errorf("renewing delivery %s: %w", id, res.Error)
+	}
+	return res.RowsAffected == 1, nil
+}
+
+// MatchingDeliveries lists the ids of deliveries that f matches and that can be
+// made, newest first, limit at most. One to a webhook that is deleted or disabled
+// cannot.
 func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, error) {
 	var ids []string
-	err := f.narrow(db.Model(&Delivery{})).Order("deliveries.id DESC").Limit(limit).Pluck("deliveries.id", &ids).Error
+	err := f.narrow(db.Model(&Delivery{})).
+		Where("deliveries.webhook_id = '' OR deliveries.webhook_id IN (SELECT w.id FROM webhooks w WHERE w.disabled_at IS NULL)").
+		Order("deliveries.id DESC").Limit(limit).Pluck("deliveries.id", &ids).Error
 	if err != nil {
 		return nil, fmt.Errorf("listing deliveries: %w", err)
 	}

@@ -15,6 +15,10 @@ const (
 	PrefixTask     = "task_"
 	PrefixCallback = "cb_"
 	PrefixDelivery = "dlv_"
+	PrefixWebhook  = "whk_"
+	PrefixPayment  = "pay_"
+	PrefixRefund   = "re_"
+	PrefixImage    = "img_"
 	PrefixReport   = "rpt_"
 )
 

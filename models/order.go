@@ -15,6 +15,7 @@ type Order struct {
 	Items     []OrderItem
 	Total     int64  // sum of price × quantity, in the currency's smallest unit
 	Currency  string // of all items
+	PaymentID string // that paid it, "" while nobody has
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

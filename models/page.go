@@ -1,7 +1,9 @@
 package models
 
 import (
+	"bytes"
 	"encoding/base64"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 )
@@ -35,7 +37,7 @@ func find[T any](query *gorm.DB, page Page, idColumn string, id func(T) string) 
 	limit := min(max(page.Limit, 1), MaxLimit)
 	if page.Cursor != "" {
 		last, err := base64.RawURLEncoding.DecodeString(page.Cursor)
-		if err != nil || len(last) == 0 || len(last) > 100 {
+		if err != nil || len(last) == 0 || len(last) > 100 || !utf8.Valid(last) || bytes.ContainsRune(last, 0) {
 			return List[T]{}, Invalid("cursor", "is not one that this list gave out")
 		}
 		query = query.Where(idColumn+" < ?", string(last))

@@ -48,9 +48,9 @@ type Span struct {
 	Count int64 // of its rows that lie in the period
 }
 
-// clockSlack is how far the time in an id may be from the time in its row: the
+// idSlack is how far the time in an id may be from the time in its row: the
 // clock may have been set between the two, and ids never go back.
-const clockSlack = 24 * time.Hour
+const idSlack = 24 * time.Hour
 
 // Count counts the rows that were created in the period.
 func (r Rows) Count(db *gorm.DB, p Period) (int64, error) {
@@ -78,10 +78,10 @@ func (r Rows) Next(db *gorm.DB, p Period, after string, n int64) (Span, error) {
 // every order placed would pay for; created_at then decides.
 func (r Rows) in(q *gorm.DB, p Period) *gorm.DB {
 	if !p.From.IsZero() {
-		q = q.Where(r.Table+".id >= ?", idAt(r.Prefix, p.From.Add(-clockSlack))).Where(r.Table+".created_at >= ?", p.From)
+		q = q.Where(r.Table+".id >= ?", idAt(r.Prefix, p.From.Add(-idSlack))).Where(r.Table+".created_at >= ?", p.From)
 	}
 	if !p.Until.IsZero() {
-		q = q.Where(r.Table+".id < ?", idAt(r.Prefix, p.Until.Add(clockSlack))).Where(r.Table+".created_at < ?", p.Until)
+		q = q.Where(r.Table+".id < ?", idAt(r.Prefix, p.Until.Add(idSlack))).Where(r.Table+".created_at < ?", p.Until)
 	}
 	return q
 }

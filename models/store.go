@@ -29,11 +29,12 @@ type engine interface {
 	close() error
 }
 
-// Job asks the queue to work on a task or on a delivery. Exactly one of the two
-// ids is set.
+// Job asks the queue to work on a task, on a delivery, or on several deliveries
+// one after the other. Exactly one of the fields is set.
 type Job struct {
-	TaskID     string
-	DeliveryID string
+	TaskID      string
+	DeliveryID  string
+	DeliveryIDs []string
 }
 
 // JobInserter puts jobs into the queue inside a transaction, which is a

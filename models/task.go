@@ -113,6 +113,9 @@ func AdvanceTask(tx *Tx, t *Task) error {
 // ChangeTask stores whom a running task has to tell, and what to tell them with
 // every update.
 func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error {
+	if metadata == nil {
+		metadata = Metadata{}
+	}
 	encoded, err := json.Marshal(metadata)
 	if err == nil {
 		_, err = tx.exec("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",

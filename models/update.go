@@ -25,6 +25,10 @@ type Update struct {
 // Terminal reports whether it is the last update of its task.
 func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 
+// Passing reports whether a newer update makes this one worthless. Progress does
+// pass; that a task has begun and how it ended are told whatever comes later.
+func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
+
 // CreateUpdate stores an update and gives it its position. Positions grow in the
 // order of commits: who has seen one will never see a lower one appear. (A
 // database with several writers has to let one at a time do this, until it has

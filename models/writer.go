@@ -42,7 +42,10 @@ type write struct {
 	done  chan struct{}
 }
 
-var errClosed = errors.New("the store is closed")
+var (
+	errClosed  = errors.New("the store is closed")
+	errNoQueue = errors.New("the store has no queue for jobs")
+)
 
 func newGroupWriter(db *gorm.DB) *groupWriter {
 	w := &groupWriter{db: db, queue: make(chan *write, queueSize), done: make(chan struct{})}
@@ -232,6 +235,9 @@ func (w *groupWriter) queueJobs(tx *gorm.DB, group []*write) (committed func(), 
 	}
 	if len(jobs) == 0 {
 		return nil, nil
+	}
+	if w.insertJobs == nil {
+		return nil, errNoQueue
 	}
 	committed, err = w.insertJobs(context.Background(), sqlTx(tx), jobs)
 	if err != nil {

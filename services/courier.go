@@ -1,7 +1,9 @@
 package services
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,11 +26,12 @@ type Courier struct {
 	schedule callbacks.Schedule
 	secret   string
 	hosts    *hosts
+	webhooks *registry
 }
 
 // NewCourier returns a courier that signs with secret and retries on schedule.
 func NewCourier(store *models.Store, sender *callbacks.Sender, schedule callbacks.Schedule, secret string) *Courier {
-	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: newHosts()}
+	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: newHosts(maxPerHost), webhooks: newRegistry()}
 }
 
 // sendOrHandOver tries a delivery. If that fails, or its host has enough to do,
@@ -39,6 +42,15 @@ func (c *Courier) sendOrHandOver(ctx context.Context, d *models.Delivery) error 
 		return c.handOver(ctx, d)
 	}
 	defer release()
+	if d.WebhookID != "" {
+		claimed, _, err := c.claim(ctx, d)
+		if err != nil {
+			return err
+		}
+		if !claimed { // not its turn
+			return c.handOver(ctx, d)
+		}
+	}
 	_, err := c.attempt(ctx, d, true)
 	return err
 }
@@ -60,7 +72,12 @@ func (c *Courier) sendProgress(ctx context.Context, d *models.Delivery) time.Dur
 }
 
 func (c *Courier) storeAndAttempt(ctx context.Context, d *models.Delivery) (time.Duration, error) {
-	if d.Attempts == 0 {
+	switch {
+	case d.WebhookID != "":
+		if ours, wait, err := c.takeTurn(ctx, d); err != nil || !ours {
+			return wait, err
+		}
+	case d.Attempts == 0:
 		err := c.store.InTx(ctx, func(tx *models.Tx) error { return models.CreateDelivery(tx, d) })
 		if err != nil {
 			return 0, err
@@ -99,49 +116,81 @@ func (c *Courier) retry(ctx context.Context, id string) (wait time.Duration, err
 		return jittered(busyWait), nil
 	}
 	defer release()
-	claimed, err := c.claim(ctx, &d)
+	claimed, wait, err := c.claim(ctx, &d)
 	if err != nil || !claimed {
-		return lease, err
+		return cmp.Or(wait, lease), err
 	}
 	return c.attempt(ctx, &d, false)
 }
 
 // claim takes a delivery that is due for this run alone. Should the process die
 // before it has written down the attempt, the delivery is due again after the
-// lease.
-func (c *Courier) claim(ctx context.Context, d *models.Delivery) (claimed bool, err error) {
+// lease. A delivery that has to wait for its turn is not claimed; wait says how
+// long.
+func (c *Courier) claim(ctx context.Context, d *models.Delivery) (claimed bool, wait time.Duration, err error) {
+	until := models.Now().Add(lease)
 	err = c.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		claimed, err = models.ClaimDelivery(tx, d.ID, models.Now().Add(lease))
+		claimed = false
+		if wait, err = untilTurn(tx, d); err != nil || wait > 0 {
+			return err
+		}
+		claimed, err = models.ClaimDelivery(tx, d.ID, until)
 		return err
 	})
-	return claimed, err
+	d.NextAttemptAt = &until
+	return claimed, wait, err
 }
 
 // attempt sends d once and stores the outcome. It returns how long to wait until
-// the next attempt, 0 if there is none; with handOver, the job that makes it
-// is stored with the outcome.
+// the next attempt, 0 if there is none or another sees to it; with handOver, the
+// job that makes it is stored with the outcome.
 func (c *Courier) attempt(ctx context.Context, d *models.Delivery, handOver bool) (wait time.Duration, err error) {
-	sent := c.sender.Send(ctx, callbacks.Delivery{
-		URL: d.URL, ID: d.CallbackID, Body: []byte(d.Update.Body), Secrets: []string{c.secret},
-	})
+	letter, err := c.letter(ctx, d)
+	if errors.Is(err, errNoWebhook) {
+		return 0, c.giveUp(ctx, d)
+	}
+	if err != nil {
+		return 0, err
+	}
+	sent := c.sender.Send(ctx, letter)
 	if ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
 		return 0, ctx.Err() // interrupted by us: says nothing about the receiver
 	}
+	due := d.NextAttemptAt
 	wait = c.judge(d, sent)
 	attempt := attemptRow(d, sent)
 	// Not ctx: what has been sent is to be written down, shutdown or not.
 	err = c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		ours, err := models.SaveAttempt(tx, d, attempt, due)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			wait = 0
+		}
 		if handOver && wait > 0 {
 			tx.Enqueue(models.Job{DeliveryID: d.ID})
 		}
-		return models.SaveAttempt(tx, d, attempt)
+		return c.noteOutcome(tx, d, sent.Outcome())
 	})
 	return wait, err
 }
 
+// letter is what goes out: to a callback URL signed with the server's secret, to
+// a webhook with its own.
+func (c *Courier) letter(ctx context.Context, d *models.Delivery) (callbacks.Delivery, error) {
+	letter := callbacks.Delivery{URL: d.URL, ID: d.CallbackID, Body: []byte(d.Update.Body), Secrets: []string{c.secret}}
+	if d.WebhookID == "" {
+		return letter, nil
+	}
+	var err error
+	letter.APISignature = true
+	letter.Secrets, err = c.webhookKeys(ctx, d.WebhookID)
+	return letter, err
+}
+
 // judge puts the state that an attempt leads to into d.
 func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.Duration) {
-	d.Attempts++
 	d.Round++
 	d.StatusCode, d.Error, d.NextAttemptAt = sent.Status, sent.Error, nil
 	switch sent.Outcome() {
@@ -156,7 +205,9 @@ func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.D
 			d.Status = models.DeliveryExhausted
 			return 0
 		}
-		wait = max(wait, time.Millisecond)
+		// Whole milliseconds, as all times that are stored: a claim in the same
+		// millisecond must not find the delivery not yet due.
+		wait = max(wait.Round(time.Millisecond), time.Millisecond)
 		next := models.Now().Add(wait)
 		d.NextAttemptAt = &next
 	}
@@ -165,15 +216,17 @@ func (c *Courier) judge(d *models.Delivery, sent callbacks.Attempt) (wait time.D
 
 func attemptRow(d *models.Delivery, sent callbacks.Attempt) *models.Attempt {
 	return &models.Attempt{
-		DeliveryID: d.ID, Number: d.Attempts, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
+		DeliveryID: d.ID, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
 		Address: sent.Address, StatusCode: sent.Status, Headers: sent.Headers, Body: sent.Body, Error: sent.Error,
 	}
 }
 
-// handOver gives a delivery a job of its own without having tried it.
-func (c *Courier) handOver(ctx context.Context, d *models.Delivery) error {
+// handOver gives deliveries jobs of their own without having tried them.
+func (c *Courier) handOver(ctx context.Context, ds ...*models.Delivery) error {
 	return c.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
-		tx.Enqueue(models.Job{DeliveryID: d.ID})
+		for _, d := range ds {
+			tx.Enqueue(models.Job{DeliveryID: d.ID})
+		}
 		return nil
 	})
 }

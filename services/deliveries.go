@@ -33,11 +33,14 @@ func (s *Deliveries) Get(ctx context.Context, id string) (models.Delivery, []mod
 }
 
 // Redeliver sends a delivery again, whatever became of it before: now, and with
-// all its retries should that fail.
+// all its retries should that fail. A webhook must still be there, and enabled.
 func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery, error) {
 	var d models.Delivery
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		if d, err = models.FindDelivery(tx.DB, id); err != nil {
+			return err
+		}
+		if err = checkWebhook(tx, d.WebhookID); err != nil {
 			return err
 		}
 		if err = renew(tx, id); err != nil {
@@ -67,6 +70,20 @@ func (s *Deliveries) RedeliverAll(ctx context.Context, f models.DeliveryFilter) 
 		return nil
 	})
 	return count, err
+}
+
+func checkWebhook(tx *models.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	w, err := models.FindWebhook(tx.DB, id)
+	if models.Code(err) == models.CodeNotFound {
+		return models.Conflict("The webhook %s was deleted.", id)
+	}
+	if err == nil && !w.Enabled() {
+		return errDisabled
+	}
+	return err
 }
 
 func renew(tx *models.Tx, id string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,8 +19,9 @@ const patience = 100 * time.Millisecond
 
 // hosts counts the sends that are under way to each host.
 type hosts struct {
-	mu     sync.Mutex
-	byName map[string]*host
+	perHost int // how many may be under way to one
+	mu      sync.Mutex
+	byName  map[string]*host
 }
 
 // host has a place for each send that may be under way.
@@ -28,7 +30,17 @@ type host struct {
 	users  int // that hold a place or wait for one
 }
 
-func newHosts() *hosts { return &hosts{byName: map[string]*host{}} }
+func newHosts(perHost int) *hosts { return &hosts{perHost: perHost, byName: map[string]*host{}} }
+
+// wait waits for a place among the sends to the host of rawURL until ctx ends.
+func (h *hosts) wait(ctx context.Context, rawURL string) (release func(), err error) {
+	for ctx.Err() == nil {
+		if release, ok := h.take(ctx, rawURL); ok {
+			return release, nil
+		}
+	}
+	return nil, ctx.Err()
+}
 
 // take asks for a place among the sends to the host of rawURL. It waits a moment
 // at most: false means that the host has enough to do.
@@ -60,7 +72,7 @@ func (h *hosts) enter(name string) *host {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.byName[name] == nil {
-		h.byName[name] = &host{places: make(chan struct{}, maxPerHost)}
+		h.byName[name] = &host{places: make(chan struct{}, h.perHost)}
 	}
 	h.byName[name].users++
 	return h.byName[name]
@@ -79,7 +91,7 @@ func hostOf(rawURL string) string {
 	if err != nil {
 		return rawURL
 	}
-	return u.Host
+	return strings.ToLower(u.Host)
 }
 
 // jittered returns between half of d and one and a half of it, so that what

@@ -3,6 +3,9 @@ package services
 import (
 	"context"
 	"fmt"
+	"math"
+
+	"golang.org/x/text/currency"
 
 	"petstore/models"
 )
@@ -121,7 +124,16 @@ func (s *Orders) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// money writes an amount of the smallest unit as people do.
-func money(amount int64, currency string) string {
-	return fmt.Sprintf("%d.%02d %s", amount/100, amount%100, currency)
+// money writes an amount of the smallest unit as people do: 24.99 USD, 100 JPY.
+func money(amount int64, code string) string {
+	unit, err := currency.ParseISO(code)
+	if err != nil {
+		return fmt.Sprintf("%d %s", amount, code)
+	}
+	digits, _ := currency.Standard.Rounding(unit)
+	if digits == 0 {
+		return fmt.Sprintf("%d %s", amount, code)
+	}
+	whole := int64(math.Pow10(digits))
+	return fmt.Sprintf("%d.%0*d %s", amount/whole, digits, amount%whole, code)
 }

@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,38 +15,46 @@ import (
 const settle = 20 * time.Millisecond
 
 // outbox sends what one run of a task tells, beside the operation: a lane for
-// each URL, so that each receiver gets its updates in order and none waits for
-// another.
+// each target, so that each gets its updates in order and none waits for another.
 type outbox struct {
 	ctx     context.Context
 	courier *Courier
-	lanes   map[string]*lane
+	lanes   map[string]*lane // by the target of a delivery
+	ended   bool             // the last update has been told
 }
 
 func newOutbox(ctx context.Context, courier *Courier) *outbox {
 	return &outbox{ctx: ctx, courier: courier, lanes: map[string]*lane{}}
 }
 
-// progress hands over an update that matters until there is a newer one. It
-// never waits for a receiver. Only one goroutine calls progress and last.
-func (o *outbox) progress(d *models.Delivery) {
-	if d != nil {
-		o.lane(d.URL).offer(d)
+// progress hands over an update that matters until there is a newer one: its
+// deliveries, none if there is nobody to tell. It never waits for a receiver.
+// Only one goroutine calls progress and last.
+func (o *outbox) progress(news []*models.Delivery) {
+	for target, l := range o.lanes {
+		if !slices.ContainsFunc(news, func(d *models.Delivery) bool { return d.Target() == target }) {
+			l.forget() // the client has moved on to another URL
+		}
+	}
+	for _, d := range news {
+		o.lane(d.Target()).offer(d)
 	}
 }
 
-// last hands over the last update for a URL, whose delivery is stored.
-func (o *outbox) last(d *models.Delivery) {
-	if d != nil {
-		o.lane(d.URL).final = d
+// last hands over the last update: its deliveries, which are stored; none if it
+// is not for this run to send.
+func (o *outbox) last(news []*models.Delivery) {
+	o.ended = true
+	for _, d := range news {
+		o.lane(d.Target()).final = d
 	}
 }
 
-func (o *outbox) lane(url string) *lane {
-	if o.lanes[url] == nil {
-		o.lanes[url] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
+func (o *outbox) lane(target string) *lane {
+	if o.lanes[target] == nil {
+		o.lanes[target] = &lane{ctx: o.ctx, courier: o.courier, idle: sync.NewCond(&sync.Mutex{})}
 	}
-	return o.lanes[url]
+	return o.lanes[target]
 }
 
 // close waits until the last updates have been tried once. An error says that
@@ -56,18 +65,18 @@ func (o *outbox) close() error {
 	i := 0
 	for _, l := range o.lanes {
 		if i == len(o.lanes)-1 {
-			errs[i] = l.close() // here: most tasks have one receiver, and need no goroutine
+			errs[i] = l.close(o.ended) // here: most tasks have one receiver, and need no goroutine
 			break
 		}
 		n := i
-		closing.Go(func() { errs[n] = l.close() })
+		closing.Go(func() { errs[n] = l.close(o.ended) })
 		i++
 	}
 	closing.Wait()
 	return errors.Join(errs...)
 }
 
-// lane sends the updates of one task to one URL, one at a time, and always the
+// lane sends the updates of one task to one target, one at a time, and always the
 // newest.
 type lane struct {
 	ctx     context.Context
@@ -92,6 +101,14 @@ func (l *lane) offer(d *models.Delivery) {
 	if !waiting && !l.sending {
 		l.timer = time.AfterFunc(settle, l.send)
 	}
+}
+
+// forget takes back what has not been sent yet.
+func (l *lane) forget() {
+	l.idle.L.Lock()
+	defer l.idle.L.Unlock()
+	l.overtake(l.next)
+	l.next = nil
 }
 
 // overtake notes that d, which may be nil, is not sent again. If it was tried
@@ -134,8 +151,9 @@ func (l *lane) send() {
 }
 
 // close waits for progress that is being sent, drops what is not, and sends the
-// last update. If that can't be delivered, it goes on with a job of its own.
-func (l *lane) close() error {
+// last update. If that can't be delivered, it goes on with a job of its own. A
+// task that has not ended was interrupted: its next run sees to what is left.
+func (l *lane) close(ended bool) error {
 	l.idle.L.Lock()
 	l.closed = true
 	if l.timer != nil {
@@ -146,10 +164,10 @@ func (l *lane) close() error {
 	}
 	l.overtake(l.next)
 	l.idle.L.Unlock()
-	if l.final == nil {
-		return nil // interrupted: the next run goes on
+	if !ended {
+		return nil
 	}
-	if err := l.courier.supersede(l.ctx, l.overtaken); err != nil {
+	if err := l.courier.supersede(l.ctx, l.overtaken); err != nil || l.final == nil {
 		return err
 	}
 	return l.courier.sendOrHandOver(l.ctx, l.final)

@@ -18,7 +18,12 @@ func (s *Products) Create(ctx context.Context, p models.Product) (models.Product
 	p.CreatedAt = models.Now()
 	p.UpdatedAt = p.CreatedAt
 	nameTags(&p)
-	err := s.store.InTx(ctx, func(tx *models.Tx) error { return models.CreateProduct(tx, &p) })
+	err := s.store.InTx(ctx, func(tx *models.Tx) error {
+		if err := models.CheckImageURL(tx.DB, p.ImageURL); err != nil {
+			return err
+		}
+		return models.CreateProduct(tx, &p)
+	})
 	return p, err
 }
 
@@ -40,8 +45,14 @@ func (s *Products) Change(ctx context.Context, idOrSlug string, version int64, e
 		if p, err = at(tx, idOrSlug, version); err != nil {
 			return err
 		}
+		picture := p.ImageURL
 		if err = edit(&p); err != nil {
 			return err
+		}
+		if p.ImageURL != picture {
+			if err = models.CheckImageURL(tx.DB, p.ImageURL); err != nil {
+				return err
+			}
 		}
 		nameTags(&p)
 		return models.UpdateProduct(tx, &p)

@@ -50,6 +50,14 @@ type deliveryArgs struct {
 // Kind names the job in the queue's table.
 func (deliveryArgs) Kind() string { return "delivery" }
 
+// replayArgs is the job that makes deliveries one after the other.
+type replayArgs struct {
+	DeliveryIDs []string `json:"delivery_ids"`
+}
+
+// Kind names the job in the queue's table.
+func (replayArgs) Kind() string { return "replay" }
+
 type taskWorker struct {
 	river.WorkerDefaults[taskArgs]
 	tasks *Tasks
@@ -74,6 +82,17 @@ func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs])
 	return err
 }
 
+type replayWorker struct {
+	river.WorkerDefaults[replayArgs]
+	courier *Courier
+}
+
+func (w *replayWorker) Work(ctx context.Context, job *river.Job[replayArgs]) error {
+	return w.courier.deliverInOrder(ctx, job.Args.DeliveryIDs)
+}
+
+func (w *replayWorker) Timeout(*river.Job[replayArgs]) time.Duration { return 30 * time.Minute }
+
 // Queue runs jobs with River, in the same database as everything else.
 type Queue struct {
 	client interface {
@@ -89,6 +108,7 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &taskWorker{tasks: tasks})
 	river.AddWorker(workers, &deliveryWorker{courier: courier})
+	river.AddWorker(workers, &replayWorker{courier: courier})
 	config := &river.Config{
 		Queues: map[string]river.QueueConfig{
 			queueTasks:      {MaxWorkers: maxWorkers},
@@ -153,6 +173,9 @@ func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], conf
 }
 
 func insertParams(job models.Job) river.InsertManyParams {
+	if len(job.DeliveryIDs) > 0 {
+		return river.InsertManyParams{Args: replayArgs{job.DeliveryIDs}, InsertOpts: &river.InsertOpts{Queue: queueDeliveries}}
+	}
 	if job.DeliveryID != "" {
 		return river.InsertManyParams{Args: deliveryArgs{job.DeliveryID}, InsertOpts: &river.InsertOpts{Queue: queueDeliveries}}
 	}

@@ -50,7 +50,7 @@ type groupExecutor struct {
 }
 
 func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
-	err = e.inGroup(ctx, func(_ *sql.Tx, exec riverdriver.Executor) error {
+	err = e.inGroup(ctx, func(ctx context.Context, _ *sql.Tx, exec riverdriver.Executor) error {
 		res, err = exec.JobGetAvailable(ctx, params)
 		return err
 	})
@@ -58,7 +58,7 @@ func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver
 }
 
 func (e *groupExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) (jobs []*rivertype.JobRow, err error) {
-	err = e.inGroup(ctx, func(tx *sql.Tx, exec riverdriver.Executor) error {
+	err = e.inGroup(ctx, func(ctx context.Context, tx *sql.Tx, exec riverdriver.Executor) error {
 		if simplyDone(params) {
 			jobs, err = completeMany(tx, params)
 		} else {
@@ -106,13 +106,15 @@ func simplyDone(params *riverdriver.JobSetStateIfRunningManyParams) bool {
 	return len(params.ID) > 0
 }
 
-func (e *groupExecutor) inGroup(ctx context.Context, fn func(*sql.Tx, riverdriver.Executor) error) error {
+// inGroup runs fn in the store's next group. The ctx that fn gets never ends: a
+// statement that is interrupted rolls back the writes of everybody in the group.
+func (e *groupExecutor) inGroup(ctx context.Context, fn func(context.Context, *sql.Tx, riverdriver.Executor) error) error {
 	return e.driver.store.InTx(ctx, func(tx *models.Tx) error {
 		sqlTx, ok := tx.QueueTx().(*sql.Tx)
 		if !ok {
 			return fmt.Errorf("a transaction of SQLite was expected, not a %T", tx.QueueTx())
 		}
-		return fn(sqlTx, e.driver.Driver.UnwrapExecutor(sqlTx))
+		return fn(context.WithoutCancel(ctx), sqlTx, e.driver.Driver.UnwrapExecutor(sqlTx))
 	})
 }
 

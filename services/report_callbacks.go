@@ -129,7 +129,7 @@ func (s *sent) summary(d *report.Document, hosts []group[string, went]) string {
 	}
 	text := report.Plural(s.all.deliveries, "callback", "callbacks") + " " + inPeriod(d)
 	if s.all.settled() > 0 {
-		text += ": " + report.Percentage(s.all.delivered, s.all.settled()) + " of those that are settled were delivered"
+		text += ": " + report.Percentage(s.all.delivered, s.all.settled()) + " of the settled ones were delivered"
 	}
 	if s.all.delivered > 0 {
 		text += fmt.Sprintf(", half of them within %s and 99%% within %s", s.quantile(50), s.quantile(99))
@@ -218,7 +218,7 @@ func callbackDays(days []group[string, went]) report.Chart {
 		delivered[day.key], failed[day.key] = float64(day.value.delivered), float64(day.value.failed)
 	}
 	labels, values, unit := calendar(delivered, failed)
-	return report.Chart{Title: "Callbacks by " + unit, Kind: report.Line, Labels: labels, Series: []report.Series{
+	return report.Chart{Title: "Callbacks by " + unit, Kind: report.Timeline, Labels: labels, Series: []report.Series{
 		{Name: "Delivered", Values: values[0]}, {Name: "Failed", Values: values[1]},
 	}}
 }

@@ -23,7 +23,7 @@ func (s *sales) charts(currency string, days, products, categories []saleGroup) 
 	revenue := "Revenue in " + currency
 	labels, values, unit := calendar(byDay)
 	charts := []report.Chart{
-		{Title: revenue + " by " + unit, Kind: report.Line, Labels: labels, Series: []report.Series{{Name: revenue, Values: values[0]}}},
+		{Title: revenue + " by " + unit, Kind: report.Timeline, Labels: labels, Series: []report.Series{{Name: revenue, Values: values[0]}}},
 		saleBars(revenue+" by product, highest first", currency, products, func(g saleGroup) string { return s.names[g.key.name] }),
 		saleBars(revenue+" by category, highest first", currency, categories, func(g saleGroup) string { return g.key.name }),
 	}

@@ -21,7 +21,7 @@ type inventory struct {
 	products   int64
 	units      int64
 	low, out   int64
-	totals     map[string]*big.Int // value by currency
+	totals     *groups[string, stocked] // by currency
 	categories *groups[saleKey, stocked]
 	items      []models.StockItem // the first maxGroups
 }
@@ -33,7 +33,7 @@ type stocked struct {
 }
 
 func makeInventory(db *gorm.DB, d *report.Document, tell Report) error {
-	v := &inventory{totals: map[string]*big.Int{}, categories: newGroups[saleKey, stocked]()}
+	v := &inventory{totals: newGroups[string, stocked](), categories: newGroups[saleKey, stocked]()}
 	err := eachSpan(db, models.ProductRows, models.Period{}, tell, func(span models.Span) error {
 		return models.EachStockItem(db, span, v.add)
 	})
@@ -54,20 +54,19 @@ func (v *inventory) add(item models.StockItem) {
 	case item.Stock <= lowStock:
 		v.low++
 	}
-	value := stockValue(item)
-	if v.totals[item.Currency] == nil {
-		v.totals[item.Currency] = new(big.Int)
-	}
-	v.totals[item.Currency].Add(v.totals[item.Currency], value)
-	c := v.categories.at(saleKey{item.Category, item.Currency})
-	c.products++
-	c.units += item.Stock
-	c.value.Add(&c.value, value)
-	if item.Stock == 0 {
-		c.out++
-	}
+	v.totals.at(item.Currency).add(item)
+	v.categories.at(saleKey{item.Category, item.Currency}).add(item)
 	if len(v.items) < maxGroups {
 		v.items = append(v.items, item)
+	}
+}
+
+func (s *stocked) add(item models.StockItem) {
+	s.products++
+	s.units += item.Stock
+	s.value.Add(&s.value, stockValue(item))
+	if item.Stock == 0 {
+		s.out++
 	}
 }
 
@@ -81,7 +80,14 @@ func (v *inventory) write(d *report.Document) {
 	categories := v.categories.sorted(func(a, b group[saleKey, stocked]) int {
 		return cmp.Or(cmp.Compare(a.key.currency, b.key.currency), b.value.value.Cmp(&a.value.value), cmp.Compare(a.key.name, b.key.name))
 	})
-	amounts := v.amounts()
+	// The currency of most products comes first.
+	totals := v.totals.sorted(func(a, b group[string, stocked]) int {
+		return cmp.Or(descending(a.value.products, b.value.products), cmp.Compare(a.key, b.key))
+	})
+	var amounts []string
+	for _, total := range totals {
+		amounts = append(amounts, report.Amount(total.value.value.String(), total.key))
+	}
 	d.Summary = v.summary(amounts)
 	d.Figures = []report.Figure{
 		{Title: "Products", Value: report.Count(v.products)}, {Title: "Units in stock", Value: report.Count(v.units)},
@@ -96,17 +102,8 @@ func (v *inventory) write(d *report.Document) {
 	}
 	d.Tables = []report.Table{v.categoryTable(categories), v.productTable()}
 	if v.products > 0 {
-		d.Charts = []report.Chart{v.lowest(), v.largest(categories)}
+		d.Charts = []report.Chart{v.lowest(), largest(categories, totals[0].key)}
 	}
-}
-
-func (v *inventory) amounts() []string {
-	var amounts []string
-	for code, total := range v.totals {
-		amounts = append(amounts, report.Amount(total.String(), code))
-	}
-	slices.Sort(amounts)
-	return amounts
 }
 
 func (v *inventory) summary(amounts []string) string {
@@ -198,9 +195,8 @@ func (v *inventory) lowest() report.Chart {
 	return chart
 }
 
-// largest draws the categories worth most, in the currency that comes first.
-func (v *inventory) largest(rows []group[saleKey, stocked]) report.Chart {
-	currency := rows[0].key.currency
+// largest draws the categories worth most in a currency.
+func largest(rows []group[saleKey, stocked], currency string) report.Chart {
 	chart := report.Chart{Title: "Value by category in " + currency, Kind: report.Bars, Series: []report.Series{{Name: "Value"}}}
 	for _, row := range rows {
 		if row.key.currency == currency && len(chart.Labels) < chartBars {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -29,7 +30,8 @@ type Operation struct {
 
 // Report tells how far the work has come: progress in percent (0 to 99), and a
 // sentence. What also does is stored with it or not at all. It returns
-// models.ErrTaskEnded when the task was cancelled meanwhile.
+// models.ErrTaskEnded when the task was cancelled meanwhile. One goroutine at a
+// time may report.
 type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
 
 // Failure is why work failed, in words meant for the client.
@@ -86,11 +88,24 @@ func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error
 	if err := models.CreateTask(tx, &task); err != nil {
 		return models.Task{}, err
 	}
-	if _, err := t.record(tx, &task, "created"); err != nil {
+	update, err := t.record(tx, &task, "created")
+	if err != nil {
 		return models.Task{}, err
 	}
 	tx.Enqueue(models.Job{TaskID: task.ID})
-	return task, nil
+	return task, t.announce(tx, update)
+}
+
+// announce stores the deliveries of a task's first update to webhooks. Each has a
+// job of its own: a receiver that is slow to hear of it must not keep the work.
+func (t *Tasks) announce(tx *models.Tx, update models.Update) error {
+	for _, d := range t.courier.toWebhooks(update) {
+		if err := models.CreateDelivery(tx, d); err != nil {
+			return err
+		}
+		tx.Enqueue(models.Job{DeliveryID: d.ID})
+	}
+	return nil
 }
 
 // Get finds a task.
@@ -140,6 +155,7 @@ var errCancelled = errors.New("the task was cancelled")
 // last update says that it was cancelled.
 func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 	var task models.Task
+	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) error {
 		var err error
 		if task, err = models.FindTask(tx.DB, id); err != nil {
@@ -149,25 +165,36 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 			return models.Conflict("The %s is %s already.", task.Kind, task.Status)
 		}
 		task.Status, task.Message = models.StatusCancelled, "Cancelled"
-		_, err = t.end(tx, &task)
+		last, err = t.end(tx, &task)
 		return err
 	})
 	if err != nil {
 		return models.Task{}, err
 	}
-	t.interrupt(id, errCancelled)
+	if !t.interrupt(id, errCancelled) && len(last) > 0 {
+		t.tellSoon(ctx, last)
+	}
 	return task, nil
 }
 
+// tellSoon gives the deliveries of the last update of a task that does not run
+// here jobs of their own: the task's job may have to wait long for its next run. That one would see
+// to it too, so a failure loses time and nothing else.
+func (t *Tasks) tellSoon(ctx context.Context, last []*models.Delivery) {
+	if err := t.courier.handOver(ctx, last...); err != nil {
+		slog.Warn("The news of a cancelled task will be late.", "task_id", last[0].TaskID, "err", err)
+	}
+}
+
 // end tells the last update of a task, stores that it is to be delivered, and
-// lets the operation tidy up. There may be nobody to deliver it to: nil.
-func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) {
+// lets the operation tidy up. There may be nobody to deliver it to.
+func (t *Tasks) end(tx *models.Tx, task *models.Task) ([]*models.Delivery, error) {
 	last, err := t.tell(tx, task, task.Status)
 	if err != nil {
 		return nil, err
 	}
-	if last != nil {
-		if err := models.CreateDelivery(tx, last); err != nil {
+	for _, d := range last {
+		if err := models.CreateDelivery(tx, d); err != nil {
 			return nil, err
 		}
 	}
@@ -179,23 +206,32 @@ func (t *Tasks) end(tx *models.Tx, task *models.Task) (*models.Delivery, error) 
 	return last, nil
 }
 
-// tell stores the task as it is now, and the update that says so. It returns how
-// that update is to be delivered, not stored yet; nil if there is nobody to call
-// back.
-func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) (*models.Delivery, error) {
+// tell stores the task as it is now, and the update that says so. It returns to
+// whom that update is to be delivered, not stored yet: the callback URL, if there
+// is one, and the webhooks that want it.
+func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) ([]*models.Delivery, error) {
 	if err := models.AdvanceTask(tx, task); err != nil {
 		return nil, err
 	}
 	update, err := t.record(tx, task, what)
-	if err != nil || task.CallbackURL == "" {
+	if err != nil {
 		return nil, err
 	}
+	told := t.courier.toWebhooks(update)
+	if task.CallbackURL != "" {
+		told = append(told, newDelivery(update, task.CallbackURL))
+	}
+	return told, nil
+}
+
+// newDelivery is a delivery that is due now.
+func newDelivery(update models.Update, url string) *models.Delivery {
 	return &models.Delivery{
 		ID: models.NewID(models.PrefixDelivery), UpdateID: update.ID, Update: update,
-		CallbackID: update.CallbackID, TaskID: task.ID, Type: update.Type, URL: task.CallbackURL,
+		CallbackID: update.CallbackID, TaskID: update.TaskID, Type: update.Type, URL: url,
 		Status: models.DeliveryPending, NextAttemptAt: &update.CreatedAt,
 		CreatedAt: update.CreatedAt, UpdatedAt: update.CreatedAt,
-	}, nil
+	}
 }
 
 // record stores an update and publishes it once it is committed.
@@ -230,10 +266,13 @@ func (t *Tasks) message(task *models.Task, u models.Update) callbacks.Update {
 	return m
 }
 
-func (t *Tasks) interrupt(id string, why error) {
+// interrupt reports whether the task runs in this process.
+func (t *Tasks) interrupt(id string, why error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if cancel, ok := t.running[id]; ok {
+	cancel, ok := t.running[id]
+	if ok {
 		cancel(why)
 	}
+	return ok
 }

@@ -31,23 +31,29 @@ type run struct {
 // work is one run of a task's job: the operation, and beside it the deliveries
 // of what it reports.
 func (t *Tasks) work(ctx context.Context, id string, r run) error {
+	// Begun before the task is read: a cancellation either finds this run and
+	// interrupts it, or is seen by it.
+	working, done := t.begin(ctx, id)
+	defer done()
 	task, err := t.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	if r.starts > 1 {
+	if r.starts > 1 || task.Ended() {
 		if err := t.resume(ctx, task); err != nil {
 			return err
 		}
 	}
-	outbox := newOutbox(ctx, t.courier)
-	switch {
-	case !task.Ended():
-		err = t.perform(ctx, &task, r, outbox)
-	case r.starts == 1: // cancelled before it began
-		err = t.sendLast(ctx, task, outbox)
+	if task.Ended() {
+		return nil
 	}
-	return errors.Join(err, outbox.close())
+	outbox := newOutbox(ctx, t.courier)
+	err = errors.Join(t.perform(working, &task, r, outbox), outbox.close())
+	done()
+	if err != nil && errors.Is(context.Cause(working), errCancelled) { // too late for perform to see to it
+		return t.resume(context.WithoutCancel(ctx), task)
+	}
+	return err
 }
 
 var errTooOften = errors.New("the task was begun too often")
@@ -72,9 +78,7 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 	if !known {
 		return fmt.Errorf("task %s is of the unknown kind %q", task.ID, task.Kind)
 	}
-	ctx, done := t.begin(ctx, task.ID)
-	defer done()
-	var result any
+	var result []byte
 	err := errTooOften
 	if r.starts < maxStarts {
 		result, err = runSafely(ctx, op, task, t.reporter(ctx, task, outbox))
@@ -82,8 +86,10 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 	if errors.Is(err, models.ErrTaskEnded) || errors.Is(context.Cause(ctx), errCancelled) {
 		return t.sendLast(context.WithoutCancel(ctx), *task, outbox)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx) // shutting down: the next start goes on
+	// Of a run that took too long what is said here is told; any other end of
+	// ctx is a shutdown, and the next start goes on.
+	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
+		return why
 	}
 	var failure *Failure
 	if err != nil && !errors.As(err, &failure) {
@@ -97,13 +103,13 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 	if err := conclude(task, result, failure); err != nil {
 		return err
 	}
-	return t.finish(ctx, task, outbox)
+	return t.finish(context.WithoutCancel(ctx), task, outbox)
 }
 
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
 	var now models.Task
-	var last *models.Delivery
+	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		now = *task
 		last, err = t.end(tx, &now)
@@ -123,20 +129,24 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 // sendLast sends what a cancellation, which came from outside this run, has told.
 func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) error {
 	pending, err := models.PendingDeliveries(t.store.Read(ctx), task.ID)
-	if err != nil || len(pending) == 0 {
+	if err != nil {
 		return err
 	}
-	if last := &pending[len(pending)-1]; last.Update.Terminal() {
-		outbox.last(last)
+	var last []*models.Delivery
+	for i := range pending {
+		if d := &pending[i]; d.Update.Terminal() && untilDue(*d) == 0 {
+			last = append(last, d)
+		}
 	}
+	outbox.last(last) // none: there is nobody to tell, or another has taken it
 	return nil
 }
 
 // reporter is how an operation reports its progress.
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
-		var news *models.Delivery
 		var now models.Task
+		var news []*models.Delivery
 		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
 			now = *task
 			now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
@@ -167,7 +177,7 @@ func (t *Tasks) resume(ctx context.Context, task models.Task) error {
 	}
 	return t.store.InTx(ctx, func(tx *models.Tx) error {
 		for _, d := range pending {
-			if d.Update.Terminal() {
+			if !d.Update.Passing() {
 				tx.Enqueue(models.Job{DeliveryID: d.ID})
 			} else if err := models.SupersedeDelivery(tx, d.ID); err != nil {
 				return err
@@ -178,32 +188,40 @@ func (t *Tasks) resume(ctx context.Context, task models.Task) error {
 }
 
 // conclude writes the outcome of an operation into its task.
-func conclude(task *models.Task, result any, failure *Failure) error {
+func conclude(task *models.Task, result []byte, failure *Failure) (err error) {
 	if failure == nil {
-		task.Status, task.Progress, task.Message = models.StatusCompleted, 100, "Completed"
-	} else {
-		task.Status, task.Message = models.StatusFailed, failure.Message
-		task.ErrorCode, task.ErrorMessage = failure.Code, failure.Message
-		// The article shows `error` in its error callback, and reads
-		// `result.error` in its handler: both are there.
-		result = struct {
-			Error callbacks.Error `json:"error"`
-		}{callbacks.Error{Code: failure.Code, Message: failure.Message}}
+		task.Status, task.Progress, task.Message, task.Result = models.StatusCompleted, 100, "Completed", result
+		return nil
 	}
-	body, err := callbacks.Encode(result)
-	if err != nil {
-		return fmt.Errorf("encoding the result of task %s: %w", task.ID, err)
-	}
-	task.Result = body
-	return nil
+	task.Status, task.Message = models.StatusFailed, failure.Message
+	task.ErrorCode, task.ErrorMessage = failure.Code, failure.Message
+	// The article shows `error` in its error callback, and reads
+	// `result.error` in its handler: both are there.
+	task.Result, err = encode(struct {
+		Error callbacks.Error `json:"error"`
+	}{callbacks.Error{Code: failure.Code, Message: failure.Message}})
+	return err
 }
 
-// runSafely keeps a panic of an operation inside its task.
-func runSafely(ctx context.Context, op Operation, task *models.Task, report Report) (result any, err error) {
+func encode(result any) ([]byte, error) {
+	body, err := callbacks.Encode(result)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the result: %w", err)
+	}
+	return body, nil
+}
+
+// runSafely runs an operation and encodes its result. It keeps a panic inside
+// the task.
+func runSafely(ctx context.Context, op Operation, task *models.Task, report Report) (result []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return op.Run(ctx, task, report)
+	value, err := op.Run(ctx, task, report)
+	if err != nil {
+		return nil, err
+	}
+	return encode(value)
 }

@@ -67,7 +67,7 @@ func (e *entry) describe() string {
 	}
 	u := e.update
 	id := u.TaskID
-	for _, resource := range []string{u.OrderID, u.ReportID, u.ImageID, u.PaymentID} {
+	for _, resource := range []string{u.OrderID, u.ReportID, u.ImageID, u.PaymentID, u.RefundID} {
 		if resource != "" {
 			id = resource
 		}

@@ -29,6 +29,7 @@ var field = map[string]func(callbacks.Update) string{
 	"report_id":   func(u callbacks.Update) string { return u.ReportID },
 	"image_id":    func(u callbacks.Update) string { return u.ImageID },
 	"payment_id":  func(u callbacks.Update) string { return u.PaymentID },
+	"refund_id":   func(u callbacks.Update) string { return u.RefundID },
 	"type":        func(u callbacks.Update) string { return u.Type },
 	"status":      func(u callbacks.Update) string { return u.Status },
 }

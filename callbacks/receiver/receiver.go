@@ -8,7 +8,7 @@
 // remembers by itself which callback_ids it has processed. One line per callback goes to [Options.Out].
 //
 // GET /received lists what came, oldest first, also what was refused. It can be narrowed by order_id, report_id,
-// image_id, payment_id, task_id, callback_id, type and status. With wait=10s (or wait=10; at most 60 s) it answers as
+// image_id, payment_id, refund_id, task_id, callback_id, type and status. With wait=10s (or wait=10; at most 60 s) it answers as
 // soon as enough callbacks that match have been accepted: count of them if given, else one if type or status is
 // given, else one that is terminal (completed, failed or cancelled). Refused callbacks and duplicates don't count.
 // When the time is up it answers what there is, with "timed_out": true.

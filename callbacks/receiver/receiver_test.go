@@ -171,7 +171,7 @@ func TestReceivedLists(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"order_id=ord_1": 3, "order_id=ord_2": 1, "order_id=ord_3": 0, "task_id=task_ord_1": 3, "type=order.failed": 1, "status=completed": 1,
-		"callback_id=cb_1": 2, "callback_id=cb_1&order_id=ord_2": 0, "report_id=": 5, "image_id=x": 0, "payment_id=x": 0,
+		"callback_id=cb_1": 2, "callback_id=cb_1&order_id=ord_2": 0, "report_id=": 5, "image_id=x": 0, "payment_id=x": 0, "refund_id=x": 0,
 	} {
 		if got := b.received(query).Count; got != want {
 			t.Errorf("%s: %d", query, got)

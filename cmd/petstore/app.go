@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"petstore/callbacks"
@@ -14,6 +15,7 @@ import (
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/services"
+	"petstore/services/stripesandbox"
 )
 
 // App is the whole server, put together. Tests start one on port 0 with a
@@ -24,13 +26,19 @@ type App struct {
 
 	store    *models.Store
 	sender   *callbacks.Sender
+	blobs    *services.Blobs
+	fetcher  *services.Fetcher
 	hub      *services.Hub
 	api      *handlers.API
 	queue    *services.Queue
+	webhooks *services.Webhooks
 	receiver *receiver.Receiver
+	sandbox  *stripesandbox.Sandbox
 
-	servers []*server
-	failed  chan error
+	servers    []*server
+	failed     chan error
+	background sync.WaitGroup
+	stop       context.CancelFunc // ends what runs in the background
 }
 
 // server is an http.Server and where it listens.
@@ -42,7 +50,7 @@ type server struct {
 // New opens the database and the ports, and wires everything. Nothing runs
 // before Start.
 func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
-	a := &App{config: cfg, out: out, failed: make(chan error, 2)}
+	a := &App{config: cfg, out: out, failed: make(chan error, 2), stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close(ctx))
@@ -69,9 +77,20 @@ func (a *App) wire(ctx context.Context) error {
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
+	payments, err := a.payments(tasks)
+	if err != nil {
+		return err
+	}
+	if err := a.openBlobs(ctx); err != nil {
+		return err
+	}
+	a.fetcher = services.NewFetcher(cfg.production())
+	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
 	tasks.Register(services.NewReporting(a.store))
-	var err error
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
+		return err
+	}
+	if a.webhooks, err = services.NewWebhooks(ctx, a.store, tasks); err != nil {
 		return err
 	}
 	products := services.NewProducts(a.store)
@@ -80,11 +99,22 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.api = handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
+		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
+		Payments:   payments,
+		Images:     services.NewImages(a.store, tasks, a.blobs),
 		Reports:    services.NewReports(a.store, tasks),
-		Deliveries: services.NewDeliveries(a.store), Health: a.store, Feed: services.NewFeed(a.store, a.hub),
+		Feed:       services.NewFeed(a.store, a.hub),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
 	return a.listen(cfg.Addr, a.api)
+}
+
+func (a *App) openBlobs(ctx context.Context) error {
+	url, err := a.config.blobURL()
+	if err == nil {
+		a.blobs, err = services.OpenBlobs(ctx, a.store, url)
+	}
+	return err
 }
 
 func (a *App) listenReceiver() error {
@@ -115,6 +145,9 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.queue.Start(ctx); err != nil {
 		return err
 	}
+	ctx, a.stop = context.WithCancel(ctx)
+	a.background.Go(func() { a.webhooks.Follow(ctx) })
+	a.blobs.Start()
 	for _, s := range a.servers {
 		go func() {
 			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -146,6 +179,8 @@ func (a *App) ReceiverURL() string {
 // on an App that was never started, or only half made.
 func (a *App) Close(ctx context.Context) error {
 	var errs []error
+	a.stop()
+	a.background.Wait()
 	if a.hub != nil {
 		a.hub.Close()
 	}
@@ -166,6 +201,15 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.sender != nil {
 		a.sender.Close()
+	}
+	if a.fetcher != nil {
+		a.fetcher.Close()
+	}
+	if a.blobs != nil {
+		errs = append(errs, a.blobs.Close())
+	}
+	if a.sandbox != nil {
+		errs = append(errs, a.sandbox.Close())
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

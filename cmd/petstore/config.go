@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,10 +20,13 @@ import (
 type Config struct {
 	Addr           string        // where the API listens
 	DatabaseURL    string        // an SQLite file, or postgres://
+	BlobURL        string        // where pictures are kept, "" for the folder blobs beside the database
 	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
 	CallbackSecret string        // what callbacks are signed with
 	StepDelay      time.Duration // how long packing one item takes
 	AllowedOrigins string        // other web pages that may use the API, comma-separated
+	StripeKey      string        // secret API key of Stripe; without it payments go to a sandbox
+	StripeURL      string        // of Stripe's API, "" for Stripe's own
 	Env            string        // development or production
 }
 
@@ -43,10 +47,13 @@ func readConfig(args []string) (Config, error) {
 	fs := flag.NewFlagSet("petstore", flag.ContinueOnError)
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
 	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file")
+	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, as file:///a/folder; empty for the folder blobs beside the database")
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
 	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
+	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
+	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
 		return Config{}, err
@@ -76,6 +83,9 @@ func (c Config) check() error {
 			return fmt.Errorf("ALLOWED_ORIGINS %q: want origins such as https://app.example.com, or *", origin)
 		}
 	}
+	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
+		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
+	}
 	switch c.Env {
 	case envDevelopment:
 		return nil
@@ -86,6 +96,22 @@ func (c Config) check() error {
 		return nil
 	}
 	return fmt.Errorf("ENV %q: want %s or %s", c.Env, envDevelopment, envProduction)
+}
+
+// blobURL is BlobURL, or what it is when nothing is set.
+func (c Config) blobURL() (string, error) {
+	if c.BlobURL != "" {
+		return c.BlobURL, nil
+	}
+	beside := "."
+	if !strings.HasPrefix(c.DatabaseURL, "postgres") || !strings.Contains(c.DatabaseURL, "://") {
+		beside = filepath.Dir(strings.TrimPrefix(c.DatabaseURL, "file:"))
+	}
+	folder, err := filepath.Abs(filepath.Join(beside, "blobs"))
+	if err != nil {
+		return "", fmt.Errorf("finding the folder for pictures: %w", err)
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String(), nil
 }
 
 // urlOf is the URL of a listener.

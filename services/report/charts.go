@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-analyze/charts"
@@ -12,20 +13,24 @@ import (
 // Sizes of charts, in pixels of the SVG, which scales.
 const (
 	chartWidth  = 860
-	lineHeight  = 300
-	barHeight   = 26 // for each bar
-	barsPadding = 90 // title and axis
-	labelLength = 28 // characters
+	chartHeight = 300 // of those over time
+	barHeight   = 26  // of each lying bar
+	barsPadding = 90  // legend and axis
+	labelLength = 28  // characters
+	axisLabels  = 5   // more of them run into each other
+	fewColumns  = 31  // up to which a chart over time has columns; a line through two days says little
 )
 
 // svg draws a chart. What comes out is text and shapes only, whose labels the
 // library escapes: it can stand in a page as it is.
 func (c Chart) svg() (template.HTML, error) {
-	painter := charts.NewPainter(charts.PainterOptions{
-		OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: c.height(),
-	})
+	height := chartHeight
+	if c.Kind == Bars {
+		height = barsPadding + barHeight*len(c.Labels)
+	}
+	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: height})
 	var err error
-	if c.Kind == Line {
+	if c.Kind == Timeline && len(c.Labels) > fewColumns {
 		err = painter.LineChart(c.line())
 	} else {
 		err = painter.BarChart(c.bars())
@@ -40,42 +45,63 @@ func (c Chart) svg() (template.HTML, error) {
 	return template.HTML(content), nil //nolint:gosec // see above; a test holds it
 }
 
-func (c Chart) height() int {
-	if c.Kind == Line {
-		return lineHeight
-	}
-	return barsPadding + barHeight*len(c.Labels)*len(c.Series)
-}
-
 func (c Chart) line() charts.LineChartOption {
 	opt := charts.NewLineChartOptionWithData(c.values())
 	opt.Theme = charts.GetTheme(charts.ThemeLight)
-	opt.XAxis.Labels = c.labels()
-	opt.XAxis.LabelCount = min(len(c.Labels), 8)
+	opt.XAxis = c.categories()
+	opt.YAxis = amounts()
 	opt.Legend = c.legend()
 	opt.FillArea = charts.Ptr(len(c.Series) == 1)
 	opt.FillOpacity = 40
 	opt.LineStrokeWidth = 2
-	opt.YAxis = []charts.YAxisOption{{Min: charts.Ptr(0.0), ValueFormatter: short}}
-	opt.ValueFormatter = short
-	if len(c.Labels) > 1 {
-		opt.Symbol = charts.Symbol{Shape: charts.SymbolNone}
+	opt.Symbol = charts.Symbol{Shape: charts.SymbolNone}
+	return opt
+}
+
+// bars draws lying bars, or columns over time. Those of several series stand on
+// one another.
+func (c Chart) bars() charts.BarChartOption {
+	if c.Kind == Bars {
+		c = c.reversed()
+	}
+	opt := charts.NewBarChartOptionWithData(c.values())
+	opt.Theme = charts.GetTheme(charts.ThemeLight)
+	opt.Horizontal = c.Kind == Bars
+	opt.CategoryAxis = c.categories()
+	opt.ValueAxis = amounts()
+	opt.Legend = c.legend()
+	opt.StackSeries = charts.Ptr(len(c.Series) > 1)
+	for i := range opt.SeriesList {
+		opt.SeriesList[i].Label = charts.SeriesLabel{Show: charts.Ptr(len(c.Series) == 1 && opt.Horizontal), ValueFormatter: short}
 	}
 	return opt
 }
 
-func (c Chart) bars() charts.BarChartOption {
-	opt := charts.NewBarChartOptionWithData(c.values())
-	opt.Theme = charts.GetTheme(charts.ThemeLight)
-	opt.Horizontal = true
-	opt.CategoryAxis.Labels = c.labels()
-	opt.Legend = c.legend()
-	opt.ValueAxis = []charts.ValueAxisOption{{Min: charts.Ptr(0.0), ValueFormatter: short}}
-	opt.ValueFormatter = short
-	for i := range opt.SeriesList {
-		opt.SeriesList[i].Label.Show = charts.Ptr(true)
+// reversed turns the order round: the library draws lying bars from below.
+func (c Chart) reversed() Chart {
+	c.Labels = slices.Clone(c.Labels)
+	slices.Reverse(c.Labels)
+	c.Series = slices.Clone(c.Series)
+	for i := range c.Series {
+		c.Series[i].Values = slices.Clone(c.Series[i].Values)
+		slices.Reverse(c.Series[i].Values)
 	}
-	return opt
+	return c
+}
+
+// categories is the axis of labels: of days, only some.
+func (c Chart) categories() charts.CategoryAxisOption {
+	axis := charts.CategoryAxisOption{Labels: c.labels(), LabelFontStyle: charts.NewFontStyleWithSize(10)}
+	if c.Kind == Timeline {
+		axis.LabelCount = min(len(c.Labels), axisLabels)
+		axis.BoundaryGap = charts.Ptr(true)
+	}
+	return axis
+}
+
+// amounts is the axis of values.
+func amounts() []charts.ValueAxisOption {
+	return []charts.ValueAxisOption{{Min: charts.Ptr(0.0), LabelCount: axisLabels, PreferNiceIntervals: charts.Ptr(true), ValueFormatter: short, LabelFontStyle: charts.NewFontStyleWithSize(10)}}
 }
 
 // legend names the series, if there is more than one to tell apart.

@@ -80,8 +80,8 @@ type ChartKind string
 
 // Forms of charts.
 const (
-	Line ChartKind = "line" // over time
-	Bars ChartKind = "bars" // lying, with room for long labels
+	Timeline ChartKind = "timeline" // values by day or month
+	Bars     ChartKind = "bars"     // lying bars, with room for long labels, first to last from above
 )
 
 // Encode makes bytes of a document, to be stored.

@@ -45,6 +45,9 @@ type viewColumn struct {
 func (d Document) html() ([]byte, error) {
 	v := view{Document: d, Period: d.period(), AsOf: d.AsOf.UTC().Format("2 January 2006, 15:04:05 UTC")}
 	for _, chart := range d.Charts {
+		if chart.Kind == Timeline && len(chart.Labels) < 2 {
+			continue // one day is a figure, not a picture
+		}
 		svg, err := chart.svg()
 		if err != nil {
 			return nil, err
@@ -63,8 +66,8 @@ func (d Document) html() ([]byte, error) {
 
 func (t Table) view() viewTable {
 	v := viewTable{Title: t.Title, Rows: make([][]string, len(t.Rows))}
-	for _, column := range t.Columns {
-		v.Columns = append(v.Columns, viewColumn{Title: column.Title, Numeric: column.Kind != Text})
+	for i, column := range t.Columns {
+		v.Columns = append(v.Columns, viewColumn{Title: column.Title, Numeric: column.Kind != Text && i > 0})
 	}
 	for i, row := range t.Rows {
 		v.Rows[i] = make([]string, len(row))

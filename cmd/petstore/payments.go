@@ -1,0 +1,48 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+
+	"petstore/services"
+	"petstore/services/stripesandbox"
+)
+
+const (
+	// sandboxKey is what the sandbox takes for a key.
+	sandboxKey = "sk_test_sandbox"
+	// testMethod is a card of Stripe's own, which is charged in test mode only.
+	testMethod = "pm_card_visa"
+)
+
+// payments joins payments to Stripe, or without a key to the sandbox.
+func (a *App) payments(tasks *services.Tasks) (*services.Payments, error) {
+	options := services.StripeOptions{Key: a.config.StripeKey, URL: a.config.StripeURL}
+	if options.Key == "" {
+		var err error
+		if a.sandbox, err = stripesandbox.Open(a.config.sandboxFile(), stripesandbox.Options{Delay: a.config.StepDelay}); err != nil {
+			return nil, err
+		}
+		options.Key, options.Transport = sandboxKey, a.sandbox
+		if a.config.production() {
+			slog.Warn("Payments go to a sandbox, and no money moves: set STRIPE_API_KEY.")
+		}
+	}
+	for _, operation := range services.NewCharging(a.store, tasks, services.NewStripe(options)) {
+		tasks.Register(operation)
+	}
+	method := ""
+	if strings.HasPrefix(options.Key, "sk_test_") {
+		method = testMethod
+	}
+	return services.NewPayments(a.store, tasks, method), nil
+}
+
+// sandboxFile is where the sandbox keeps its state: beside the database, so that
+// payments and what the sandbox knows of them are lost together or not at all.
+func (c Config) sandboxFile() string {
+	if strings.Contains(c.DatabaseURL, "://") {
+		return ""
+	}
+	return c.DatabaseURL + ".stripe"
+}

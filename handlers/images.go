@@ -1,0 +1,354 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type images interface {
+	Create(ctx context.Context, n models.NewImage) (models.Image, error)
+	Get(ctx context.Context, id string) (models.Image, error)
+	List(ctx context.Context, f models.ImageFilter, page models.Page) (models.List[models.Image], error)
+	Change(ctx context.Context, id string, edit func(task *models.Task) error) (models.Image, error)
+	Cancel(ctx context.Context, id string) (models.Image, error)
+	Delete(ctx context.Context, id string) error
+	Open(ctx context.Context, id, variant string) (models.ImageVariant, io.ReadSeekCloser, error)
+}
+
+type imageHandlers struct {
+	images     images
+	tasks      tasks
+	production bool
+}
+
+// imageChange is what can be changed of an image that is processing.
+type imageChange struct {
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	CallbackURL string            `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/image"`
+}
+
+// image is an image as the API shows it.
+type image struct {
+	ImageID string `json:"image_id" example:"img_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	TaskID  string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Status  string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
+	// How far it has come, in percent.
+	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
+	Message  string `json:"message" example:"Image received"`
+	// Where it was fetched from, null for an upload.
+	ImageURL *string `json:"image_url" extensions:"x-nullable" example:"https://example.com/cat.jpg"`
+	// What was asked for; empty for the thumbnails.
+	Operations []imageOperation `json:"operations"`
+	// What the pictures are written as, null for what suits them.
+	Format *string `json:"format" extensions:"x-nullable" example:"jpeg"`
+	// Of JPEG pictures, null for the default.
+	Quality *int `json:"quality" extensions:"x-nullable" example:"85"`
+	// The pictures, once they are made.
+	Variants    []imageVariant    `json:"variants"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/image"`
+	// What came of it, once it has completed.
+	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
+	// Why it failed.
+	Error     *callbacks.Error `json:"error,omitempty"`
+	CreatedAt time.Time        `json:"created_at" format:"date-time"`
+	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+}
+
+// imageVariant is one picture that was made.
+type imageVariant struct {
+	Name string `json:"name" enums:"large,medium,small,processed" example:"small"`
+	// A path on this server. It can be the image_url of a product.
+	URL         string `json:"url" example:"/api/images/img_0199f2a0c1d27d3ea4b5c6d7e8f90123/small"`
+	ContentType string `json:"content_type" enums:"image/jpeg,image/png,image/gif" example:"image/jpeg"`
+	Width       int    `json:"width" minimum:"1" example:"160"`
+	Height      int    `json:"height" minimum:"1" example:"120"`
+	// In bytes.
+	Size int64 `json:"size" minimum:"1" example:"5321"`
+}
+
+// imagePage is a page of images.
+type imagePage struct {
+	Items []image `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+func showImage(i models.Image) image {
+	return image{
+		ImageID: i.ID, TaskID: i.TaskID, Status: i.Task.Status, Progress: i.Task.Progress, Message: i.Task.Message,
+		ImageURL:   nullable(i.ImageURL),
+		Operations: mapItems(i.Operations, func(op models.ImageOperation) imageOperation { return imageOperation(op) }),
+		Format:     nullable(i.Format), Quality: nullableInt(i.Quality),
+		Variants: mapItems(i.Variants, func(v models.ImageVariant) imageVariant {
+			return imageVariant{Name: v.Name, URL: v.Path(), ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size}
+		}),
+		Metadata: i.Task.Metadata, CallbackURL: nullable(i.Task.CallbackURL),
+		Result: i.Task.Result, Error: showError(i.Task), CreatedAt: i.CreatedAt, UpdatedAt: i.Task.UpdatedAt,
+	}
+}
+
+func nullableInt(n int) *int {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+// @Summary     Process an image
+// @Description Answers at once; progress and outcome are POSTed to `callback_url`. Name the image by `image_url`, or upload it as `file` of a form (multipart/form-data). JPEG, PNG, GIF (its first frame) and WebP of up to 20 MiB and 50 megapixels are taken. Without `operations`, thumbnails are made: large, medium and small, of at most 1280, 640 and 160 pixels on a side. Pictures are put upright, and carry no metadata.
+// @ID          processImage
+// @Tags        images
+// @Accept      json
+// @Produce     json
+// @Param       image body imageRequest true "Which image, what to make of it, and whom to tell"
+// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} image "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the image is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
+// @Success     202 {object} image "Accepted: it is being processed"
+// @Header      202 {string}  Location "Where the image is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
+// @Failure     400 {object} problem
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/process [post]
+func (h imageHandlers) create(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	request, file, err := readImageRequest(c)
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		defer file.Close()
+	}
+	n, err := request.check(file, h.production)
+	if err != nil {
+		return err
+	}
+	a, err := h.begin(c.Request.Context(), n)
+	if err != nil {
+		return err
+	}
+	return answerSlow(c, h.tasks, a)
+}
+
+// start is the starter of images on the web.
+func (h imageHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+	var request imageRequest
+	if err := unmarshal(body, &request); err != nil {
+		return accepted{}, err
+	}
+	n, err := request.check(nil, h.production)
+	if err != nil {
+		return accepted{}, err
+	}
+	return h.begin(ctx, n)
+}
+
+func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (accepted, error) {
+	i, err := h.images.Create(ctx, n)
+	if err != nil {
+		return accepted{}, err
+	}
+	return accepted{
+		taskID: i.TaskID, location: "/api/images/" + i.ID, resource: showImage(i),
+		later: func(ctx context.Context) (any, error) {
+			i, err := h.images.Get(ctx, i.ID)
+			return showImage(i), err
+		},
+	}, nil
+}
+
+// @Summary     List images
+// @Description Newest first.
+// @ID          listImages
+// @Tags        images
+// @Produce     json
+// @Param       limit     query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor    query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       status    query string false "Only with this status" Enums(processing, completed, failed, cancelled)
+// @Param       image_url query string false "Only those fetched from this URL" maxlength(2048)
+// @Success     200 {object} imagePage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/images [get]
+func (h imageHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	filter := models.ImageFilter{Status: q.oneOf("status", taskStatuses...), ImageURL: q.text("image_url", 2048)}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.images.List(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, imagePage{Items: mapItems(list.Items, showImage), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get an image
+// @ID          getImage
+// @Tags        images
+// @Produce     json
+// @Param       image_id path string true "Its id"
+// @Success     200 {object} image
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [get]
+func (h imageHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "image_id")
+	if err != nil {
+		return err
+	}
+	i, err := h.images.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showImage(i))
+}
+
+// @Summary     Replace whom an image tells, and with which metadata
+// @Description Only while it is processing. What is made of it does not change.
+// @ID          replaceImage
+// @Tags        images
+// @Accept      json
+// @Produce     json
+// @Param       image_id path string      true "Its id"
+// @Param       image    body imageChange true "What to replace"
+// @Success     200 {object} image
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image has been processed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [put]
+func (h imageHandlers) replace(c *gin.Context) error {
+	request, err := decode[imageChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(imageChange) (imageChange, error) { return request, nil })
+}
+
+// @Summary     Change whom an image tells, or its metadata
+// @Description A JSON merge patch (RFC 7396). Only while the image is processing.
+// @ID          patchImage
+// @Tags        images
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       image_id path string      true "Its id"
+// @Param       patch    body imageChange true "What to change"
+// @Success     200 {object} image
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image has been processed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [patch]
+func (h imageHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch[imageChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(now imageChange) (imageChange, error) { return mergePatch(patch, now) })
+}
+
+func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChange, error)) error {
+	id, err := pathID(c, "image_id")
+	if err != nil {
+		return err
+	}
+	i, err := h.images.Change(c.Request.Context(), id, func(task *models.Task) error {
+		to, err := edit(imageChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+		if err != nil {
+			return err
+		}
+		if err := checkCallback(to.CallbackURL, to.Metadata, h.production); err != nil {
+			return err
+		}
+		task.CallbackURL, task.Metadata = to.CallbackURL, models.Metadata{}
+		maps.Copy(task.Metadata, to.Metadata)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showImage(i))
+}
+
+// @Summary     Cancel the processing of an image
+// @Description Its last update says that it was cancelled.
+// @ID          cancelImage
+// @Tags        images
+// @Produce     json
+// @Param       image_id path string true "Its id"
+// @Success     200 {object} image
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image has been processed"
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id}/cancel [post]
+func (h imageHandlers) cancel(c *gin.Context) error {
+	id, err := pathID(c, "image_id")
+	if err != nil {
+		return err
+	}
+	i, err := h.images.Cancel(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showImage(i))
+}
+
+// @Summary     Remove an image
+// @Description With all pictures that were made of it, and only once that has ended. Its task and its callbacks can still be looked up.
+// @ID          deleteImage
+// @Tags        images
+// @Produce     json
+// @Param       image_id path string true "Its id"
+// @Success     204
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image is processing"
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [delete]
+func (h imageHandlers) delete(c *gin.Context) error {
+	id, err := pathID(c, "image_id")
+	if err != nil {
+		return err
+	}
+	if err := h.images.Delete(c.Request.Context(), id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// imageUpdate documents a callback: docs/overlay.yaml moves it under the
+// operations that cause it.
+//
+// @Summary     What an image has to tell
+// @Description The server POSTs each update of the image to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
+// @ID          imageUpdate
+// @Tags        images
+// @Accept      json
+// @Param       update body callbacks.Update true "The update"
+// @Success     200 "Received"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/image-update [post]
+func imageUpdate() {} //nolint:unused // read by the contract's generator

@@ -1,0 +1,262 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type payments interface {
+	Create(ctx context.Context, n models.NewPayment) (models.Payment, error)
+	Get(ctx context.Context, id string) (models.Payment, error)
+	List(ctx context.Context, f models.PaymentFilter, page models.Page) (models.List[models.Payment], error)
+	Delete(ctx context.Context, id string) error
+}
+
+type paymentHandlers struct {
+	payments   payments
+	tasks      tasks
+	production bool
+}
+
+// paymentRequest asks for an amount to be charged.
+type paymentRequest struct {
+	// In the currency's smallest unit: 100 is 1.00 USD. For an order, its total.
+	Amount int64 `json:"amount" validate:"required,min=1,max=99999999" minimum:"1" maximum:"99999999" example:"100"`
+	// ISO 4217, in capitals or not. Without it, the order's currency, or USD.
+	Currency string `json:"currency,omitempty" example:"USD"`
+	Provider string `json:"provider" validate:"required,oneof=stripe" enums:"stripe" example:"stripe"`
+	// A PaymentMethod of Stripe. In test mode the default is pm_card_visa, and others of
+	// https://docs.stripe.com/testing show what else can happen.
+	PaymentMethod string `json:"payment_method,omitempty" example:"pm_card_visa"`
+	// The order that is paid.
+	OrderID string `json:"order_id,omitempty" validate:"max=100" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	// For the customer's eyes.
+	Description string `json:"description,omitempty" validate:"max=500" example:"Dog food"`
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Where progress and outcome are POSTed to.
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/payment"`
+}
+
+// payment is a payment as the API shows it.
+type payment struct {
+	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	TaskID    string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Status    string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
+	// How far it has come, in percent.
+	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
+	Message  string `json:"message" example:"Payment received"`
+	// In the currency's smallest unit.
+	Amount   int64  `json:"amount" minimum:"1" example:"100"`
+	Currency string `json:"currency" example:"USD"`
+	Provider string `json:"provider" enums:"stripe" example:"stripe"`
+	// What the provider calls it, null until it knows of it.
+	ProviderID    *string `json:"provider_id" extensions:"x-nullable" example:"pi_3MtwBwLkdIwHu7ix28a3tqPa"`
+	PaymentMethod string  `json:"payment_method" example:"pm_card_visa"`
+	// The order that is paid, null for none.
+	OrderID     *string `json:"order_id" extensions:"x-nullable" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	Description string  `json:"description" example:"Dog food"`
+	// What has been given back, or is about to be.
+	Refunded    int64             `json:"refunded" minimum:"0" example:"0"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/payment"`
+	// What came of it, once it has completed.
+	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
+	// Why it failed.
+	Error     *callbacks.Error `json:"error,omitempty"`
+	CreatedAt time.Time        `json:"created_at" format:"date-time"`
+	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+}
+
+// paymentPage is a page of payments.
+type paymentPage struct {
+	Items []payment `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+func showPayment(p models.Payment) payment {
+	return payment{
+		PaymentID: p.ID, TaskID: p.TaskID, Status: p.Task.Status, Progress: p.Task.Progress, Message: p.Task.Message,
+		Amount: p.Amount, Currency: p.Currency, Provider: p.Provider, ProviderID: nullable(p.ProviderID),
+		PaymentMethod: p.PaymentMethod, OrderID: nullable(p.OrderID), Description: p.Description, Refunded: p.Refunded,
+		Metadata: p.Task.Metadata, CallbackURL: nullable(p.Task.CallbackURL), Result: p.Task.Result, Error: showError(p.Task),
+		CreatedAt: p.CreatedAt, UpdatedAt: latest(p.UpdatedAt, p.Task.UpdatedAt),
+	}
+}
+
+var methodID = regexp.MustCompile(`^pm_[A-Za-z0-9_]{1,100}$`)
+
+// check checks what validate tags cannot say, and writes the currency in capitals.
+func (r *paymentRequest) check() error {
+	var err error
+	if r.Currency, err = currency(r.Currency); err != nil {
+		return err
+	}
+	if r.PaymentMethod != "" && !methodID.MatchString(r.PaymentMethod) {
+		return models.Invalid("payment_method", "must be the id of a PaymentMethod at Stripe, such as pm_card_visa")
+	}
+	return nil
+}
+
+// currency checks a currency, which may be empty, and writes it in capitals.
+func currency(code string) (string, error) {
+	code = strings.ToUpper(code)
+	if code != "" && validate.Var(code, "iso4217") != nil {
+		return "", models.Invalid("currency", "must be a currency's code, such as USD (ISO 4217)")
+	}
+	return code, nil
+}
+
+// @Summary     Pay
+// @Description Answers at once; progress and outcome are POSTed to `callback_url`. However often a payment is interrupted, it is charged once at the most.
+// @Description
+// @Description With `order_id` the amount must be the order's total. An order is paid once: while a payment of it is processing or completed, another is a conflict.
+// @Description
+// @Description A payment that fails says why in `error.code`: `card_declined`, `insufficient_funds`, `expired_card`, `incorrect_cvc`, `processing_error`, `authentication_required`, `invalid_payment_method`, `amount_too_small`, `amount_too_large`, `provider_rejected`, or `provider_unavailable` when the provider's outage outlasted all attempts.
+// @ID          createPayment
+// @Tags        payments
+// @Accept      json
+// @Produce     json
+// @Param       payment body paymentRequest true "What to charge, and whom to tell"
+// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} payment "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the payment is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
+// @Success     202 {object} payment "Accepted: it is being processed"
+// @Header      202 {string}  Location "Where the payment is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
+// @Failure     400 {object} problem
+// @Failure     409 {object} problem "The order is paid, being paid, failed or cancelled"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/payments [post]
+func (h paymentHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+
+// start is the starter of payments.
+func (h paymentHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+	var request paymentRequest
+	if err := unmarshal(body, &request); err != nil {
+		return accepted{}, err
+	}
+	if err := request.check(); err != nil {
+		return accepted{}, err
+	}
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+		return accepted{}, err
+	}
+	p, err := h.payments.Create(ctx, models.NewPayment{
+		Amount: request.Amount, Currency: request.Currency, Provider: request.Provider, PaymentMethod: request.PaymentMethod,
+		OrderID: request.OrderID, Description: request.Description, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
+	})
+	if err != nil {
+		return accepted{}, err
+	}
+	return accepted{
+		taskID: p.TaskID, location: "/api/payments/" + p.ID, resource: showPayment(p),
+		later: func(ctx context.Context) (any, error) {
+			p, err := h.payments.Get(ctx, p.ID)
+			return showPayment(p), err
+		},
+	}, nil
+}
+
+// @Summary     List payments
+// @Description Newest first.
+// @ID          listPayments
+// @Tags        payments
+// @Produce     json
+// @Param       limit    query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor   query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       status   query string false "Only with this status" Enums(processing, completed, failed, cancelled)
+// @Param       order_id query string false "Only for this order" maxlength(100)
+// @Param       currency query string false "Only in this currency" minlength(3) maxlength(3) example(USD)
+// @Success     200 {object} paymentPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/payments [get]
+func (h paymentHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	filter := models.PaymentFilter{Status: q.oneOf("status", taskStatuses...), OrderID: q.text("order_id", 100)}
+	var err error
+	if filter.Currency, err = currency(q.text("currency", 3)); err != nil {
+		q.fail("currency", "must be a currency's code, such as USD (ISO 4217)")
+	}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.payments.List(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, paymentPage{Items: mapItems(list.Items, showPayment), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get a payment
+// @ID          getPayment
+// @Tags        payments
+// @Produce     json
+// @Param       payment_id path string true "Its id"
+// @Success     200 {object} payment
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/payments/{payment_id} [get]
+func (h paymentHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "payment_id")
+	if err != nil {
+		return err
+	}
+	p, err := h.payments.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showPayment(p))
+}
+
+// @Summary     Remove a payment
+// @Description Only once it and its refunds have ended, and not while it pays an order: refund it first. That moves no money. Its tasks and callbacks can still be looked up.
+// @ID          deletePayment
+// @Tags        payments
+// @Produce     json
+// @Param       payment_id path string true "Its id"
+// @Success     204
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "It is processing, or pays an order"
+// @Failure     422 {object} problem
+// @Router      /api/payments/{payment_id} [delete]
+func (h paymentHandlers) delete(c *gin.Context) error {
+	id, err := pathID(c, "payment_id")
+	if err != nil {
+		return err
+	}
+	if err := h.payments.Delete(c.Request.Context(), id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// paymentUpdate documents a callback: docs/overlay.yaml moves it under the
+// operations that cause it.
+//
+// @Summary     What a payment has to tell
+// @Description The server POSTs each update of the payment to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
+// @ID          paymentUpdate
+// @Tags        payments
+// @Param       update body callbacks.Update true "The update"
+// @Success     200 "Received"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/payment-update [post]
+func paymentUpdate() {} //nolint:unused // read by the contract's generator

@@ -1,0 +1,202 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type refunds interface {
+	Refund(ctx context.Context, paymentID string, n models.NewRefund) (models.Refund, error)
+	GetRefund(ctx context.Context, paymentID, id string) (models.Refund, error)
+	ListRefunds(ctx context.Context, paymentID string, f models.RefundFilter, page models.Page) (models.List[models.Refund], error)
+}
+
+type refundHandlers struct {
+	refunds    refunds
+	tasks      tasks
+	production bool
+}
+
+// refundRequest asks for a payment, or a part of it, to be given back.
+type refundRequest struct {
+	// In the currency's smallest unit. Without it, all that is left of the payment.
+	Amount *int64 `json:"amount,omitempty" validate:"omitempty,min=1,max=99999999" minimum:"1" maximum:"99999999" example:"40"`
+	Reason string `json:"reason,omitempty" validate:"omitempty,oneof=duplicate fraudulent requested_by_customer" enums:"duplicate,fraudulent,requested_by_customer" example:"requested_by_customer"`
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Where progress and outcome are POSTed to.
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/payment"`
+}
+
+// refund is a refund as the API shows it.
+type refund struct {
+	RefundID  string `json:"refund_id" example:"re_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
+	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	TaskID    string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Status    string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
+	// How far it has come, in percent.
+	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
+	Message  string `json:"message" example:"Refund received"`
+	// In the currency's smallest unit.
+	Amount   int64   `json:"amount" minimum:"1" example:"40"`
+	Currency string  `json:"currency" example:"USD"`
+	Reason   *string `json:"reason" extensions:"x-nullable" example:"requested_by_customer"`
+	// What the provider calls it, null until it is made.
+	ProviderID  *string           `json:"provider_id" extensions:"x-nullable" example:"re_1Nispe2eZvKYlo2Cd31jOCgZ"`
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/payment"`
+	// What came of it, once it has completed.
+	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
+	// Why it failed.
+	Error     *callbacks.Error `json:"error,omitempty"`
+	CreatedAt time.Time        `json:"created_at" format:"date-time"`
+	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+}
+
+// refundPage is a page of refunds.
+type refundPage struct {
+	Items []refund `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+func showRefund(r models.Refund) refund {
+	return refund{
+		RefundID: r.ID, PaymentID: r.PaymentID, TaskID: r.TaskID, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
+		Amount: r.Amount, Currency: r.Payment.Currency, Reason: nullable(r.Reason), ProviderID: nullable(r.ProviderID),
+		Metadata: r.Task.Metadata, CallbackURL: nullable(r.Task.CallbackURL), Result: r.Task.Result, Error: showError(r.Task),
+		CreatedAt: r.CreatedAt, UpdatedAt: latest(r.UpdatedAt, r.Task.UpdatedAt),
+	}
+}
+
+// @Summary     Refund a payment
+// @Description All that is left of it, or `amount`. The refunds of a payment never exceed it. Answers at once; progress and outcome are POSTed to `callback_url`. An order whose payment is refunded in full is unpaid again.
+// @Description
+// @Description A refund that fails says why in `error.code`: `already_refunded`, `refund_failed`, `provider_rejected`, or `provider_unavailable` when the provider's outage outlasted all attempts. Whether such a refund was made is unknown, so it stays counted in the payment's `refunded`.
+// @ID          createRefund
+// @Tags        payments
+// @Accept      json
+// @Produce     json
+// @Param       payment_id path string        true "The payment's id"
+// @Param       refund     body refundRequest true "What to give back, and whom to tell"
+// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} refund "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the refund is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
+// @Success     202 {object} refund "Accepted: it is being processed"
+// @Header      202 {string}  Location "Where the refund is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The payment is not completed, or less than that is left of it"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/payments/{payment_id}/refunds [post]
+func (h refundHandlers) create(c *gin.Context) error {
+	paymentID, err := pathID(c, "payment_id")
+	if err != nil {
+		return err
+	}
+	request, err := decode[refundRequest](c)
+	if err != nil {
+		return err
+	}
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+		return err
+	}
+	n := models.NewRefund{Reason: request.Reason, CallbackURL: request.CallbackURL, Metadata: request.Metadata}
+	if request.Amount != nil {
+		n.Amount = *request.Amount
+	}
+	r, err := h.refunds.Refund(c.Request.Context(), paymentID, n)
+	if err != nil {
+		return err
+	}
+	return answerSlow(c, h.tasks, accepted{
+		taskID: r.TaskID, location: "/api/payments/" + paymentID + "/refunds/" + r.ID, resource: showRefund(r),
+		later: func(ctx context.Context) (any, error) {
+			r, err := h.refunds.GetRefund(ctx, paymentID, r.ID)
+			return showRefund(r), err
+		},
+	})
+}
+
+// @Summary     List the refunds of a payment
+// @Description Newest first.
+// @ID          listRefunds
+// @Tags        payments
+// @Produce     json
+// @Param       payment_id path  string true  "The payment's id"
+// @Param       limit      query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor     query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       status     query string false "Only with this status" Enums(processing, completed, failed, cancelled)
+// @Success     200 {object} refundPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/payments/{payment_id}/refunds [get]
+func (h refundHandlers) list(c *gin.Context) error {
+	paymentID, err := validID(c, "payment_id")
+	if err != nil {
+		return err
+	}
+	q := newQuery(c)
+	filter := models.RefundFilter{Status: q.oneOf("status", taskStatuses...)}
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.refunds.ListRefunds(c.Request.Context(), paymentID, filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, refundPage{Items: mapItems(list.Items, showRefund), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get a refund
+// @ID          getRefund
+// @Tags        payments
+// @Produce     json
+// @Param       payment_id path string true "The payment's id"
+// @Param       refund_id  path string true "The refund's id"
+// @Success     200 {object} refund
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/payments/{payment_id}/refunds/{refund_id} [get]
+func (h refundHandlers) get(c *gin.Context) error {
+	paymentID, err := pathID(c, "payment_id")
+	if err != nil {
+		return err
+	}
+	id, err := pathID(c, "refund_id")
+	if err != nil {
+		return err
+	}
+	r, err := h.refunds.GetRefund(c.Request.Context(), paymentID, id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showRefund(r))
+}
+
+// refundUpdate documents a callback: docs/overlay.yaml moves it under the
+// operations that cause it.
+//
+// @Summary     What a refund has to tell
+// @Description The server POSTs each update of the refund to `callback_url`: at least once, in order, signed. It carries `refund_id`, and `payment_id` in its result only: what happens to a refund does not happen to its payment.
+// @ID          refundUpdate
+// @Tags        payments
+// @Param       update body callbacks.Update true "The update"
+// @Success     200 "Received"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/refund-update [post]
+func refundUpdate() {} //nolint:unused // read by the contract's generator

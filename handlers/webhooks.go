@@ -1,0 +1,271 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+type webhooks interface {
+	Create(ctx context.Context, n models.NewWebhook) (models.Webhook, error)
+	Get(ctx context.Context, id string) (models.Webhook, error)
+	List(ctx context.Context, enabled *bool, page models.Page) (models.List[models.Webhook], error)
+	Change(ctx context.Context, id string, edit func(now models.NewWebhook) (models.NewWebhook, error)) (models.Webhook, error)
+	Delete(ctx context.Context, id string) error
+}
+
+type webhookHandlers struct {
+	webhooks   webhooks
+	production bool
+}
+
+// webhookRequest registers a URL for events.
+type webhookRequest struct {
+	// Where events are POSTed to.
+	URL string `json:"url" validate:"required" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/webhook"`
+	// Types of updates, or wildcards: `order.completed`, `order.*`, `*`.
+	Events []string `json:"events" validate:"required,min=1,max=20,unique,dive,required,max=100" example:"order.completed,order.failed"`
+	// For people.
+	Description string `json:"description,omitempty" validate:"max=500" example:"The warehouse"`
+	// Whether anything is sent. Enabling a webhook that was disabled forgets why.
+	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
+}
+
+// webhook is a webhook as the API shows it: without its secret.
+type webhook struct {
+	WebhookID   string   `json:"webhook_id" example:"whk_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
+	URL         string   `json:"url" example:"http://127.0.0.1:9090/callbacks/webhook"`
+	Events      []string `json:"events" example:"order.completed,order.failed"`
+	Description string   `json:"description" example:"The warehouse"`
+	Enabled     bool     `json:"enabled" example:"true"`
+	// Why it is disabled, null if it is not.
+	DisabledReason *string    `json:"disabled_reason" extensions:"x-nullable" example:"The receiver answered 410 Gone."`
+	DisabledAt     *time.Time `json:"disabled_at" format:"date-time" extensions:"x-nullable"`
+	// When the first attempt failed since one succeeded, null if the latest succeeded. After five days of nothing but
+	// failures the webhook is disabled.
+	FailingSince *time.Time `json:"failing_since" format:"date-time" extensions:"x-nullable"`
+	// Until when the secrets before the latest rotation sign too, null if there are none.
+	OldSecretsUntil *time.Time `json:"old_secrets_until" format:"date-time" extensions:"x-nullable"`
+	CreatedAt       time.Time  `json:"created_at" format:"date-time"`
+	UpdatedAt       time.Time  `json:"updated_at" format:"date-time"`
+}
+
+// webhookWithSecret is the answer that shows a secret, once.
+type webhookWithSecret struct {
+	webhook
+	// What its deliveries are signed with. It is not shown again.
+	Secret string `json:"secret" example:"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"`
+}
+
+// webhookPage is a page of webhooks.
+type webhookPage struct {
+	Items []webhook `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+func showWebhook(w models.Webhook) webhook {
+	shown := webhook{
+		WebhookID: w.ID, URL: w.URL, Events: w.Events, Description: w.Description, Enabled: w.Enabled(),
+		DisabledReason: nullable(w.DisabledReason), DisabledAt: w.DisabledAt, FailingSince: w.FailingSince,
+		CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
+	}
+	if len(w.Secrets) > 1 && time.Now().Before(*w.Secrets[1].Until) {
+		shown.OldSecretsUntil = w.Secrets[1].Until // the newest of them signs longest
+	}
+	return shown
+}
+
+func showSecret(w models.Webhook) webhookWithSecret {
+	return webhookWithSecret{webhook: showWebhook(w), Secret: w.Secrets[0].Secret}
+}
+
+// wanted is what a request asks a webhook to be.
+func (h webhookHandlers) wanted(r webhookRequest) (models.NewWebhook, error) {
+	if err := callbacks.CheckURL(r.URL, h.production); err != nil {
+		return models.NewWebhook{}, models.Invalid("url", "%s", err)
+	}
+	return models.NewWebhook{
+		URL: r.URL, Events: r.Events, Description: r.Description, Enabled: r.Enabled == nil || *r.Enabled,
+	}, nil
+}
+
+// @Summary     Register a webhook
+// @Description From now on it is sent every update that its events match, whoever began the task. Keep the secret: it is not shown again.
+// @ID          createWebhook
+// @Tags        webhooks
+// @Accept      json
+// @Produce     json
+// @Param       webhook body webhookRequest true "Where to, and which events"
+// @Success     201 {object} webhookWithSecret "Registered"
+// @Header      201 {string} Location "Where the webhook is"
+// @Failure     400 {object} problem
+// @Failure     409 {object} problem "There are 100 webhooks already"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/webhooks [post]
+func (h webhookHandlers) create(c *gin.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	request, err := decode[webhookRequest](c)
+	if err != nil {
+		return err
+	}
+	wanted, err := h.wanted(request)
+	if err != nil {
+		return err
+	}
+	w, err := h.webhooks.Create(c.Request.Context(), wanted)
+	if err != nil {
+		return err
+	}
+	c.Header("Location", "/api/webhooks/"+w.ID)
+	return respondSecret(c, http.StatusCreated, w)
+}
+
+// respondSecret answers with a secret, which nobody on the way may keep.
+func respondSecret(c *gin.Context, status int, w models.Webhook) error {
+	c.Header("Cache-Control", "no-store")
+	return respond(c, status, showSecret(w))
+}
+
+// @Summary     List webhooks
+// @Description Newest first.
+// @ID          listWebhooks
+// @Tags        webhooks
+// @Produce     json
+// @Param       limit   query int     false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor  query string  false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Param       enabled query boolean false "Only those that are enabled, or that are not"
+// @Success     200 {object} webhookPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/webhooks [get]
+func (h webhookHandlers) list(c *gin.Context) error {
+	q := newQuery(c)
+	enabled := q.flag("enabled")
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list, err := h.webhooks.List(c.Request.Context(), enabled, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, list.Next, webhookPage{Items: mapItems(list.Items, showWebhook), NextCursor: nullable(list.Next)})
+}
+
+// @Summary     Get a webhook
+// @ID          getWebhook
+// @Tags        webhooks
+// @Produce     json
+// @Param       webhook_id path string true "Its id"
+// @Success     200 {object} webhook
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/webhooks/{webhook_id} [get]
+func (h webhookHandlers) get(c *gin.Context) error {
+	id, err := pathID(c, "webhook_id")
+	if err != nil {
+		return err
+	}
+	w, err := h.webhooks.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showWebhook(w))
+}
+
+// @Summary     Replace a webhook
+// @Description All but its secret. What waits to be sent goes to the new URL.
+// @ID          replaceWebhook
+// @Tags        webhooks
+// @Accept      json
+// @Produce     json
+// @Param       webhook_id path string         true "Its id"
+// @Param       webhook    body webhookRequest true "What it is to be"
+// @Success     200 {object} webhook
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/webhooks/{webhook_id} [put]
+func (h webhookHandlers) replace(c *gin.Context) error {
+	request, err := decode[webhookRequest](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(webhookRequest) (webhookRequest, error) { return request, nil })
+}
+
+// @Summary     Change a webhook
+// @Description A JSON merge patch (RFC 7396). `{"enabled": true}` enables one that was disabled, and clears the reason.
+// @ID          patchWebhook
+// @Tags        webhooks
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       webhook_id path string         true "Its id"
+// @Param       patch      body webhookRequest true "What to change"
+// @Success     200 {object} webhook
+// @Failure     400 {object} problem
+// @Failure     404 {object} problem
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/webhooks/{webhook_id} [patch]
+func (h webhookHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch[webhookRequest](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(now webhookRequest) (webhookRequest, error) { return mergePatch(patch, now) })
+}
+
+func (h webhookHandlers) change(c *gin.Context, edit func(webhookRequest) (webhookRequest, error)) error {
+	id, err := pathID(c, "webhook_id")
+	if err != nil {
+		return err
+	}
+	w, err := h.webhooks.Change(c.Request.Context(), id, func(now models.NewWebhook) (models.NewWebhook, error) {
+		to, err := edit(webhookRequest{URL: now.URL, Events: now.Events, Description: now.Description, Enabled: &now.Enabled})
+		if err != nil {
+			return now, err
+		}
+		return h.wanted(to)
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showWebhook(w))
+}
+
+// @Summary     Remove a webhook
+// @Description What waits to be sent to it is given up: those deliveries are `gone`. Its history can still be looked up.
+// @ID          deleteWebhook
+// @Tags        webhooks
+// @Produce     json
+// @Param       webhook_id path string true "Its id"
+// @Success     204
+// @Failure     404 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/webhooks/{webhook_id} [delete]
+func (h webhookHandlers) delete(c *gin.Context) error {
+	id, err := pathID(c, "webhook_id")
+	if err != nil {
+		return err
+	}
+	if err := h.webhooks.Delete(c.Request.Context(), id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

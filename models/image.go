@@ -1,0 +1,155 @@
+package models
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Image is a picture that a client sent or named, and what is made of it. How
+// far that has come is told by its task.
+type Image struct {
+	ID         string
+	TaskID     string
+	Task       Task
+	ImageURL   string           // "" for one that was uploaded
+	Operations []ImageOperation `gorm:"serializer:json"`
+	Format     string           // of the variants: jpeg, png, gif; "" for what suits the picture
+	Quality    int              // of JPEG variants, 1 to 100; 0 for the default
+	Variants   []ImageVariant   // once they are made
+	CreatedAt  time.Time
+}
+
+// ImageOperation is one thing to do to a picture. Which of the fields it uses
+// depends on Op.
+type ImageOperation struct {
+	Op      string `json:"op"`
+	Width   int    `json:"width,omitempty"`   // resize, crop: in pixels
+	Height  int    `json:"height,omitempty"`  // resize, crop: in pixels
+	Fit     string `json:"fit,omitempty"`     // resize
+	X       int    `json:"x,omitempty"`       // crop: the left edge
+	Y       int    `json:"y,omitempty"`       // crop: the upper edge
+	Degrees int    `json:"degrees,omitempty"` // rotate: 90, 180 or 270, clockwise
+}
+
+// Operations on pictures.
+const (
+	OpResize    = "resize"
+	OpCrop      = "crop"
+	OpRotate    = "rotate"
+	OpGrayscale = "grayscale"
+)
+
+// How a picture is fitted into a size of another shape.
+const (
+	FitContain = "contain" // whole, and as large as it can be
+	FitCover   = "cover"   // filling all of it, the rest cut off on both sides alike
+)
+
+// ImageVariant is one picture that was made, ready to be served.
+type ImageVariant struct {
+	ImageID     string `gorm:"primaryKey"`
+	Name        string `gorm:"primaryKey"`
+	Position    int
+	ContentType string
+	Width       int
+	Height      int
+	Size        int64  // in bytes
+	SHA256      string `gorm:"column:sha256"` // of its bytes, in hexadecimal
+	CreatedAt   time.Time
+}
+
+// imagesPath is where images are served.
+const imagesPath = "/api/images/"
+
+// Path is where the variant is served.
+func (v ImageVariant) Path() string { return imagesPath + v.ImageID + "/" + v.Name }
+
+// NewImage is what a client asks for. Exactly one of ImageURL and File is set.
+type NewImage struct {
+	ImageURL    string
+	File        io.Reader
+	Operations  []ImageOperation
+	Format      string
+	Quality     int
+	CallbackURL string
+	Metadata    Metadata
+}
+
+// ImageFilter narrows a list of images; zero values narrow nothing.
+type ImageFilter struct {
+	Status   string
+	ImageURL string
+}
+
+// CreateImage stores a new image.
+func CreateImage(tx *Tx, i *Image) error {
+	if i.Operations == nil {
+		i.Operations = []ImageOperation{}
+	}
+	if err := tx.Omit("Task", "Variants").Create(i).Error; err != nil {
+		return fmt.Errorf("storing image %s: %w", i.ID, err)
+	}
+	return nil
+}
+
+// FindImage finds an image with its variants and its task.
+func FindImage(db *gorm.DB, id string) (Image, error) {
+	var i Image
+	err := db.Joins("Task").Preload("Variants", inOrder).Where("images.id = ?", id).Take(&i).Error
+	return i, notFound(err, "image", id)
+}
+
+// ListImages lists images with their variants and tasks, newest first.
+func ListImages(db *gorm.DB, f ImageFilter, page Page) (List[Image], error) {
+	q := db.Joins("Task").Preload("Variants", inOrder)
+	if f.Status != "" {
+		q = q.Where(`"Task"."status" = ?`, f.Status)
+	}
+	if f.ImageURL != "" {
+		q = q.Where("images.image_url = ?", f.ImageURL)
+	}
+	return find(q, page, "images.id", func(i Image) string { return i.ID })
+}
+
+// DeleteImage removes an image and its variants, but no blobs: see LooseBlob.
+// Its task stays, with the updates and deliveries.
+func DeleteImage(tx *Tx, id string) error {
+	if err := tx.Delete(&Image{ID: id}).Error; err != nil {
+		return fmt.Errorf("deleting image %s: %w", id, err)
+	}
+	return nil
+}
+
+// CreateVariants stores what was made of an image.
+func CreateVariants(tx *Tx, variants []ImageVariant) error {
+	if err := tx.Create(&variants).Error; err != nil {
+		return fmt.Errorf("storing the variants of image %s: %w", variants[0].ImageID, err)
+	}
+	return nil
+}
+
+// FindVariant finds a variant of an image by its name.
+func FindVariant(db *gorm.DB, imageID, name string) (ImageVariant, error) {
+	var v ImageVariant
+	err := db.Where("image_id = ? AND name = ?", imageID, name).Take(&v).Error
+	return v, notFound(err, "picture", imageID+"/"+name)
+}
+
+// CheckImageURL holds the image_url of a product that names a picture of this
+// server against the pictures that there are. It is Invalid if there is none.
+func CheckImageURL(db *gorm.DB, imageURL string) error {
+	path, ours := strings.CutPrefix(imageURL, imagesPath)
+	if !ours {
+		return nil
+	}
+	id, name, _ := strings.Cut(path, "/")
+	_, err := FindVariant(db, id, name)
+	if Code(err) == CodeNotFound {
+		return Invalid("image_url", "names a picture that this server does not have")
+	}
+	return err
+}

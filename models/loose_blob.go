@@ -1,0 +1,62 @@
+package models
+
+import (
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// LooseBlob is a blob that no row names: not yet, or not any more. Blobs and
+// rows cannot be written in one transaction, so a blob is noted here before it
+// is written for a row to come, and in the transaction that takes its row away.
+// Whatever is still here at DueAt is deleted, so no crash leaves a blob behind.
+type LooseBlob struct {
+	Blob  string `gorm:"primaryKey"` // its key in the bucket
+	DueAt time.Time
+}
+
+// LoosenBlobs notes that nothing needs these blobs from due on. One that is
+// noted already keeps its time.
+func LoosenBlobs(tx *Tx, due time.Time, keys ...string) error {
+	rows := make([]LooseBlob, len(keys))
+	for i, key := range keys {
+		rows[i] = LooseBlob{Blob: key, DueAt: due}
+	}
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+		return fmt.Errorf("noting %d loose blobs: %w", len(keys), err)
+	}
+	return nil
+}
+
+// KeepBlob takes a blob off the list, because a row names it now. It is an error
+// if the blob is not on it: it may be deleted already.
+func KeepBlob(tx *Tx, key string) error {
+	res := tx.Delete(&LooseBlob{Blob: key})
+	if res.Error != nil {
+		return fmt.Errorf("keeping blob %s: %w", key, res.Error)
+	}
+	if res.RowsAffected != 1 {
+		return fmt.Errorf("keeping blob %s: it is not there any more", key)
+	}
+	return nil
+}
+
+// DueBlobs lists up to limit blobs that are to be deleted now.
+func DueBlobs(db *gorm.DB, now time.Time, limit int) ([]string, error) {
+	var keys []string
+	err := db.Model(&LooseBlob{}).Where("due_at <= ?", now).Order("due_at").Limit(limit).Pluck("blob", &keys).Error
+	if err != nil {
+		return nil, fmt.Errorf("listing loose blobs: %w", err)
+	}
+	return keys, nil
+}
+
+// ForgetBlobs takes blobs that have been deleted off the list.
+func ForgetBlobs(tx *Tx, keys []string) error {
+	if err := tx.Where("blob IN ?", keys).Delete(&LooseBlob{}).Error; err != nil {
+		return fmt.Errorf("forgetting %d deleted blobs: %w", len(keys), err)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Payment is an amount that is charged through a provider. How far it has come
+// is told by its task.
+type Payment struct {
+	ID            string
+	TaskID        string
+	Task          Task
+	OrderID       string // that it pays, "" for none
+	ClaimsOrder   bool   // no other payment may pay the order: this one does, or may yet
+	Amount        int64  // in the currency's smallest unit
+	Currency      string // ISO 4217
+	Provider      string
+	ProviderID    string // what the provider calls it, "" until it knows of it
+	PaymentMethod string // the provider's id of what is charged
+	Description   string
+	Refunded      int64 // by refunds that are made, or may yet be; at most Amount
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// NewPayment is what a client asks for. An empty Currency is the order's, or
+// US dollars; an empty PaymentMethod is the test card, where there is one.
+type NewPayment struct {
+	Amount        int64
+	Currency      string
+	Provider      string
+	PaymentMethod string
+	OrderID       string
+	Description   string
+	CallbackURL   string
+	Metadata      Metadata
+}
+
+// PaymentFilter narrows a list of payments; zero values narrow nothing.
+type PaymentFilter struct {
+	Status   string
+	OrderID  string
+	Currency string
+}
+
+// CreatePayment stores a new payment. One that claims an order which another
+// payment claims is a conflict.
+func CreatePayment(tx *Tx, p *Payment) error {
+	err := tx.Omit("Task").Create(p).Error
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return Conflict("Another payment pays the order.")
+	}
+	if err != nil {
+		return fmt.Errorf("storing payment %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// FindPayment finds a payment with its task.
+func FindPayment(db *gorm.DB, id string) (Payment, error) {
+	var p Payment
+	err := db.Joins("Task").Where("payments.id = ?", id).Take(&p).Error
+	return p, notFound(err, "payment", id)
+}
+
+// FindClaim finds the payment that claims an order, nil if none does.
+func FindClaim(db *gorm.DB, orderID string) (*Payment, error) {
+	var p Payment
+	err := db.Joins("Task").Where("payments.order_id = ? AND payments.claims_order", orderID).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the payment of order %s: %w", orderID, err)
+	}
+	return &p, nil
+}
+
+// ListPayments lists payments with their tasks, newest first.
+func ListPayments(db *gorm.DB, f PaymentFilter, page Page) (List[Payment], error) {
+	q := db.Joins("Task")
+	if f.Status != "" {
+		q = q.Where(`"Task"."status" = ?`, f.Status)
+	}
+	if f.OrderID != "" {
+		q = q.Where("payments.order_id = ?", f.OrderID)
+	}
+	if f.Currency != "" {
+		q = q.Where("payments.currency = ?", f.Currency)
+	}
+	return find(q, page, "payments.id", func(p Payment) string { return p.ID })
+}
+
+// SetPaymentProviderID notes what the provider calls a payment.
+func SetPaymentProviderID(tx *Tx, id, providerID string) error {
+	err := tx.Exec("UPDATE payments SET provider_id = ?, updated_at = ? WHERE id = ?", providerID, Now(), id).Error
+	if err != nil {
+		return fmt.Errorf("noting the provider's id of payment %s: %w", id, err)
+	}
+	return nil
+}
+
+// SetPaid notes that a payment has paid its order.
+func SetPaid(tx *Tx, p Payment) error {
+	if p.OrderID == "" {
+		return nil
+	}
+	err := tx.Exec("UPDATE orders SET payment_id = ?, updated_at = ? WHERE id = ?", p.ID, Now(), p.OrderID).Error
+	if err != nil {
+		return fmt.Errorf("noting that order %s is paid: %w", p.OrderID, err)
+	}
+	return nil
+}
+
+// ReleaseOrder notes that a payment does not pay its order and never will, so
+// that another may.
+func ReleaseOrder(tx *Tx, p Payment) error {
+	if p.OrderID == "" {
+		return nil
+	}
+	err := tx.Exec("UPDATE payments SET claims_order = ?, updated_at = ? WHERE id = ?", false, Now(), p.ID).Error
+	if err == nil {
+		err = tx.Exec("UPDATE orders SET payment_id = '', updated_at = ? WHERE id = ? AND payment_id = ?", Now(), p.OrderID, p.ID).Error
+	}
+	if err != nil {
+		return fmt.Errorf("releasing order %s from payment %s: %w", p.OrderID, p.ID, err)
+	}
+	return nil
+}
+
+// PaymentInUse says why a payment cannot be removed now, "" if it can.
+func PaymentInUse(db *gorm.DB, p Payment) (string, error) {
+	var tasks, orders int64
+	err := db.Model(&Task{}).Where("status = ? AND (resource_id = ? OR resource_id IN (?))", StatusProcessing,
+		p.ID, db.Model(&Refund{}).Select("id").Where("payment_id = ?", p.ID)).Count(&tasks).Error
+	if err == nil && p.ClaimsOrder {
+		err = db.Model(&Order{}).Where("id = ?", p.OrderID).Count(&orders).Error
+	}
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("looking for the use of payment %s: %w", p.ID, err)
+	case tasks > 0:
+		return "The payment, or a refund of it, is processing.", nil
+	case orders > 0:
+		return fmt.Sprintf("The payment pays order %s: refund it first.", p.OrderID), nil
+	}
+	return "", nil
+}
+
+// DeletePayment removes a payment and its refunds. Their tasks stay, with the
+// updates and deliveries.
+func DeletePayment(tx *Tx, id string) error {
+	if err := tx.Delete(&Payment{ID: id}).Error; err != nil {
+		return fmt.Errorf("deleting payment %s: %w", id, err)
+	}
+	return nil
+}

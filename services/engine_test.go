@@ -1,0 +1,227 @@
+package services
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+const testSecret = "a secret of the tests"
+
+// engine is everything behind the HTTP edge, on a database of its own.
+type engine struct {
+	t          testing.TB
+	options    options
+	store      *models.Store
+	sender     *callbacks.Sender
+	hub        *Hub
+	courier    *Courier
+	tasks      *Tasks
+	queue      *Queue
+	orders     *Orders
+	products   *Products
+	deliveries *Deliveries
+	stopped    bool
+}
+
+// options differ from test to test; the zero value does work at once, and
+// retries thrice, soon.
+type options struct {
+	url        string // of the database; by default a new SQLite file
+	step       time.Duration
+	waits      []time.Duration
+	timeout    time.Duration // of an exchange
+	operations []Operation
+	idle       bool // don't start the queue
+}
+
+// newEngine starts an engine, which stops with the test.
+func newEngine(t testing.TB, o options) *engine {
+	t.Helper()
+	if o.url == "" {
+		o.url = filepath.Join(t.TempDir(), "test.db")
+	}
+	if o.waits == nil {
+		o.waits = []time.Duration{time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond}
+	}
+	e := &engine{t: t, options: o, hub: NewHub()}
+	ctx := within(t)
+	var err error
+	if e.store, err = models.Open(ctx, o.url); err != nil {
+		t.Fatal(err)
+	}
+	e.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: o.timeout})
+	e.courier = NewCourier(e.store, e.sender, callbacks.Schedule{Waits: o.waits}, testSecret)
+	e.tasks = NewTasks(e.store, e.hub, e.courier)
+	e.tasks.Register(NewPacking(e.store, o.step))
+	for _, op := range o.operations {
+		e.tasks.Register(op)
+	}
+	if e.queue, err = NewQueue(ctx, e.store, e.tasks, e.courier); err != nil {
+		t.Fatal(err)
+	}
+	e.orders, e.products, e.deliveries = NewOrders(e.store, e.tasks), NewProducts(e.store), NewDeliveries(e.store)
+	t.Cleanup(e.stop)
+	if !o.idle {
+		e.start()
+	}
+	return e
+}
+
+func (e *engine) start() {
+	e.t.Helper()
+	if err := e.queue.Start(within(e.t)); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// drain stops the queue, and returns when the jobs that ran have written down
+// everything.
+func (e *engine) drain() {
+	e.t.Helper()
+	if err := e.queue.Stop(within(e.t)); err != nil {
+		e.t.Error(err)
+	}
+}
+
+func (e *engine) stop() {
+	if e.stopped {
+		return
+	}
+	e.stopped = true
+	e.drain()
+	e.hub.Close()
+	e.sender.Close()
+	if err := e.store.Close(); err != nil {
+		e.t.Error(err)
+	}
+}
+
+// restart stops the engine, and returns another one on the same database.
+func (e *engine) restart(change func(*options)) *engine {
+	e.t.Helper()
+	e.stop()
+	o := e.options
+	o.idle = false
+	if change != nil {
+		change(&o)
+	}
+	return newEngine(e.t, o)
+}
+
+// testKind is the kind of the operations that tests make up.
+const testKind = "test"
+
+func operation(run func(ctx context.Context, task *models.Task, report Report) (any, error)) Operation {
+	return Operation{Kind: testKind, SetID: func(u *callbacks.Update, id string) { u.OrderID = id }, Run: run}
+}
+
+// begin stores a task of testKind.
+func (e *engine) begin(callbackURL string) models.Task {
+	e.t.Helper()
+	var task models.Task
+	err := e.store.InTx(within(e.t), func(tx *models.Tx) (err error) {
+		task, err = e.tasks.Begin(tx, testKind, Request{ResourceID: "res_1", CallbackURL: callbackURL, Message: "Begun"})
+		return err
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return task
+}
+
+// product stores a product of which there are stock.
+func (e *engine) product(slug string, stock int64) models.Product {
+	e.t.Helper()
+	p, err := e.products.Create(within(e.t), models.Product{Slug: slug, Name: slug, Price: 250, Currency: "USD", Stock: stock})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return p
+}
+
+// order places an order for one of each of the products.
+func (e *engine) order(callbackURL string, slugs ...string) models.Order {
+	e.t.Helper()
+	var lines []models.OrderLine
+	for _, slug := range slugs {
+		lines = append(lines, models.OrderLine{Product: slug, Quantity: 1, Field: "product"})
+	}
+	order, err := e.orders.Create(within(e.t), models.NewOrder{
+		Lines: lines, CallbackURL: callbackURL, Metadata: models.Metadata{"cart": "7"},
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return order
+}
+
+// ended waits for the end of a task.
+func (e *engine) ended(taskID string) models.Task {
+	e.t.Helper()
+	task, err := e.tasks.Wait(within(e.t), taskID, patienceOfTests)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if !task.Ended() {
+		e.t.Fatalf("task %s did not end: %d %%, %s", taskID, task.Progress, task.Message)
+	}
+	return task
+}
+
+func (e *engine) stock(slug string) int64 {
+	e.t.Helper()
+	p, err := e.products.Get(within(e.t), slug)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return p.Stock
+}
+
+func (e *engine) updates(taskID string) []models.Update {
+	e.t.Helper()
+	updates, err := e.tasks.Updates(within(e.t), taskID)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return updates
+}
+
+// sent lists the deliveries of a task, oldest first.
+func (e *engine) sent(taskID string) []models.Delivery {
+	e.t.Helper()
+	list, err := e.deliveries.List(within(e.t), models.DeliveryFilter{TaskID: taskID}, models.Page{Limit: models.MaxLimit})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	slices.Reverse(list.Items)
+	return list.Items
+}
+
+// lastSent is the delivery of the newest update of a task, with its attempts.
+func (e *engine) lastSent(taskID string) (models.Delivery, []models.Attempt) {
+	e.t.Helper()
+	all := e.sent(taskID)
+	if len(all) == 0 {
+		e.t.Fatalf("task %s has no deliveries", taskID)
+	}
+	d, attempts, err := e.deliveries.Get(within(e.t), all[len(all)-1].ID)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return d, attempts
+}
+
+// exec runs a statement, to put the database into a state that a crash leaves.
+func (e *engine) exec(statement string, args ...any) {
+	e.t.Helper()
+	err := e.store.InTx(within(e.t), func(tx *models.Tx) error { return tx.Exec(statement, args...).Error })
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}

@@ -1,0 +1,368 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// corners is a picture that looks different from every side: each quarter has a
+// colour of its own.
+func corners(w, h int) *image.RGBA {
+	picture := image.NewRGBA(image.Rect(0, 0, w, h))
+	quarters := [2][2]color.RGBA{{{255, 0, 0, 255}, {0, 255, 0, 255}}, {{0, 0, 255, 255}, {255, 255, 255, 255}}}
+	for y := range h {
+		for x := range w {
+			picture.SetRGBA(x, y, quarters[2*y/h][2*x/w])
+		}
+	}
+	return picture
+}
+
+func jpegOf(t testing.TB, picture image.Image) []byte {
+	t.Helper()
+	return written(t, func(out *bytes.Buffer) error { return jpeg.Encode(out, picture, &jpeg.Options{Quality: 95}) })
+}
+
+func pngOf(t testing.TB, picture image.Image) []byte {
+	t.Helper()
+	return written(t, func(out *bytes.Buffer) error { return png.Encode(out, picture) })
+}
+
+func gifOf(t testing.TB, picture image.Image) []byte {
+	t.Helper()
+	return written(t, func(out *bytes.Buffer) error { return gif.Encode(out, picture, nil) })
+}
+
+func written(t testing.TB, write func(*bytes.Buffer) error) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func testFile(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// exifOf is the metadata that says how a picture is oriented (Exif 3.0, section
+// 4.5): a TIFF header and a directory with one entry.
+func exifOf(orientation uint16) []byte {
+	tiff := []byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01" + "\x01\x12\x00\x03\x00\x00\x00\x01")
+	tiff = binary.BigEndian.AppendUint16(tiff, orientation)
+	return append(tiff, 0, 0, 0, 0, 0, 0)
+}
+
+// withExif puts metadata into a JPEG, right after its start.
+func withExif(file []byte, tiff []byte) []byte {
+	segment := append([]byte("Exif\x00\x00"), tiff...)
+	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, binary.BigEndian.AppendUint16(nil, uint16(2+len(segment)))...)
+	return append(append(out, segment...), file[2:]...)
+}
+
+// chunk is one of a PNG file's.
+func chunk(kind string, data []byte) []byte {
+	out := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
+	out = append(append(out, kind...), data...)
+	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[4:]))
+}
+
+// pngHeader is the beginning of a PNG of any size.
+func pngHeader(w, h uint32) []byte {
+	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
+	return append([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(header, 8, 2, 0, 0, 0))...)
+}
+
+// read inspects and loads a file.
+func readPicture(data []byte) (source, image.Image, error) {
+	src, err := inspect(bytes.NewReader(data))
+	if err != nil {
+		return src, nil, err
+	}
+	picture, err := src.load(context.Background(), data)
+	return src, picture, err
+}
+
+// near fails the test unless a pixel has about this colour.
+func near(t *testing.T, picture image.Image, x, y int, want color.RGBA) {
+	t.Helper()
+	b := picture.Bounds()
+	got := color.RGBAModel.Convert(picture.At(b.Min.X+x, b.Min.Y+y)).(color.RGBA)
+	for _, d := range []int{int(got.R) - int(want.R), int(got.G) - int(want.G), int(got.B) - int(want.B), int(got.A) - int(want.A)} {
+		if d < -30 || d > 30 {
+			t.Errorf("the pixel at %d,%d is %v, want about %v", x, y, got, want)
+			return
+		}
+	}
+}
+
+// upright fails the test unless picture is corners of this size.
+func upright(t *testing.T, picture image.Image, w, h int) {
+	t.Helper()
+	if size := picture.Bounds().Size(); size != image.Pt(w, h) {
+		t.Fatalf("the picture has %v pixels, want %d×%d", size, w, h)
+	}
+	want := corners(w, h)
+	for _, at := range []image.Point{{w / 4, h / 4}, {3 * w / 4, h / 4}, {w / 4, 3 * h / 4}, {3 * w / 4, 3 * h / 4}} {
+		near(t, picture, at.X, at.Y, want.RGBAAt(at.X, at.Y))
+	}
+}
+
+func TestFormats(t *testing.T) {
+	picture := corners(64, 48)
+	for name, data := range map[string][]byte{"JPEG": jpegOf(t, picture), "PNG": pngOf(t, picture), "GIF": gifOf(t, picture)} {
+		src, got, err := readPicture(data)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if src.name != name {
+			t.Errorf("a %s was taken for a %s", name, src.name)
+		}
+		upright(t, got, 64, 48)
+	}
+}
+
+func TestWebP(t *testing.T) {
+	clear := color.RGBA{}
+	red, blue := color.RGBA{255, 0, 0, 255}, color.RGBA{0, 0, 255, 255}
+	tests := map[string]struct {
+		w, h   int
+		pixels map[image.Point]color.RGBA
+	}{
+		"lossy.webp":          {48, 32, map[image.Point]color.RGBA{{24, 31}: blue, {4, 4}: {255, 255, 255, 255}}},
+		"lossless-alpha.webp": {48, 32, map[image.Point]color.RGBA{{0, 0}: clear, {24, 16}: red}},
+		"lossy-alpha.webp":    {48, 32, map[image.Point]color.RGBA{{0, 0}: clear, {24, 16}: red}},
+		// Of animations the first frame, at its place.
+		"animated.webp":      {48, 32, map[image.Point]color.RGBA{{0, 0}: clear, {24, 16}: red}},
+		"animated-part.webp": {52, 38, map[image.Point]color.RGBA{{4, 6}: clear, {28, 22}: red, {51, 37}: clear}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, picture, err := readPicture(testFile(t, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if size := picture.Bounds().Size(); size != image.Pt(test.w, test.h) {
+				t.Fatalf("%v pixels, want %d×%d", size, test.w, test.h)
+			}
+			for at, want := range test.pixels {
+				near(t, picture, at.X, at.Y, want)
+			}
+		})
+	}
+}
+
+func TestAnimatedGIF(t *testing.T) {
+	colors := color.Palette{color.Transparent, color.RGBA{200, 0, 0, 255}, color.RGBA{0, 0, 200, 255}}
+	first := image.NewPaletted(image.Rect(10, 10, 20, 20), colors)
+	second := image.NewPaletted(image.Rect(0, 0, 30, 30), colors)
+	for i := range first.Pix {
+		first.Pix[i] = 1
+	}
+	for i := range second.Pix {
+		second.Pix[i] = 2
+	}
+	data := written(t, func(out *bytes.Buffer) error {
+		return gif.EncodeAll(out, &gif.GIF{Image: []*image.Paletted{first, second}, Delay: []int{5, 5}, Config: image.Config{Width: 30, Height: 30, ColorModel: colors}})
+	})
+	_, picture, err := readPicture(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := picture.Bounds().Size(); size != image.Pt(30, 30) {
+		t.Fatalf("%v pixels, want those of the whole animation", size)
+	}
+	near(t, picture, 15, 15, color.RGBA{200, 0, 0, 255})
+	near(t, picture, 5, 5, color.RGBA{})
+}
+
+// TestOrientations stores a picture in each of Exif's eight ways, as a camera
+// would, and sees it upright again.
+func TestOrientations(t *testing.T) {
+	// The way back of a turn to the left is one to the right.
+	stored := [...]int{1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
+	for orientation := 1; orientation <= 8; orientation++ {
+		tiff := exifOf(uint16(orientation))
+		picture := turn(corners(64, 32), stored[orientation])
+		plain := pngOf(t, picture)
+		const afterIHDR = 8 + 25
+		for name, data := range map[string][]byte{
+			"JPEG": withExif(jpegOf(t, picture), tiff),
+			"PNG":  append(append(append([]byte{}, plain[:afterIHDR]...), chunk("eXIf", tiff)...), plain[afterIHDR:]...),
+		} {
+			_, got, err := readPicture(data)
+			if err != nil {
+				t.Fatalf("%s, orientation %d: %v", name, orientation, err)
+			}
+			upright(t, got, 64, 32)
+			if t.Failed() {
+				t.Fatalf("%s, orientation %d", name, orientation)
+			}
+		}
+	}
+}
+
+// TestBrokenMetadata is no reason to refuse a picture.
+func TestBrokenMetadata(t *testing.T) {
+	for name, tiff := range map[string][]byte{
+		"orientation 0": exifOf(0), "orientation 9": exifOf(9), "cut off": exifOf(6)[:12], "garbage": []byte("garbage"),
+		"endless": append(exifOf(6)[:8], 0xff, 0xff),
+	} {
+		_, got, err := readPicture(withExif(jpegOf(t, corners(64, 32)), tiff))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		upright(t, got, 64, 32)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	photo := jpegOf(t, corners(200, 200))
+	drawing := pngOf(t, corners(200, 200))
+	animation := gifOf(t, corners(200, 200))
+	flipped := bytes.Clone(drawing)
+	flipped[len(flipped)/2] ^= 0xff
+	tests := map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":             {nil, "it is empty"},
+		"text":              {[]byte("cat"), "it is no JPEG, PNG, GIF or WebP, it looks like text/plain"},
+		"a page":            {[]byte("<!DOCTYPE html><title>404</title>"), "it looks like text/html"},
+		"SVG":               {[]byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`), "it looks like text/xml"},
+		"BMP":               {[]byte("BM............"), "it looks like image/bmp"},
+		"a program":         {[]byte("\x7fELF\x02\x01\x01\x00"), "it looks like application/octet-stream"},
+		"only magic":        {photo[:3], "the JPEG is damaged or cut off"},
+		"bomb":              {pngHeader(50_000, 50_000), "it has 50000×50000 pixels, at most 50 million are allowed"},
+		"just too large":    {pngHeader(10_000, 5_001), "it has 10000×5001 pixels"},
+		"too long":          {pngHeader(30_001, 1), "and 30000 on a side"},
+		"no width":          {pngHeader(0, 10), "the PNG is damaged or cut off"},
+		"JPEG cut off":      {photo[:len(photo)/2], "the JPEG is damaged or cut off"},
+		"PNG cut off":       {drawing[:len(drawing)/2], "the PNG is damaged or cut off"},
+		"GIF cut off":       {animation[:len(animation)/2], "the GIF is damaged or cut off"},
+		"WebP cut off":      {testFile(t, "lossy.webp")[:100], "the WebP is"},
+		"animation cut off": {testFile(t, "animated.webp")[:120], "the WebP is"},
+		"PNG flipped":       {flipped, "the PNG is damaged or cut off"},
+		"JPEG of nothing":   {append(bytes.Clone(photo[:20]), make([]byte, 1000)...), "the JPEG is damaged or cut off"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := readPicture(test.data)
+			var failure *Failure
+			if !errors.As(err, &failure) {
+				t.Fatalf("got %v, want a Failure", err)
+			}
+			if failure.Code != "PROCESSING_ERROR" || !strings.HasPrefix(failure.Message, "Failed to process image: ") || !strings.Contains(failure.Message, test.want) {
+				t.Errorf("got %+v, want %q", failure, test.want)
+			}
+		})
+	}
+}
+
+// TestBombIsCheap refuses a picture of 2.5 gigapixels without memory for it.
+func TestBombIsCheap(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, _, err := readPicture(pngHeader(50_000, 50_000)); err == nil {
+		t.Fatal("the bomb was accepted")
+	}
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+		t.Errorf("it took %d bytes to refuse it", taken)
+	}
+}
+
+// TestHiddenBomb has a frame that is larger than what the file says of it.
+func TestHiddenBomb(t *testing.T) {
+	data := testFile(t, "lossless-alpha.webp")
+	i := bytes.Index(data, []byte("VP8L"))
+	large := []byte{0x2f, 0xff, 0xff, 0xff, 0x0f} // 16,384 × 16,384
+	frame := bytes.Clone(data[i:])
+	copy(frame[8:], large)
+	whole := []byte{9, 0, 0, 9, 0, 0}
+	animation := append([]byte("ANMF"), binary.LittleEndian.AppendUint32(nil, uint32(16+len(frame)))...)
+	animation = append(append(append(animation, 0, 0, 0, 0, 0, 0), whole...), 0, 0, 0, 0)
+	animated := asFile(whole, append(animation, frame...))
+	animated[20] = 1 << 1
+	for name, file := range map[string][]byte{"still": asFile(whole, frame), "animated": animated} {
+		src, err := inspect(bytes.NewReader(file))
+		if err != nil || src.width != 10 {
+			t.Fatalf("%s: the file does not hide its frame: %+v, %v", name, src, err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := src.load(context.Background(), file); err == nil {
+			t.Errorf("%s: the bomb was accepted", name)
+		}
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+			t.Errorf("%s: it took %d bytes to refuse it", name, taken)
+		}
+	}
+}
+
+// TestDecodingEndsWithItsContext, however long it would take.
+func TestDecodingEndsWithItsContext(t *testing.T) {
+	data := jpegOf(t, corners(200, 200))
+	src, err := inspect(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := src.load(ctx, data); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v", err)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	var failure *Failure
+	if _, err := src.load(ctx, data); !errors.As(err, &failure) || !strings.Contains(failure.Message, "takes too long") {
+		t.Errorf("too late: got %v", err)
+	}
+}
+
+// FuzzPicture: whatever a file holds, it is a picture or a Failure, and no
+// decoder panics.
+func FuzzPicture(f *testing.F) {
+	f.Add(withExif(jpegOf(f, corners(16, 8)), exifOf(6)))
+	f.Add(pngOf(f, corners(16, 8)))
+	f.Add(gifOf(f, corners(16, 8)))
+	for _, name := range []string{"lossy.webp", "lossless-alpha.webp", "lossy-alpha.webp", "animated.webp", "animated-part.webp"} {
+		f.Add(testFile(f, name))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		src, err := inspect(bytes.NewReader(data))
+		if err == nil && src.width*src.height < 1_000_000 {
+			var picture image.Image
+			if picture, err = src.load(context.Background(), data); err == nil {
+				if err := writePicture(new(bytes.Buffer), shrink(picture, 20), suitable(src.name, picture), 0); err != nil {
+					t.Errorf("a picture that cannot be written: %v", err)
+				}
+			}
+		}
+		var failure *Failure
+		if err != nil && !errors.As(err, &failure) {
+			t.Errorf("got %v, want a Failure", err)
+		}
+	})
+}

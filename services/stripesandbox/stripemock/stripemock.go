@@ -1,0 +1,52 @@
+// Package stripemock starts stripe-mock, which answers as Stripe's published
+// description of its API says. It is for tests.
+package stripemock
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+)
+
+// version is the newest that the Go module proxy has.
+const version = "v0.203.0"
+
+var listens = regexp.MustCompile(`Listening for HTTP at address: (\S+)`)
+
+// Start builds stripe-mock, runs it until the test ends, and returns its URL. A
+// key for it is any that begins with sk_test_.
+func Start(t testing.TB) string {
+	t.Helper()
+	bin := t.TempDir()
+	install := exec.Command("go", "install", "github.com/stripe/stripe-mock@"+version)
+	install.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("building stripe-mock: %v\n%s", err, out)
+	}
+	mock := exec.Command(filepath.Join(bin, "stripe-mock"), "-http-addr", "127.0.0.1:0")
+	mock.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := mock.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mock.Stderr = mock.Stdout
+	if err := mock.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = mock.Process.Kill()
+		_ = mock.Wait() // it was killed, and says so
+	})
+	scanner := bufio.NewScanner(out)
+	for scanner.Scan() {
+		if m := listens.FindStringSubmatch(scanner.Text()); m != nil {
+			return "http://" + m[1]
+		}
+	}
+	t.Fatal("stripe-mock did not say where it listens")
+	return ""
+}

@@ -1,0 +1,603 @@
+package services
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+func types(as []hookArrival) []string {
+	names := make([]string, len(as))
+	for i, a := range as {
+		names[i] = a.Type
+	}
+	return names
+}
+
+func TestWebhooksGetWhatTheyWant(t *testing.T) {
+	e := newHookEngine(t)
+	all, ends, failures := newHookReceiver(t, nil), newHookReceiver(t, nil), newHookReceiver(t, nil)
+	e.register(all.URL, "*")
+	e.register(ends.URL, "order.completed", "order.failed")
+	e.register(failures.URL, "order.failed")
+	slow := models.Metadata{"steps": "2", "step": "100000000"} // longer than settle: progress is sent
+	e.ended(e.begin("", slow))
+	e.settled()
+	e.ended(e.begin("", models.Metadata{"fail": "yes"}))
+	e.settled()
+	for name, test := range map[string]struct {
+		got  []hookArrival
+		want []string
+	}{
+		"all": {all.all(), []string{"order.created", "order.progress", "order.progress", "order.completed", "order.created", "order.failed"}},
+		"end": {ends.all(), []string{"order.completed", "order.failed"}}, "failures": {failures.all(), []string{"order.failed"}},
+	} {
+		if got := types(test.got); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestWebhookEventsThatDoNotExist(t *testing.T) {
+	e := newHookEngine(t)
+	for _, pattern := range []string{"order.complete", "orders.*", "order", "order.", ".completed", "*.completed", "**", "webhook.ping", "order.*.*", ""} {
+		_, err := e.webhooks.Create(e.ctx, models.NewWebhook{URL: "http://127.0.0.1", Events: []string{"*", pattern}, Enabled: true})
+		if models.Code(err) != models.CodeInvalid || !strings.Contains(err.Error(), "events[1]") {
+			t.Errorf("%q: the error is %v", pattern, err)
+		}
+	}
+	e.register("http://127.0.0.1", "*", "order.*", "order.created", "order.progress", "order.completed", "order.failed", "order.cancelled")
+}
+
+// TestWebhooksCostNothingUnlessThereAreSome holds that looking for webhooks is no
+// query and no allocation.
+func TestWebhooksCostNothingUnlessThereAreSome(t *testing.T) {
+	r := newRegistry()
+	if n := testing.AllocsPerRun(100, func() { _ = r.matching("order.completed") }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestWebhookLimit(t *testing.T) {
+	e := newHookEngine(t)
+	for range models.MaxWebhooks {
+		e.register("http://127.0.0.1:1", "order.failed")
+	}
+	_, err := e.webhooks.Create(e.ctx, models.NewWebhook{URL: "http://127.0.0.1:1", Events: []string{"*"}, Enabled: true})
+	if models.Code(err) != models.CodeConflict {
+		t.Errorf("the error is %v, want a conflict", err)
+	}
+	if n := len(*e.courier.webhooks.enabled.Load()); n != models.MaxWebhooks {
+		t.Errorf("%d webhooks are in memory", n)
+	}
+}
+
+// TestWebhookOrderUnderFaults holds that a webhook accepts the updates of a task
+// in their order, the first and the last without fail, whatever goes wrong.
+func TestWebhookOrderUnderFaults(t *testing.T) {
+	waits := slices.Repeat([]time.Duration{10 * time.Millisecond}, 200)
+	e := newHookEngine(t, waits...)
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(7, 8))
+	rc := newHookReceiver(t, func(callbacks.Update) int {
+		mu.Lock()
+		n, delay := random.IntN(10), time.Duration(random.IntN(15))*time.Millisecond
+		mu.Unlock()
+		_ = pause(t.Context(), delay)
+		return []int{200, 200, 200, 200, 204, 500, 503, 301, 400, 200}[n]
+	})
+	e.register(rc.URL, "*")
+	const tasks = 60
+	for i := range tasks {
+		e.begin("", models.Metadata{"steps": fmt.Sprint(i % 5), "step": fmt.Sprint(int64(i%4) * int64(15*time.Millisecond))})
+	}
+	accepted := map[string][]callbacks.Update{}
+	for ended := 0; ended < tasks; {
+		a := rc.next()
+		if a.status > 299 {
+			continue
+		}
+		accepted[a.TaskID] = append(accepted[a.TaskID], a.Update)
+		if a.Terminal() {
+			ended++
+		}
+	}
+	e.settled()
+	for id, updates := range accepted {
+		last := int64(0)
+		for _, u := range updates {
+			if u.Sequence <= last {
+				t.Errorf("task %s: update %d came after %d", id, u.Sequence, last)
+			}
+			last = u.Sequence
+		}
+		if updates[0].Type != "order.created" || !updates[len(updates)-1].Terminal() {
+			t.Errorf("task %s: got %v", id, updates)
+		}
+	}
+	if more := rc.all(); len(more) > 0 {
+		t.Errorf("%d deliveries came after the last", len(more))
+	}
+}
+
+// TestWebhookDeadBesideOthers: a receiver that hangs and one that refuses keep
+// neither the other webhook nor the callback URL waiting.
+func TestWebhookDeadBesideOthers(t *testing.T) {
+	e := newHookEngine(t, time.Hour)
+	hang := make(chan struct{})
+	black := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-hang }))
+	t.Cleanup(func() { close(hang); black.Close() })
+	dead := newHookReceiver(t, func(callbacks.Update) int { return 500 })
+	alive, callback := newHookReceiver(t, nil), newHookReceiver(t, nil)
+	e.register(black.URL, "*")
+	deadHook := e.register(dead.URL, "*")
+	e.register(alive.URL, "order.created", "order.completed")
+	const tasks = 20
+	for range tasks {
+		e.begin(callback.URL, nil)
+	}
+	for range tasks {
+		if a := callback.next(); a.Type != "order.completed" || a.header.Get(callbacks.HeaderAPISignature) != "" {
+			t.Errorf("the callback URL got %s, %v", a.Type, a.header)
+		}
+	}
+	counts := map[string]int{}
+	for range 2 * tasks {
+		counts[alive.next().Type]++
+	}
+	if counts["order.created"] != tasks || counts["order.completed"] != tasks {
+		t.Errorf("the webhook got %v", counts)
+	}
+	e.until("the dead one is failing", func() bool { return e.webhook(deadHook.ID).FailingSince != nil })
+	for _, a := range dead.all() {
+		if a.Type != "order.created" {
+			t.Errorf("the dead webhook was sent %s before order.created had come through", a.Type)
+		}
+	}
+}
+
+// TestWebhookWaitsForItsTurn: order.completed waits until order.created, which
+// fails twice, is accepted.
+func TestWebhookWaitsForItsTurn(t *testing.T) {
+	e := newHookEngine(t, 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond)
+	var created atomic.Int64
+	rc := newHookReceiver(t, func(u callbacks.Update) int {
+		if u.Type == "order.created" && created.Add(1) < 3 {
+			return 500
+		}
+		return 200
+	})
+	e.register(rc.URL, "*")
+	e.ended(e.begin("", nil))
+	want := []string{"order.created", "order.created", "order.created", "order.completed"}
+	e.settled()
+	if got := types(rc.all()); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWebhookRotationOverlap(t *testing.T) {
+	e := newHookEngine(t)
+	rc := newHookReceiver(t, nil)
+	start := models.Now()
+	e.setTime(start)
+	w := e.register(rc.URL, "order.completed")
+	old := w.Secrets[0].Secret
+	check := func(newest string, others ...string) {
+		t.Helper()
+		e.begin("", nil)
+		a := rc.next()
+		signatures := strings.Fields(a.header.Get(callbacks.HeaderWebhookSignature))
+		if len(signatures) != 1+len(others) {
+			t.Errorf("%d signatures, want %d", len(signatures), 1+len(others))
+		}
+		for i, secret := range append([]string{newest}, others...) {
+			one := a.header.Clone()
+			one.Set(callbacks.HeaderWebhookSignature, signatures[i])
+			if err := callbacks.VerifyStandard(one, a.body, secret, time.Now()); err != nil {
+				t.Errorf("signature %d: %v", i, err)
+			}
+		}
+		if err := callbacks.VerifyArticle(a.header, a.body, newest); err != nil {
+			t.Errorf("X-Callback-Signature: %v", err)
+		}
+		if a.header.Get(callbacks.HeaderAPISignature) != a.header.Get(callbacks.HeaderSignature) {
+			t.Error("X-API-Signature is not X-Callback-Signature")
+		}
+	}
+	check(old)
+	rotated, err := e.webhooks.Rotate(e.ctx, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := rotated.Secrets[0].Secret
+	if newest == old {
+		t.Fatal("the secret is the old one")
+	}
+	check(newest, old)
+	e.setTime(start.Add(24*time.Hour - time.Millisecond))
+	check(newest, old)
+	e.setTime(start.Add(24 * time.Hour))
+	check(newest)
+	for range maxSecrets - 1 {
+		if _, err := e.webhooks.Rotate(e.ctx, w.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := e.webhooks.Rotate(e.ctx, w.ID); models.Code(err) != models.CodeConflict {
+		t.Errorf("rotating without end: %v", err)
+	}
+}
+
+func TestWebhookDisabledByGone(t *testing.T) {
+	e := newHookEngine(t)
+	var status atomic.Int64
+	status.Store(410)
+	rc := newHookReceiver(t, func(callbacks.Update) int { return int(status.Load()) })
+	w := e.register(rc.URL, "order.completed")
+	e.begin("", nil)
+	e.until("it is disabled", func() bool { return !e.webhook(w.ID).Enabled() })
+	if got := e.webhook(w.ID); got.DisabledReason != reasonGone {
+		t.Errorf("the reason is %q", got.DisabledReason)
+	}
+	e.ended(e.begin("", nil)) // makes no delivery
+	if ds := e.deliveries(w.ID); len(ds) != 1 || ds[0].Status != models.DeliveryGone {
+		t.Errorf("deliveries: %v", ds)
+	}
+	if _, err := NewDeliveries(e.store).Redeliver(e.ctx, e.deliveries(w.ID)[0].ID); models.Code(err) != models.CodeConflict {
+		t.Errorf("redelivering to a disabled webhook: %v", err)
+	}
+	if _, err := e.webhooks.Ping(e.ctx, w.ID); models.Code(err) != models.CodeConflict {
+		t.Errorf("pinging a disabled webhook: %v", err)
+	}
+	if _, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); models.Code(err) != models.CodeConflict {
+		t.Errorf("replaying to a disabled webhook: %v", err)
+	}
+	status.Store(200)
+	rc.all()
+	enabled, err := e.webhooks.Change(e.ctx, w.ID, func(now models.NewWebhook) (models.NewWebhook, error) {
+		now.Enabled = true
+		return now, nil
+	})
+	if err != nil || !enabled.Enabled() || enabled.DisabledReason != "" {
+		t.Fatalf("enabling: %+v, %v", enabled, err)
+	}
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 2 || err != nil {
+		t.Errorf("%d replayed, %v; want what was gone, and what happened meanwhile", n, err)
+	}
+	e.settled()
+	if got := len(rc.all()); got != 2 {
+		t.Errorf("%d came", got)
+	}
+}
+
+func TestWebhookDisabledAfterFiveDays(t *testing.T) {
+	e := newHookEngine(t)
+	var status atomic.Int64
+	status.Store(500)
+	rc := newHookReceiver(t, func(callbacks.Update) int { return int(status.Load()) })
+	w := e.register(rc.URL, "order.completed")
+	start := models.Now()
+	day := 24 * time.Hour
+	step := func(after time.Duration, answer int, enabled bool, failingSince time.Duration) {
+		t.Helper()
+		e.setTime(start.Add(after))
+		status.Store(int64(answer))
+		e.ended(e.begin("", nil))
+		rc.next()
+		e.settled()
+		got := e.webhook(w.ID)
+		if got.Enabled() != enabled {
+			t.Errorf("after %s and a %d it is enabled: %t, want %t", after, answer, got.Enabled(), enabled)
+		}
+		if (got.FailingSince != nil) != (failingSince >= 0) || got.FailingSince != nil && !got.FailingSince.Equal(start.Add(failingSince)) {
+			t.Errorf("after %s and a %d it is failing since %v, want %s", after, answer, got.FailingSince, failingSince)
+		}
+	}
+	step(0, 500, true, 0)
+	step(5*day-time.Hour, 503, true, 0)
+	step(5*day-time.Minute, 200, true, -1) // one success, and patience begins anew
+	step(6*day, 400, true, 6*day)
+	step(11*day-time.Millisecond, 500, true, 6*day)
+	step(11*day, 500, false, 6*day)
+	if got := e.webhook(w.ID); got.DisabledReason != reasonFailing || !got.DisabledAt.Equal(start.Add(11*day)) {
+		t.Errorf("the reason is %q at %v", got.DisabledReason, got.DisabledAt)
+	}
+}
+
+func TestWebhookPing(t *testing.T) {
+	e := newHookEngine(t)
+	rc, other := newHookReceiver(t, nil), newHookReceiver(t, nil)
+	w := e.register(rc.URL, "order.failed")
+	e.register(other.URL, "*")
+	d, err := e.webhooks.Ping(e.ctx, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := rc.next()
+	if a.Type != typePing || a.WebhookID != w.ID || a.CallbackID != d.CallbackID || a.Sequence != 1 || !a.Terminal() {
+		t.Errorf("got %s", a.body)
+	}
+	if again, err := callbacks.Encode(a.Update); err != nil || string(again) != string(a.body) {
+		t.Errorf("the body is %s, and would be encoded as %s", a.body, again)
+	}
+	if err := callbacks.Verify(a.header, a.body, w.Secrets[0].Secret, time.Now()); err != nil {
+		t.Error(err)
+	}
+	e.settled()
+	if got := e.deliveries(w.ID); len(got) != 1 || got[0].Status != models.DeliveryDelivered {
+		t.Errorf("deliveries: %v", got)
+	}
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 0 || err != nil {
+		t.Errorf("%d replayed, %v: a ping is not an event", n, err)
+	}
+	if len(other.all()) > 0 {
+		t.Error("another webhook got the ping")
+	}
+}
+
+func TestWebhookDelete(t *testing.T) {
+	e := newHookEngine(t, time.Hour)
+	rc := newHookReceiver(t, func(callbacks.Update) int { return 500 })
+	w := e.register(rc.URL, "*")
+	e.ended(e.begin("", nil))
+	rc.next()
+	e.until("the attempt is stored", func() bool { return e.webhook(w.ID).FailingSince != nil })
+	if err := e.webhooks.Delete(e.ctx, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	e.settled()
+	ds := e.deliveries(w.ID)
+	if len(ds) != 2 {
+		t.Fatalf("%d deliveries are left of the history", len(ds))
+	}
+	for _, d := range ds {
+		if d.Status != models.DeliveryGone || d.Error != errNoWebhook.Error() {
+			t.Errorf("%s is %s: %s", d.Type, d.Status, d.Error)
+		}
+	}
+	if _, err := NewDeliveries(e.store).Redeliver(e.ctx, ds[0].ID); models.Code(err) != models.CodeConflict {
+		t.Errorf("redelivering: %v", err)
+	}
+	if n, err := NewDeliveries(e.store).RedeliverAll(e.ctx, models.DeliveryFilter{WebhookID: w.ID}); n != 0 || err != nil {
+		t.Errorf("%d are redelivered, %v", n, err)
+	}
+	if err := e.webhooks.Delete(e.ctx, w.ID); models.Code(err) != models.CodeNotFound {
+		t.Errorf("deleting again: %v", err)
+	}
+	e.ended(e.begin("", nil))
+	if len(e.deliveries(w.ID)) != 2 {
+		t.Error("a deleted webhook gets new deliveries")
+	}
+}
+
+func TestWebhookMoves(t *testing.T) {
+	e := newHookEngine(t, time.Hour)
+	before, after := newHookReceiver(t, func(callbacks.Update) int { return 500 }), newHookReceiver(t, nil)
+	w := e.register(before.URL, "order.completed")
+	e.begin("", nil)
+	before.next()
+	e.until("the attempt is stored", func() bool { return e.webhook(w.ID).FailingSince != nil })
+	_, err := e.webhooks.Change(e.ctx, w.ID, func(now models.NewWebhook) (models.NewWebhook, error) {
+		now.URL = after.URL
+		return now, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 1 || err != nil {
+		t.Fatalf("%d replayed, %v: what waits for another attempt is made at once", n, err)
+	}
+	after.next()
+	e.settled()
+	if e.webhook(w.ID).FailingSince != nil {
+		t.Error("it is still failing")
+	}
+}
+
+// TestWebhookReplayIsExact holds what a replay sends against what the tables say
+// was missed, after random failures, pauses and times.
+func TestWebhookReplayIsExact(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { replayExactly(t, rand.New(rand.NewPCG(seed, 9))) })
+	}
+}
+
+func replayExactly(t *testing.T, random *rand.Rand) {
+	e := newHookEngine(t) // no retries: what fails is missed
+	var failing atomic.Int64
+	rc := newHookReceiver(t, func(callbacks.Update) int {
+		if failing.Load() > 0 {
+			return 500
+		}
+		return 200
+	})
+	events := [][]string{{"*"}, {"order.*"}, {"order.created", "order.failed"}, {"order.progress", "order.completed"}}[random.IntN(4)]
+	w := e.register(rc.URL, events...)
+	var times []time.Time
+	for range 25 {
+		failing.Store(random.Int64N(2))
+		enabled := random.IntN(4) > 0
+		_, err := e.webhooks.Change(e.ctx, w.ID, func(now models.NewWebhook) (models.NewWebhook, error) {
+			now.Enabled = enabled
+			return now, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		metadata := models.Metadata{"steps": fmt.Sprint(random.IntN(4))}
+		if random.IntN(2) == 0 {
+			metadata["fail"] = "yes"
+		}
+		e.ended(e.begin("", metadata))
+		e.settled()
+		times = append(times, models.Now())
+		if _, err := e.webhooks.Ping(e.ctx, w.ID); enabled != (err == nil) {
+			t.Fatal(err)
+		}
+		e.settled()
+	}
+	failing.Store(0)
+	_, err := e.webhooks.Change(e.ctx, w.ID, func(now models.NewWebhook) (models.NewWebhook, error) {
+		now.Enabled = true
+		return now, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, since := range []time.Time{times[random.IntN(len(times))], {}} {
+		rc.all()
+		want := e.missed(w, since)
+		n, err := e.webhooks.Replay(e.ctx, w.ID, since)
+		if err != nil || n != len(want) {
+			t.Fatalf("%d are replayed, want %d; %v", n, len(want), err)
+		}
+		e.settled()
+		var got []string
+		for _, a := range rc.all() {
+			got = append(got, a.CallbackID)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("replayed\n%q, want\n%q", got, want)
+		}
+	}
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 0 || err != nil {
+		t.Errorf("after all was replayed, %d are left; %v", n, err)
+	}
+}
+
+// missed lists the callback_ids of the updates since then that a webhook wants
+// and has not accepted, the plain way.
+func (e *hookEngine) missed(w models.Webhook, since time.Time) []string {
+	e.t.Helper()
+	accepted := map[int64]bool{}
+	for _, d := range e.deliveries(w.ID) {
+		accepted[d.UpdateID] = d.Status == models.DeliveryDelivered
+	}
+	var updates []models.Update
+	if err := e.store.Read(e.ctx).Order("id").Find(&updates).Error; err != nil {
+		e.t.Fatal(err)
+	}
+	var ids []string
+	for _, u := range updates {
+		if u.Type != typePing && w.Wants(u.Type) && !u.CreatedAt.Before(since) && !accepted[u.ID] {
+			ids = append(ids, u.CallbackID)
+		}
+	}
+	return ids
+}
+
+// TestWebhookReplayIsBounded: a large replay takes several requests.
+func TestWebhookReplayIsBounded(t *testing.T) {
+	e := newHookEngine(t)
+	e.webhooks.replayLimit = 20
+	rc := newHookReceiver(t, nil)
+	var last models.Task
+	for range 45 {
+		last = e.begin("", nil)
+	}
+	e.ended(last)
+	w := e.register(rc.URL, "order.created")
+	for _, want := range []int{20, 20, 5, 0} {
+		if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != want || err != nil {
+			t.Fatalf("%d are replayed, want %d; %v", n, want, err)
+		}
+	}
+	e.settled()
+	if got := len(rc.all()); got != 45 {
+		t.Errorf("%d came", got)
+	}
+}
+
+// TestWebhookReplayToAReceiverThatFails: what fails is tried again by itself, and
+// nothing is lost.
+func TestWebhookReplayToAReceiverThatFails(t *testing.T) {
+	waits := slices.Repeat([]time.Duration{5 * time.Millisecond}, 50)
+	e := newHookEngine(t, waits...)
+	for range 30 {
+		e.ended(e.begin("", nil))
+	}
+	var n atomic.Int64
+	rc := newHookReceiver(t, func(callbacks.Update) int {
+		if n.Add(1)%3 == 0 {
+			return 503
+		}
+		return 200
+	})
+	w := e.register(rc.URL, "*")
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 60 || err != nil {
+		t.Fatalf("%d replayed, %v", n, err)
+	}
+	e.settled()
+	began := map[string]bool{}
+	accepted := 0
+	for _, a := range rc.all() {
+		if a.status != 200 {
+			continue
+		}
+		accepted++
+		if a.Terminal() && !began[a.TaskID] {
+			t.Errorf("the end of task %s came before its beginning", a.TaskID)
+		}
+		began[a.TaskID] = true
+	}
+	if accepted != 60 {
+		t.Errorf("%d were accepted", accepted)
+	}
+}
+
+// TestWebhookReplicas: a replica hears of the webhooks that another registers,
+// changes and deletes.
+func TestWebhookReplicas(t *testing.T) {
+	e := newHookEngine(t)
+	courier := NewCourier(e.store, nil, callbacks.Schedule{}, "")
+	tasks := NewTasks(e.store, NewHub(), courier)
+	replica, err := NewWebhooks(e.ctx, e.store, tasks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(e.ctx)
+	var following sync.WaitGroup
+	following.Go(func() { replica.follow(ctx, time.Millisecond) })
+	defer func() { cancel(); following.Wait() }()
+	w := e.register("http://127.0.0.1:1", "order.completed")
+	e.until("the replica knows the webhook", func() bool { return len(courier.toWebhooks(models.Update{Type: "order.completed"})) == 1 })
+	if _, err := e.webhooks.Rotate(e.ctx, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	e.until("the replica knows both secrets", func() bool {
+		keys, err := courier.webhookKeys(e.ctx, w.ID)
+		return err == nil && len(keys) == 2
+	})
+	if err := e.webhooks.Delete(e.ctx, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	e.until("the replica has forgotten it", func() bool { return len(courier.toWebhooks(models.Update{Type: "order.completed"})) == 0 })
+}
+
+// TestRegistryReloadBesideAChange: what was read before a change does not undo it.
+func TestRegistryReloadBesideAChange(t *testing.T) {
+	r := newRegistry()
+	err := r.reload(func() ([]models.Webhook, error) {
+		r.put(models.Webhook{ID: "whk_1", Version: 2})
+		return nil, nil
+	})
+	if _, known := r.get("whk_1"); err != nil || !known {
+		t.Errorf("the webhook is forgotten, %v", err)
+	}
+	r.put(models.Webhook{ID: "whk_1", Version: 1, URL: "old"})
+	if w, _ := r.get("whk_1"); w.URL == "old" {
+		t.Error("an older state replaced a newer one")
+	}
+}
