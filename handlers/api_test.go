@@ -47,8 +47,8 @@ type settings struct {
 	patience   time.Duration
 }
 
-// newAPI returns a server that takes orders, and works on none of them before
-// start: until then they stay as they are.
+// newAPI returns a server, put together as in cmd/petstore, that takes orders
+// and works on none of them before start: until then they stay as they are.
 func newAPI(t testing.TB, s settings) *api {
 	t.Helper()
 	ctx := context.Background()
@@ -62,31 +62,44 @@ func newAPI(t testing.TB, s settings) *api {
 	courier := services.NewCourier(store, sender, s.schedule, secret)
 	tasks := services.NewTasks(store, hub, courier)
 	tasks.Register(services.NewPacking(store, s.step))
-	sandbox, err := stripesandbox.Open("", stripesandbox.Options{})
-	must(t, err)
-	t.Cleanup(func() { must(t, sandbox.Close()) })
-	stripe := services.NewStripe(services.StripeOptions{Key: "sk_test_handlers", Transport: sandbox})
-	for _, operation := range services.NewCharging(store, tasks, stripe) {
-		tasks.Register(operation)
-	}
+	payments := newPayments(t, store, tasks)
 	tasks.Register(services.NewReporting(store))
+	blobs, err := services.OpenBlobs(ctx, store, "mem://")
+	must(t, err)
+	t.Cleanup(func() { must(t, blobs.Close()) })
+	fetcher := services.NewFetcher(s.production)
+	t.Cleanup(fetcher.Close)
+	tasks.Register(services.NewImaging(store, blobs, fetcher))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
+	must(t, err)
+	webhooks, err := services.NewWebhooks(ctx, store, tasks)
 	must(t, err)
 	products := services.NewProducts(store)
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
-		Payments:   services.NewPayments(store, tasks, "pm_card_visa"),
-		Reports:    services.NewReports(store, tasks),
+		Deliveries: services.NewDeliveries(store), Webhooks: webhooks, Health: store,
+		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, blobs),
 		Feed:       services.NewFeed(store, hub),
-		Deliveries: services.NewDeliveries(store), Health: store, Production: s.production,
-		AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
+		Production: s.production, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { must(t, handler.Close(ctx)) })
 	client := &http.Client{Transport: checked{t, server.Client().Transport}}
 	return &api{TB: t, handler: handler, url: server.URL, store: store, queue: queue, client: client}
+}
+
+func newPayments(t testing.TB, store *models.Store, tasks *services.Tasks) *services.Payments {
+	t.Helper()
+	sandbox, err := stripesandbox.Open("", stripesandbox.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, sandbox.Close()) })
+	stripe := services.NewStripe(services.StripeOptions{Key: "sk_test_sandbox", Transport: sandbox})
+	for _, operation := range services.NewCharging(store, tasks, stripe) {
+		tasks.Register(operation)
+	}
+	return services.NewPayments(store, tasks, "pm_card_visa")
 }
 
 // start begins to work on what was ordered, until the test ends or stop.
@@ -188,26 +201,43 @@ func dataVersion(conn *sql.Conn) (version int64) {
 // fixtures are ids of one thing of each kind, for requests that need one.
 type fixtures map[string]string
 
-// fill makes an order that has ended and was called back, and one that is
-// processing and stays so.
+// fill makes one thing of each kind. What is processing stays so.
 func (a *api) fill() fixtures {
 	a.Helper()
 	receiver := newReceiver(a)
 	a.start()
 	done := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+receiver.url+`"}`).want(202))
 	receiver.wait(a, ended(done.OrderID))
-	paid := read[payment](a.do("POST", "/api/payments", `{"amount":100,"provider":"stripe"}`).want(202))
-	a.do("GET", "/api/tasks/"+paid.TaskID+"?wait=30", "").want(200)
-	refunded := read[payment](a.do("POST", "/api/payments/"+paid.PaymentID+"/refunds", `{"amount":40}`).want(202))
-	a.do("GET", "/api/tasks/"+refunded.TaskID+"?wait=30", "").want(200)
+	paid := read[map[string]any](a.do("POST", "/api/payments", valid["POST /api/payments"]).want(202))
+	a.do("GET", fmt.Sprintf("/api/tasks/%s?wait=20", paid["task_id"]), "").want(200)
 	a.stop()
-	waiting := read[order](a.do("POST", "/api/orders", `{"product":"dog-food"}`).want(202))
-	list := read[page[delivery]](a.do("GET", "/api/callbacks?order_id="+done.OrderID, "").want(200))
-	return fixtures{
-		"product_id": "dog-food", "order_id": waiting.OrderID, "task_id": waiting.TaskID, "delivery_id": list.Items[0].DeliveryID,
-		"payment_id": paid.PaymentID, "refund_id": refunded.RefundID,
+	f := fixtures{"product_id": "dog-food", "payment_id": paid["payment_id"].(string), "variant": "large"}
+	waiting := read[order](a.do("POST", "/api/orders", valid["POST /api/orders"]).want(202))
+	f["order_id"], f["task_id"] = waiting.OrderID, waiting.TaskID
+	f["delivery_id"] = read[page[delivery]](a.do("GET", "/api/callbacks?order_id="+done.OrderID, "").want(200)).Items[0].DeliveryID
+	for id, operation := range map[string]string{
+		"webhook_id": "POST /api/webhooks", "refund_id": "POST /api/payments/{payment_id}/refunds",
+		"image_id": "POST /api/images/process", "report_id": "POST /api/reports",
+	} {
+		_, path, _ := strings.Cut(operation, " ")
+		f[id] = read[map[string]any](a.do("POST", f.path(path), valid[operation]))[id].(string)
 	}
+	return f
 }
+
+// valid has a body for each operation that takes one.
+var valid = map[string]string{
+	"POST /api/products": catToy, "PUT /api/products/{product_id}": catToy, "PATCH /api/products/{product_id}": `{}`,
+	"POST /api/orders": `{"product":"dog-food"}`, "PUT /api/orders/{order_id}": `{}`, "PATCH /api/orders/{order_id}": `{}`,
+	"POST /api/payments": `{"amount":100,"provider":"stripe"}`, "POST /api/payments/{payment_id}/refunds": `{"amount":1}`,
+	"POST /api/images/process": `{"image_url":"http://127.0.0.1:1/cat.jpg"}`, "PUT /api/images/{image_id}": `{}`, "PATCH /api/images/{image_id}": `{}`,
+	"POST /api/reports":  `{"type":"sales"}`,
+	"POST /api/webhooks": webhook, "PUT /api/webhooks/{webhook_id}": webhook, "PATCH /api/webhooks/{webhook_id}": `{}`,
+	"POST /api/webhooks/{webhook_id}/replay": `{"since":"2026-01-02T03:04:05Z"}`,
+	"POST /api/callbacks/redeliver":          `{"status":"delivered"}`,
+}
+
+const webhook = `{"url":"http://127.0.0.1:1/","events":["payment.failed"]}`
 
 // path fills in the parameters of a path of the contract.
 func (f fixtures) path(template string) string {
@@ -253,13 +283,6 @@ type order struct {
 		Error   callbacks.Error `json:"error"`
 	} `json:"result"`
 	Error callbacks.Error `json:"error"`
-}
-
-// payment is also what a client reads of a refund.
-type payment struct {
-	PaymentID string `json:"payment_id"`
-	RefundID  string `json:"refund_id"`
-	TaskID    string `json:"task_id"`
 }
 
 type task struct {

@@ -5,7 +5,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -66,10 +65,10 @@ func TestCallbackURLs(t *testing.T) {
 // one that leads to a private address, and one that did not when the order was
 // placed (DNS rebinding).
 func TestPrivateNames(t *testing.T) {
-	dns := newResolver(t, map[string][]string{
-		"inside.example.":   {"127.0.0.1", "127.0.0.1"},
-		"metadata.example.": {"169.254.169.254", "169.254.169.254"},
-		"rebinds.example.":  {"93.184.216.34", "127.0.0.1"},
+	newResolver(t, resolver{
+		"inside.example.":   {"127.0.0.1"},
+		"metadata.example.": {"169.254.169.254"},
+		"rebinds.example.":  {"93.184.216.34", "127.0.0.1"}, // and so on
 	})
 	a := newAPI(t, settings{production: true})
 	for _, name := range []string{"inside.example", "metadata.example", "rebinds.example"} {
@@ -84,36 +83,33 @@ func TestPrivateNames(t *testing.T) {
 		a.do("GET", "/api/tasks/"+o.TaskID+"?wait=20", "").want(200)
 	}
 	a.stop()
-	refused := 0
+	refused := map[string]bool{}
 	for d := range pages[delivery](a, "/api/callbacks") {
 		details := read[deliveryDetails](a.do("GET", "/api/callbacks/"+d.DeliveryID, "").want(200))
 		for _, attempt := range details.Attempts {
 			if attempt.Error != "address not allowed" || attempt.Address != "" || attempt.StatusCode != 0 {
 				t.Errorf("%s: the attempt is %+v", d.URL, attempt)
 			}
-			refused++
+			refused[d.URL] = true
 		}
 	}
-	if refused != 3 || dns.asked.Load() < 6 {
-		t.Errorf("%d attempts were refused, after %d questions to the resolver", refused, dns.asked.Load())
+	if len(refused) != 3 {
+		t.Errorf("refused are %v", refused)
 	}
 }
 
-// resolver is a DNS server that gives the addresses of a name one after the other.
-type resolver struct {
-	asked   atomic.Int32
-	answers map[string][]string
-}
+// resolver is a DNS server that gives the addresses of a name one after the
+// other, and the last of them from then on.
+type resolver map[string][]string
 
 // newResolver makes the process ask a resolver of its own, until the test ends.
-func newResolver(t *testing.T, answers map[string][]string) *resolver {
+func newResolver(t *testing.T, answers resolver) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	must(t, err)
-	r := &resolver{answers: answers}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.serve(conn)
+		answers.serve(conn)
 	}()
 	usual := net.DefaultResolver
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -124,10 +120,9 @@ func newResolver(t *testing.T, answers map[string][]string) *resolver {
 		conn.Close()
 		<-done
 	})
-	return r
 }
 
-func (r *resolver) serve(conn net.PacketConn) {
+func (r resolver) serve(conn net.PacketConn) {
 	buffer := make([]byte, 1500)
 	for {
 		n, from, err := conn.ReadFrom(buffer)
@@ -141,9 +136,10 @@ func (r *resolver) serve(conn net.PacketConn) {
 		question := m.Questions[0]
 		name := question.Name.String()
 		m.Response, m.Additionals = true, nil
-		if left := r.answers[name]; question.Type == dnsmessage.TypeA && len(left) > 0 {
-			r.answers[name] = left[1:]
-			r.asked.Add(1)
+		if left := r[name]; question.Type == dnsmessage.TypeA && len(left) > 0 {
+			if len(left) > 1 {
+				r[name] = left[1:]
+			}
 			m.Answers = []dnsmessage.Resource{{
 				Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET},
 				Body:   &dnsmessage.AResource{A: [4]byte(net.ParseIP(left[0]).To4())},

@@ -79,7 +79,7 @@ func (c checked) RoundTrip(req *http.Request) (*http.Response, error) {
 func checkExchange(t testing.TB, req *http.Request, sent []byte, res *http.Response, got []byte) {
 	t.Helper()
 	contract := contracttest.Load(t)
-	path, methods := declared(contract, req.URL.Path)
+	path, methods := declared(contract, req.Method, req.URL.Path)
 	switch {
 	case req.Method == http.MethodHead:
 		if len(got) > 0 {
@@ -117,21 +117,28 @@ func withHeaders(req *http.Request, names ...string) *http.Request {
 	return req
 }
 
-// declared finds the path of the contract that a request is for, and its methods.
-func declared(contract *contracttest.Contract, requested string) (path string, methods []string) {
-	literal := false
+// declared finds the path of the contract that a request is for, "" for none,
+// and the methods that it can have.
+func declared(contract *contracttest.Contract, method, requested string) (path string, methods []string) {
 	for _, operation := range contract.Operations() {
-		method, template, _ := strings.Cut(operation, " ")
-		pattern := "(?s)^" + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(template), `[^/]+`) + "$"
-		if !regexp.MustCompile(pattern).MatchString(requested) {
+		m, template, _ := strings.Cut(operation, " ")
+		if !matches(template, requested) {
 			continue
 		}
-		methods = append(methods, method)
-		if !literal { // /api/callbacks/redeliver is not the path of a delivery
-			path, literal = template, template == requested
+		// /api/callbacks/redeliver is an id to GET, and an action to POST.
+		if path == "" || m == method && (template == requested || !slices.Contains(methods, method)) {
+			path = template
 		}
+		methods = append(methods, m)
 	}
 	return path, methods
+}
+
+func matches(template, requested string) bool {
+	want, got := strings.Split(template, "/"), strings.Split(requested, "/")
+	return slices.EqualFunc(want, got, func(want, got string) bool {
+		return want == got || strings.HasPrefix(want, "{") && got != ""
+	})
 }
 
 func checkOtherMethod(t testing.TB, req *http.Request, res *http.Response, methods []string) {

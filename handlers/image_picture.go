@@ -19,6 +19,7 @@ import (
 // @Param       image_id      path   string true  "The image's id"
 // @Param       variant       path   string true  "Which picture" Enums(large, medium, small, processed)
 // @Param       Range         header string false "Which part of it (RFC 9110)" example(bytes=0-1023)
+// @Param       If-Range      header string false "ETag of the picture that you have a part of: if it is another one, all of it comes"
 // @Param       If-None-Match header string false "ETag of the picture that you have"
 // @Success     200 {file} binary
 // @Header      200,206,304 {string} ETag "Of its bytes"

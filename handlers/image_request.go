@@ -36,7 +36,7 @@ type imageRequest struct {
 	Format string `json:"format,omitempty" validate:"omitempty,oneof=jpeg png gif" example:"jpeg"`
 	// Of JPEG pictures.
 	Quality *int `json:"quality,omitempty" validate:"omitempty,min=1,max=100" default:"85" example:"85"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Where progress and outcome are POSTed to.
 	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/image"`

@@ -40,7 +40,7 @@ type orderRequest struct {
 	Quantity *int64 `json:"quantity,omitempty" validate:"omitempty,min=1,max=1000" default:"1" example:"1"`
 	// Several products, instead of one.
 	Items []itemRequest `json:"items,omitempty" validate:"max=100,dive" minItems:"1"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Where progress and outcome are POSTed to.
 	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/order-status"`

@@ -41,7 +41,7 @@ type paymentRequest struct {
 	OrderID string `json:"order_id,omitempty" validate:"max=100" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	// For the customer's eyes.
 	Description string `json:"description,omitempty" validate:"max=500" example:"Dog food"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Where progress and outcome are POSTed to.
 	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/payment"`
@@ -255,6 +255,7 @@ func (h paymentHandlers) delete(c *gin.Context) error {
 // @Description The server POSTs each update of the payment to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
 // @ID          paymentUpdate
 // @Tags        payments
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"

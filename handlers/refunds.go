@@ -29,7 +29,7 @@ type refundRequest struct {
 	// In the currency's smallest unit. Without it, all that is left of the payment.
 	Amount *int64 `json:"amount,omitempty" validate:"omitempty,min=1,max=99999999" minimum:"1" maximum:"99999999" example:"40"`
 	Reason string `json:"reason,omitempty" validate:"omitempty,oneof=duplicate fraudulent requested_by_customer" enums:"duplicate,fraudulent,requested_by_customer" example:"requested_by_customer"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Where progress and outcome are POSTed to.
 	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/payment"`
@@ -195,6 +195,7 @@ func (h refundHandlers) get(c *gin.Context) error {
 // @Description The server POSTs each update of the refund to `callback_url`: at least once, in order, signed. It carries `refund_id`, and `payment_id` in its result only: what happens to a refund does not happen to its payment.
 // @ID          refundUpdate
 // @Tags        payments
+// @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
 // @Failure     410 "Gone: this update is not sent again"

@@ -38,7 +38,7 @@ type reportRequest struct {
 	To string `json:"to,omitempty" format:"date" example:"2026-12-31"`
 	// What a `dataset` report profiles: a text with CSV, JSON or anything else in it, or a JSON array or object.
 	Data jsontext.Value `json:"data,omitempty" swaggertype:"object"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters.
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Where progress and outcome are POSTed to.
 	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/reports"`
@@ -75,7 +75,7 @@ type reportPage struct {
 }
 
 // reportContent is what a report says.
-type reportContent struct {
+type reportContent struct { //nolint:unused // read by the contract's generator
 	ReportID string `json:"report_id"`
 	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
 	Title    string `json:"title"`
@@ -138,10 +138,11 @@ func (r reportRequest) text() (string, error) {
 			return "", models.Invalid("data", "must not be empty")
 		}
 		return string(text), nil
-	case 0:
+	case jsontext.KindInvalid: // there is none
 		return "", models.Invalid("data", "is required for a report on a dataset")
+	default:
+		return "", models.Invalid("data", "must be a text, an array or an object")
 	}
-	return "", models.Invalid("data", "must be a text, an array or an object")
 }
 
 // @Summary     Ask for a report

@@ -27,11 +27,11 @@ type Config struct {
 	Tasks      tasks
 	Deliveries deliveries
 	Health     health
-	Feed       feed
 	Webhooks   interface {
 		webhooks
 		webhookActions
 	}
+	Feed feed
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
@@ -71,11 +71,11 @@ type route struct {
 // routes is the whole API.
 func (cfg Config) routes(g *gate, l *live) []route {
 	p := productHandlers{products: cfg.Products}
-	o := cfg.orderHandlers()
-	r := cfg.reportHandlers()
 	pay := cfg.paymentHandlers()
 	re := refundHandlers{refunds: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
 	i := cfg.imageHandlers()
+	o := cfg.orderHandlers()
+	r := cfg.reportHandlers()
 	t := taskHandlers{tasks: cfg.Tasks}
 	d := deliveryHandlers{deliveries: cfg.Deliveries}
 	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
@@ -99,10 +99,6 @@ func (cfg Config) routes(g *gate, l *live) []route {
 		{"DELETE", "/api/orders/:order_id", o.delete},
 		{"POST", "/api/orders/:order_id/cancel", o.cancel},
 
-		{"GET", "/api/orders/stream", s.followOrders},
-		{"GET", "/api/tasks/stream", s.followTasks},
-		{"GET", "/api/ws", ws.serve},
-
 		{"GET", "/api/payments", pay.list},
 		{"POST", "/api/payments", pay.create},
 		{"GET", "/api/payments/:payment_id", pay.get},
@@ -118,6 +114,10 @@ func (cfg Config) routes(g *gate, l *live) []route {
 		{"DELETE", "/api/images/:image_id", i.delete},
 		{"POST", "/api/images/:image_id/cancel", i.cancel},
 		{"GET", "/api/images/:image_id/:variant", i.picture},
+		{"GET", "/api/orders/stream", s.followOrders},
+		{"GET", "/api/tasks/stream", s.followTasks},
+		{"GET", "/api/ws", ws.serve},
+
 		{"GET", "/api/reports", r.list},
 		{"POST", "/api/reports", r.create},
 		{"GET", "/api/reports/:report_id", r.get},

@@ -74,6 +74,10 @@ const (
 	maxMetadata      = 50
 	maxMetadataName  = 64
 	maxMetadataValue = 500
+	// maxMetadataBytes bounds names and values together, so that a callback stays
+	// below the 100 kB that Express parses by default, even if all of it is
+	// control characters, which JSON writes as six bytes each.
+	maxMetadataBytes = 16 << 10
 )
 
 var taskStatuses = []string{models.StatusProcessing, models.StatusCompleted, models.StatusFailed, models.StatusCancelled}
@@ -88,13 +92,18 @@ func checkCallback(url string, metadata map[string]string, production bool) erro
 	if len(metadata) > maxMetadata {
 		return models.Invalid("metadata", "must have at most %d entries", maxMetadata)
 	}
+	size := 0
 	for name, value := range metadata {
+		size += len(name) + len(value)
 		if n := utf8.RuneCountInString(name); n == 0 || n > maxMetadataName {
 			return models.Invalid("metadata", "must have names of 1 to %d characters", maxMetadataName)
 		}
 		if utf8.RuneCountInString(value) > maxMetadataValue {
 			return models.Invalid("metadata."+name, "must be at most %d characters long", maxMetadataValue)
 		}
+	}
+	if size > maxMetadataBytes {
+		return models.Invalid("metadata", "must be at most %d bytes altogether", maxMetadataBytes)
 	}
 	return nil
 }

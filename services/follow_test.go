@@ -140,7 +140,7 @@ func (e *told) collect(ctx context.Context, f models.UpdateFilter, after int64, 
 				e.Error(err)
 				return ids
 			}
-			if len(updates) == 0 && closed(written) {
+			if len(updates) == 0 && isClosed(written) {
 				return ids
 			}
 			for _, u := range updates {
@@ -157,7 +157,7 @@ func (e *told) collect(ctx context.Context, f models.UpdateFilter, after int64, 
 	}
 }
 
-func closed(c <-chan struct{}) bool {
+func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true

@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -11,66 +12,68 @@ import (
 	"petstore/models"
 )
 
-// publish publishes updates of the given tasks, numbered from 0, and returns
-// when they have been handed out.
-func publish(h *Hub, tasks ...string) {
-	for i, task := range tasks {
-		h.Publish(models.Update{ID: int64(i), TaskID: task})
-		h.handOuts.Wait()
+func TestHubHandsOutWhatIsWanted(t *testing.T) {
+	h := NewHub()
+	one, every := h.Subscribe("task_1", 10), h.Subscribe("", 10)
+	for i := range 6 {
+		h.Publish(models.Update{ID: int64(i), TaskID: fmt.Sprintf("task_%d", i%2)})
+	}
+	if got := positions(t, every, 6); !slices.Equal(got, []int64{0, 1, 2, 3, 4, 5}) {
+		t.Errorf("got %v of everything", got)
+	}
+	if got := positions(t, one, 3); !slices.Equal(got, []int64{1, 3, 5}) {
+		t.Errorf("got %v of one task", got)
+	}
+	h.Close()
+	h.Publish(models.Update{ID: 8})
+	one.Close()
+	for _, s := range []*Subscription{one, every, h.Subscribe("", 1)} {
+		if !ended(s) {
+			t.Error("a closed hub has subscribers")
+		}
 	}
 }
 
-// ids are the updates that wait for s.
-func ids(s *Subscription) (got []int64) {
-	for len(s.C) > 0 {
-		for _, u := range <-s.C {
+// positions receives until n updates have come.
+func positions(t *testing.T, s *Subscription, n int) []int64 {
+	t.Helper()
+	var got []int64
+	for len(got) < n {
+		for _, u := range await(t, s.C, "updates") {
 			got = append(got, u.ID)
 		}
 	}
 	return got
 }
 
-func TestHubHandsOutWhatIsWanted(t *testing.T) {
-	h := NewHub()
-	all, even := h.Subscribe("", 10), h.Subscribe("even", 10)
-	publish(h, "even", "odd", "even", "odd")
-	h.Close()
-	publish(h, "even")
-	if got := ids(all); !slices.Equal(got, []int64{0, 1, 2, 3}) {
-		t.Errorf("who wants all got %v", got)
-	}
-	if got := ids(even); !slices.Equal(got, []int64{0, 2}) {
-		t.Errorf("who wants one task got %v", got)
-	}
-	for _, s := range []*Subscription{all, even, h.Subscribe("", 1), h.Subscribe("even", 1)} {
-		if _, open := <-s.C; open || s.slow {
-			t.Error("a closed hub has subscribers, or slow ones")
-		}
-		s.Close()
-	}
-}
-
 func TestHubDropsTheSlow(t *testing.T) {
 	h := NewHub()
-	for _, task := range []string{"", "one"} {
-		slow, quick := h.Subscribe(task, 2), h.Subscribe(task, 4)
-		publish(h, "one", "one", "one")
-		if got := ids(slow); !slices.Equal(got, []int64{0, 1}) {
-			t.Errorf("the slow one got %v", got)
-		}
-		if _, open := <-slow.C; open || !slow.slow {
-			t.Error("the slow one was not dropped")
-		}
-		slow.Close()
-		slow.Close()
-		publish(h, "one")
-		if got := ids(quick); !slices.Equal(got, []int64{0, 1, 2, 0}) {
+	t.Cleanup(h.Close)
+	slow, quick := h.Subscribe("", 2), h.Subscribe("", 3)
+	for i := range 3 {
+		h.Publish(models.Update{ID: int64(i)})
+		if got := positions(t, quick, 1); got[0] != int64(i) {
 			t.Errorf("the quick one got %v", got)
 		}
-		quick.Close()
 	}
-	if len(h.everything) > 0 || len(h.byTask) > 0 {
-		t.Error("the hub keeps those who have gone")
+	h.Publish(models.Update{ID: 3})
+	positions(t, quick, 1) // by now the third lot has been handed out to all
+	<-slow.C
+	<-slow.C
+	if !ended(slow) || !slow.slow {
+		t.Error("the slow one was not dropped")
+	}
+	slow.Close()
+	slow.Close()
+}
+
+// ended reports whether a subscription is closed and has nothing left.
+func ended(s *Subscription) bool {
+	select {
+	case _, open := <-s.C:
+		return !open
+	default:
+		return false
 	}
 }
 
@@ -82,26 +85,24 @@ func TestHubUnderConcurrency(t *testing.T) {
 	for range 4 {
 		publishers.Go(func() {
 			for i := range 2000 {
-				h.Publish(models.Update{ID: int64(i), TaskID: "one"})
+				h.Publish(models.Update{ID: int64(i)})
 			}
 		})
 		for buffer := range 3 {
-			for _, task := range []string{"", "one"} {
-				subscribers.Go(func() {
-					for range 200 {
-						s := h.Subscribe(task, buffer)
-						select {
-						case <-s.C:
-						default:
-						}
-						s.Close()
+			subscribers.Go(func() {
+				for range 200 {
+					s := h.Subscribe("", buffer)
+					select {
+					case <-s.C:
+					default:
 					}
-				})
-				subscribers.Go(func() {
-					for range h.Subscribe(task, buffer).C { // until dropped or closed
-					}
-				})
-			}
+					s.Close()
+				}
+			})
+			subscribers.Go(func() {
+				for range h.Subscribe("", buffer).C { // until dropped or closed
+				}
+			})
 		}
 	}
 	publishers.Wait()

@@ -64,7 +64,7 @@ func calendar(series ...map[string]float64) (labels []string, values [][]float64
 		step = func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
 	}
 	place := map[string]int{}
-	for t := first; !t.After(last) && len(labels) < maxGroups; t = step(t) {
+	for t := first; !first.IsZero() && !t.After(last) && len(labels) < maxGroups; t = step(t) {
 		place[t.Format(layout)] = len(labels)
 		labels = append(labels, t.Format(layout))
 	}

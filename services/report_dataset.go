@@ -40,8 +40,7 @@ func (r *Reporting) profileDataset(ctx context.Context, d *report.Document, tell
 
 // invalidDataset tells the client what is wrong with the data.
 func invalidDataset(err error) error {
-	var wrong *dataset.Malformed
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*dataset.MalformedError](err); ok {
 		return &Failure{Code: CodeInvalidDataset, Message: wrong.Message}
 	}
 	return err

@@ -24,9 +24,9 @@ type Config struct {
 	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
 	CallbackSecret string        // what callbacks are signed with
 	StepDelay      time.Duration // how long packing one item takes
-	AllowedOrigins string        // other web pages that may use the API, comma-separated
 	StripeKey      string        // secret API key of Stripe; without it payments go to a sandbox
 	StripeURL      string        // of Stripe's API, "" for Stripe's own
+	AllowedOrigins string        // other web pages that may use the API, comma-separated
 	Env            string        // development or production
 }
 
@@ -51,9 +51,9 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
-	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
 	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
+	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
 		return Config{}, err
@@ -77,14 +77,14 @@ func (c Config) check() error {
 	if c.StepDelay < 0 || c.StepDelay > time.Hour {
 		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
 	}
+	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
+		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
+	}
 	for _, origin := range c.origins() {
 		u, err := url.Parse(origin)
 		if origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
 			return fmt.Errorf("ALLOWED_ORIGINS %q: want origins such as https://app.example.com, or *", origin)
 		}
-	}
-	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
-		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
 	}
 	switch c.Env {
 	case envDevelopment:

@@ -190,13 +190,14 @@ type witness struct {
 	came     *sync.Cond
 	updates  map[string][]callbacks.Update // accepted, by order
 	failed   map[string]bool
+	secret   string
 	events   counter
 	total    int
 	repeated int
 }
 
 func newWitness(t *testing.T, events counter) *witness {
-	w := &witness{events: events, updates: map[string][]callbacks.Update{}, failed: map[string]bool{}}
+	w := &witness{events: events, updates: map[string][]callbacks.Update{}, failed: map[string]bool{}, secret: callbacks.DevelopmentSecret}
 	w.came = sync.NewCond(&w.mu)
 	w.Server = httptest.NewServer(http.HandlerFunc(w.receive))
 	t.Cleanup(w.Close)
@@ -209,7 +210,7 @@ func (w *witness) receive(rw http.ResponseWriter, r *http.Request) {
 		return // the server was killed while it sent this
 	}
 	var u callbacks.Update
-	err = callbacks.Verify(r.Header, body, callbacks.DevelopmentSecret, time.Now())
+	err = callbacks.Verify(r.Header, body, w.secret, time.Now())
 	if err == nil {
 		err = json.Unmarshal(body, &u)
 	}

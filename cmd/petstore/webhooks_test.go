@@ -298,6 +298,51 @@ func TestWebhookRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestWebhookLosesNothing kills the server while orders are placed. In the end
+// the webhook has heard how each of them began and ended, in order. What was
+// under way at a crash is sent again when its lease is over, half a minute later;
+// hence it runs where SLOW is set.
+func TestWebhookLosesNothing(t *testing.T) {
+	if os.Getenv("SLOW") == "" {
+		t.Skip("takes a minute: set SLOW=1")
+	}
+	database := tempDatabase(t)
+	settings := []string{"DATABASE_URL=" + database, "STEP_DELAY=3ms"}
+	events := make(counter, 1000)
+	callback, hook := newWitness(t, events), newWitness(t, events)
+	placed := &ledger{orders: map[string]accepted{}, events: events}
+	server := startProcess(t, settings...)
+	var w struct {
+		Secret string `json:"secret"`
+	}
+	if err := call(t.Context(), "POST", server.url+"/api/webhooks", fmt.Sprintf(`{"url":%q,"events":["*"]}`, hook.URL+"/?fail"), 201, &w); err != nil {
+		t.Fatal(err)
+	}
+	hook.mu.Lock()
+	hook.secret = w.Secret
+	hook.mu.Unlock()
+	for range 5 {
+		ctx, stop := context.WithCancel(t.Context())
+		var clients sync.WaitGroup
+		for range 4 {
+			clients.Go(func() { placed.shop(ctx, server.url, callback.URL) })
+		}
+		events.wait(t, 60)
+		server.kill()
+		stop()
+		clients.Wait()
+		server = startProcess(t, settings...)
+	}
+	placed.checkEnded(t, server.url)
+	for id, order := range placed.orders {
+		hook.checkCalledBack(t, id, order)
+		if first := hook.updates[id]; len(first) == 0 || first[0].Type != "order.created" {
+			t.Errorf("order %s: the webhook did not hear of its beginning", id)
+		}
+	}
+	t.Logf("%d orders; %d updates came, %d of them again", len(placed.orders), hook.total, hook.repeated)
+}
+
 // TestArticleWebhook runs the article's webhook handlers under Node, with the
 // webhook's own secret.
 func TestArticleWebhook(t *testing.T) {

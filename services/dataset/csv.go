@@ -13,7 +13,7 @@ import (
 // sampleSize is how many records are looked at to tell CSV from text.
 const sampleSize = 20
 
-// readCSV returns nil if data does not look like CSV: at least two records, all
+// readCSV returns errOtherFormat if data does not look like CSV: at least two records, all
 // of as many fields, and at least two of these.
 func readCSV(data string) (*Dataset, error) {
 	delimiter, fields := ',', 1
@@ -23,7 +23,7 @@ func readCSV(data string) (*Dataset, error) {
 		}
 	}
 	if fields < 2 {
-		return nil, nil
+		return nil, errOtherFormat
 	}
 	if fields > MaxColumns {
 		return nil, malformed("The CSV has %d columns; at most %d can be profiled.", fields, MaxColumns)

@@ -5,6 +5,7 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -22,13 +23,13 @@ const (
 	PlainText = "text"
 )
 
-// Malformed says, in words for whoever sent the data, why it cannot be read.
-type Malformed struct{ Message string }
+// MalformedError says, in words for whoever sent the data, why it cannot be read.
+type MalformedError struct{ Message string }
 
-func (e *Malformed) Error() string { return e.Message }
+func (e *MalformedError) Error() string { return e.Message }
 
-func malformed(format string, args ...any) *Malformed {
-	return &Malformed{Message: fmt.Sprintf(format, args...)}
+func malformed(format string, args ...any) *MalformedError {
+	return &MalformedError{Message: fmt.Sprintf(format, args...)}
 }
 
 // Dataset is data that has been read once, and is known to be well formed.
@@ -48,15 +49,18 @@ type cell struct {
 	text string
 }
 
-// Read finds out what data is. The error is a *Malformed.
+// errOtherFormat says that data is not of the format that was tried.
+var errOtherFormat = errors.New("another format")
+
+// Read finds out what data is. The error is a *MalformedError.
 func Read(data string) (*Dataset, error) {
 	data = strings.TrimPrefix(data, "\ufeff") // a byte order mark
 	d, err := readJSON(data)
-	if d == nil && err == nil {
+	if errors.Is(err, errOtherFormat) {
 		d, err = readCSV(data)
 	}
-	if d == nil && err == nil {
-		d = &Dataset{Format: PlainText, each: lines(data)}
+	if errors.Is(err, errOtherFormat) {
+		d, err = &Dataset{Format: PlainText, each: lines(data)}, nil
 	}
 	if err != nil {
 		return nil, err

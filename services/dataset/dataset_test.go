@@ -92,7 +92,7 @@ func TestMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Read(test.data)
-			var wrong *Malformed
+			var wrong *MalformedError
 			if !errors.As(err, &wrong) || !strings.Contains(wrong.Message, test.want) {
 				t.Errorf("error is %v, want one that says %q", err, test.want)
 			}
@@ -110,7 +110,7 @@ func TestTooManyColumnsAppearLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wrong *Malformed
+	var wrong *MalformedError
 	if _, err = d.Profile(500, func(int64) error { return nil }); !errors.As(err, &wrong) {
 		t.Errorf("error is %v", err)
 	}
@@ -141,7 +141,7 @@ func FuzzProfile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data string) {
 		d, err := Read(data)
-		var wrong *Malformed
+		var wrong *MalformedError
 		if err != nil {
 			if !errors.As(err, &wrong) {
 				t.Fatalf("an error that is nobody's: %v", err)

@@ -19,10 +19,10 @@ var (
 	isJSON    = regexp.MustCompile(`^\s*(\{\s*"|\[\s*[{\[])`)
 )
 
-// readJSON returns nil if data is no JSON array or object.
+// readJSON returns errOtherFormat if data is no JSON array or object.
 func readJSON(data string) (*Dataset, error) {
 	if !mayBeJSON.MatchString(data) {
-		return nil, nil
+		return nil, errOtherFormat
 	}
 	d := &Dataset{Format: JSON, each: values(data)}
 	if isJSON.MatchString(data) {
@@ -30,7 +30,7 @@ func readJSON(data string) (*Dataset, error) {
 	}
 	for _, err := range d.each {
 		if err != nil {
-			return nil, nil //nolint:nilerr // it is text, then
+			return nil, errOtherFormat
 		}
 	}
 	return d, nil
@@ -65,11 +65,12 @@ func readRows(dec *jsontext.Decoder, yield func(row) bool) error {
 				return err
 			}
 			return atEnd(dec)
-		case 0:
+		case jsontext.KindInvalid: // an error, or the end
 			if _, err := dec.ReadToken(); isArray || !errors.Is(err, io.EOF) {
 				return err
 			}
 			return nil
+		default:
 		}
 		r, err := readRow(dec)
 		if err != nil {
@@ -151,8 +152,7 @@ func readCell(dec *jsontext.Decoder, c cell) (cell, error) {
 }
 
 func explainJSON(err error) error {
-	var known *Malformed
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*MalformedError](err); ok {
 		return known
 	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {

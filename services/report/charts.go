@@ -51,7 +51,7 @@ func (c Chart) line() charts.LineChartOption {
 	opt.XAxis = c.categories()
 	opt.YAxis = amounts()
 	opt.Legend = c.legend()
-	opt.FillArea = charts.Ptr(len(c.Series) == 1)
+	opt.FillArea = new(len(c.Series) == 1)
 	opt.FillOpacity = 40
 	opt.LineStrokeWidth = 2
 	opt.Symbol = charts.Symbol{Shape: charts.SymbolNone}
@@ -70,9 +70,9 @@ func (c Chart) bars() charts.BarChartOption {
 	opt.CategoryAxis = c.categories()
 	opt.ValueAxis = amounts()
 	opt.Legend = c.legend()
-	opt.StackSeries = charts.Ptr(len(c.Series) > 1)
+	opt.StackSeries = new(len(c.Series) > 1)
 	for i := range opt.SeriesList {
-		opt.SeriesList[i].Label = charts.SeriesLabel{Show: charts.Ptr(len(c.Series) == 1 && opt.Horizontal), ValueFormatter: short}
+		opt.SeriesList[i].Label = charts.SeriesLabel{Show: new(len(c.Series) == 1 && opt.Horizontal), ValueFormatter: short}
 	}
 	return opt
 }
@@ -94,19 +94,19 @@ func (c Chart) categories() charts.CategoryAxisOption {
 	axis := charts.CategoryAxisOption{Labels: c.labels(), LabelFontStyle: charts.NewFontStyleWithSize(10)}
 	if c.Kind == Timeline {
 		axis.LabelCount = min(len(c.Labels), axisLabels)
-		axis.BoundaryGap = charts.Ptr(true)
+		axis.BoundaryGap = new(true)
 	}
 	return axis
 }
 
 // amounts is the axis of values.
 func amounts() []charts.ValueAxisOption {
-	return []charts.ValueAxisOption{{Min: charts.Ptr(0.0), LabelCount: axisLabels, PreferNiceIntervals: charts.Ptr(true), ValueFormatter: short, LabelFontStyle: charts.NewFontStyleWithSize(10)}}
+	return []charts.ValueAxisOption{{Min: new(0.0), LabelCount: axisLabels, PreferNiceIntervals: new(true), ValueFormatter: short, LabelFontStyle: charts.NewFontStyleWithSize(10)}}
 }
 
 // legend names the series, if there is more than one to tell apart.
 func (c Chart) legend() charts.LegendOption {
-	legend := charts.LegendOption{Show: charts.Ptr(len(c.Series) > 1)}
+	legend := charts.LegendOption{Show: new(len(c.Series) > 1)}
 	for _, series := range c.Series {
 		legend.SeriesNames = append(legend.SeriesNames, series.Name)
 	}

@@ -14,39 +14,39 @@ import (
 // Document is what a report says. Its tables hold what was counted; summary,
 // figures and charts say the same to people.
 type Document struct {
-	ReportID string
-	Type     string
-	Title    string
-	Summary  string    // one or two sentences
-	From     string    // first day of the period, "" if it is open: 2026-01-31
-	To       string    // last day
-	AsOf     time.Time // the moment whose state it shows
-	Notes    []string  // what a reader should know, such as rows that were left out
-	Figures  []Figure
-	Tables   []Table
-	Charts   []Chart
+	ReportID string    `json:"report_id"`
+	Type     string    `json:"type"`
+	Title    string    `json:"title"`
+	Summary  string    `json:"summary"` // one or two sentences
+	From     string    `json:"from"`    // first day of the period, "" if it is open: 2026-01-31
+	To       string    `json:"to"`      // last day
+	AsOf     time.Time `json:"as_of"`   // the moment whose state it shows
+	Notes    []string  `json:"notes"`   // what a reader should know, such as rows that were left out
+	Figures  []Figure  `json:"figures"`
+	Tables   []Table   `json:"tables"`
+	Charts   []Chart   `json:"charts"`
 }
 
 // Figure is a number worth a headline, as people read it.
 type Figure struct {
-	Title string
-	Value string
+	Title string `json:"title"`
+	Value string `json:"value"`
 }
 
 // Table is rows of cells. A cell is a text that its column's kind explains; ""
 // is an empty one.
 type Table struct {
-	Name    string // snake_case, for programs
-	Title   string
-	Columns []Column
-	Rows    [][]string
+	Name    string     `json:"name"` // snake_case, for programs
+	Title   string     `json:"title"`
+	Columns []Column   `json:"columns"`
+	Rows    [][]string `json:"rows"`
 }
 
 // Column is what the cells below it have in common.
 type Column struct {
-	Name  string // snake_case, for programs
-	Title string
-	Kind  Kind
+	Name  string `json:"name"` // snake_case, for programs
+	Title string `json:"title"`
+	Kind  Kind   `json:"kind"`
 }
 
 // Kind says how the text in a cell is meant.
@@ -63,16 +63,16 @@ const (
 
 // Chart is a picture of some of the numbers.
 type Chart struct {
-	Title  string
-	Kind   ChartKind
-	Labels []string // one for each value of a series
-	Series []Series
+	Title  string    `json:"title"`
+	Kind   ChartKind `json:"kind"`
+	Labels []string  `json:"labels"` // one for each value of a series
+	Series []Series  `json:"series"`
 }
 
 // Series is the numbers of one line, or of bars of one colour.
 type Series struct {
-	Name   string
-	Values []float64
+	Name   string    `json:"name"`
+	Values []float64 `json:"values"`
 }
 
 // ChartKind is the form of a chart.

@@ -88,6 +88,7 @@ func readable(kind Kind, value, currency string) string {
 		return group(value)
 	case Money:
 		return group(Major(value, currency))
+	default:
 	}
 	x, err := strconv.ParseFloat(value, 64)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"regexp"
 	"strconv"
@@ -82,10 +83,10 @@ func TestJSON(t *testing.T) {
 	t.Parallel()
 	written := write(t, "json")
 	var got struct {
-		ReportID string `json:"report_id"`
-		Summary  string `json:"summary"`
-		AsOf     string `json:"as_of"`
-		Tables   map[string][]map[string]any
+		ReportID string                      `json:"report_id"`
+		Summary  string                      `json:"summary"`
+		AsOf     string                      `json:"as_of"`
+		Tables   map[string][]map[string]any `json:"tables"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(written))
 	dec.UseNumber()
@@ -200,7 +201,7 @@ func TestHTML(t *testing.T) {
 	for _, chart := range charts {
 		dec := xml.NewDecoder(strings.NewReader(chart))
 		for {
-			if _, err := dec.Token(); err == io.EOF {
+			if _, err := dec.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("a chart is no XML: %v", err)
