@@ -123,10 +123,10 @@ func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
 	return ds, nil
 }
 
-// CreateDelivery stores a delivery that is to be made.
+// CreateDelivery stores a delivery that is to be made, unless it is stored already.
 func CreateDelivery(tx *Tx, d *Delivery) error {
 	_, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, webhook_id, url, status, attempts, round,
-		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?)`,
+		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?) ON CONFLICT (id) DO NOTHING`,
 		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.WebhookID, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("storing delivery %s: %w", d.ID, err)

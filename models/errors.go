@@ -95,11 +95,15 @@ func storeError(err error) error {
 	if err == nil || errors.As(err, &already) {
 		return err
 	}
-	switch sqliteFailure(err) {
+	switch max(sqliteFailure(err), postgresFailure(err)) {
 	case failureFull:
 		return &Error{Code: CodeStoreFull, Message: "The server's disk is full. Nothing of this request was stored.", Err: err}
 	case failureUnavailable:
-		return &Error{Code: CodeStoreFailed, Message: "The server's database cannot be used at the moment. Nothing of this request was stored.", Err: err}
+		return unavailable(err)
 	}
 	return err
+}
+
+func unavailable(err error) error {
+	return &Error{Code: CodeStoreFailed, Message: "The server's database cannot be used at the moment. Nothing of this request was stored.", Err: err}
 }

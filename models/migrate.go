@@ -2,6 +2,7 @@ package models
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -38,7 +39,11 @@ func migrate(db *gorm.DB) error {
 	options := *gormigrate.DefaultOptions
 	options.UseTransaction = true
 	options.ValidateUnknownMigrations = true // made by a newer petstore: don't touch it
-	if err := gormigrate.New(db, &options, steps).Migrate(); err != nil {
+	err = gormigrate.New(db, &options, steps).Migrate()
+	if errors.Is(err, gormigrate.ErrUnknownPastMigration) {
+		return fmt.Errorf("a newer petstore has changed the tables, run that one: %w", err)
+	}
+	if err != nil {
 		return fmt.Errorf("migrating the tables: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 )
 
@@ -59,6 +60,17 @@ func (tx *Tx) Enqueue(job Job) { tx.jobs = append(tx.jobs, job) }
 // transactions. fn must not block.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
+// ForUpdate returns a session whose queries keep others from changing what they
+// have read until this transaction ends: for changes that depend on it. On
+// SQLite, where there is one writer, that is so anyway.
+func (tx *Tx) ForUpdate() *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
+
+// forUpdate tells statements written by hand what GORM does by itself.
+func forUpdate(db *gorm.DB) bool {
+	_, locking := db.Statement.Clauses["FOR"]
+	return locking && db.Name() == "postgres"
+}
+
 // QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on
 // SQLite, a pgx.Tx on PostgreSQL.
 func (tx *Tx) QueueTx() any { return tx.queueTx }
@@ -66,7 +78,7 @@ func (tx *Tx) QueueTx() any { return tx.queueTx }
 // exec runs a statement that is on the way of every order, without GORM's
 // building of it. Its placeholders are ?.
 func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
-	res, err := tx.Statement.ConnPool.ExecContext(context.Background(), rebind(tx.DB, query), args...)
+	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, rebind(tx.DB, query), args...)
 	if err != nil {
 		return 0, translate(tx.DB, err)
 	}

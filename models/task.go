@@ -51,7 +51,11 @@ var ErrTaskEnded = errors.New("the task has ended")
 func FindTask(db *gorm.DB, id string) (Task, error) {
 	var t Task
 	var metadata []byte
-	err := queryRow(db, "SELECT "+taskColumns+" FROM tasks WHERE id = ?", id).Scan(
+	query := "SELECT " + taskColumns + " FROM tasks WHERE id = ?"
+	if forUpdate(db) {
+		query += " FOR UPDATE"
+	}
+	err := queryRow(db, query, id).Scan(
 		&t.ID, &t.Kind, &t.ResourceID, &t.Status, &t.Progress, &t.Message, &t.Sequence, &metadata, &t.CallbackURL,
 		&t.Revision, &t.Result, &t.ErrorCode, &t.ErrorMessage, &t.CreatedAt, &t.UpdatedAt)
 	if err == nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/postgrestest"
 )
 
 const testSecret = "a secret of the tests"
@@ -43,6 +45,9 @@ type options struct {
 // newEngine starts an engine, which stops with the test.
 func newEngine(t testing.TB, o options) *engine {
 	t.Helper()
+	if o.url == "" && strings.HasPrefix(t.Name(), onPostgres+"/") {
+		o.url = postgrestest.URL(t)
+	}
 	if o.url == "" {
 		o.url = filepath.Join(t.TempDir(), "test.db")
 	}

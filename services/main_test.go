@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"petstore/models/postgrestest"
 )
 
 func TestMain(m *testing.M) {
@@ -16,7 +18,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_LOG") == "" {
 		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		postgrestest.Stop()
+		os.Exit(code)
+	}))
 }
 
 // patienceOfTests bounds every wait for an event that should come.

@@ -89,6 +89,9 @@ func (s *Orders) Change(ctx context.Context, id string, edit func(task *models.T
 		if order, err = models.FindOrder(tx.DB, id); err != nil {
 			return err
 		}
+		if order.Task, err = models.FindTask(tx.ForUpdate(), order.TaskID); err != nil {
+			return err
+		}
 		if order.Task.Ended() {
 			return models.Conflict("The order is %s; only an order that is processing can be changed.", order.Task.Status)
 		}

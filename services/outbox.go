@@ -85,6 +85,7 @@ type lane struct {
 
 	idle      *sync.Cond       // signals that sending became false
 	next      *models.Delivery // progress that is to be sent
+	tried     string           // id of the delivery that was sent last
 	overtaken []string         // ids of deliveries that were tried in vain, and are not tried again
 	timer     *time.Timer      // starts the sending of next
 	sending   bool
@@ -114,7 +115,7 @@ func (l *lane) forget() {
 // overtake notes that d, which may be nil, is not sent again. If it was tried
 // before, its delivery says so.
 func (l *lane) overtake(d *models.Delivery) {
-	if d != nil && d.Status == models.DeliveryPending && d.Attempts > 0 {
+	if d != nil && d.ID == l.tried && d.Status == models.DeliveryPending {
 		l.overtaken = append(l.overtaken, d.ID)
 	}
 }
@@ -130,7 +131,7 @@ func (l *lane) send() {
 	l.sending = true
 	for l.next != nil && !l.closed {
 		d := l.next
-		l.next = nil
+		l.next, l.tried = nil, d.ID
 		l.idle.L.Unlock()
 		wait := l.courier.sendProgress(l.ctx, d)
 		l.idle.L.Lock()

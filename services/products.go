@@ -72,7 +72,7 @@ func (s *Products) Delete(ctx context.Context, idOrSlug string, version int64) e
 }
 
 func at(tx *models.Tx, idOrSlug string, version int64) (models.Product, error) {
-	p, err := models.FindProduct(tx.DB, idOrSlug)
+	p, err := models.FindProduct(tx.ForUpdate(), idOrSlug)
 	if err == nil && version != 0 && p.Version != version {
 		err = &models.Error{Code: models.CodePrecondition, Message: "The product has changed since you read it. Read it again, and repeat your change."}
 	}
@@ -92,7 +92,7 @@ func (s *Products) Seed(ctx context.Context) error {
 		return err
 	}
 	for _, p := range catalogue() {
-		if _, err := s.Create(ctx, p); err != nil {
+		if _, err := s.Create(ctx, p); err != nil && models.Code(err) != models.CodeConflict { // a replica that starts beside this one
 			return err
 		}
 	}

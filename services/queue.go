@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
 	"petstore/models"
@@ -132,9 +134,31 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 		}
 		queue.resume = func(ctx context.Context) error { return resumeSQLite(ctx, store) }
 		return queue, nil
+	case *pgxpool.Pool:
+		// Other processes may be running the jobs that are marked as running, so
+		// those of a dead one are left to River, which rescues them after an hour.
+		return newPostgresQueue(ctx, pool, config, store)
 	default:
 		return nil, fmt.Errorf("no queue for a pool of type %T", pool)
 	}
+}
+
+// newPostgresQueue lets River listen to the server for new jobs. Replicas that
+// start together migrate one after another.
+func newPostgresQueue(ctx context.Context, pool *pgxpool.Pool, config *river.Config, store *models.Store) (queue *Queue, err error) {
+	lock, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to migrate the queue's tables: %w", err)
+	}
+	defer lock.Release()
+	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock($1)", models.MigrationLock); err != nil {
+		return nil, fmt.Errorf("waiting to migrate the queue's tables: %w", err)
+	}
+	defer func() {
+		_, unlocking := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", models.MigrationLock)
+		err = errors.Join(err, unlocking)
+	}()
+	return newQueue(ctx, riverpgxv5.New(pool), config, store, func(string) {})
 }
 
 func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], config *river.Config, store *models.Store, wake func(queue string)) (*Queue, error) {

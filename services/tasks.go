@@ -158,7 +158,7 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) error {
 		var err error
-		if task, err = models.FindTask(tx.DB, id); err != nil {
+		if task, err = models.FindTask(tx.ForUpdate(), id); err != nil {
 			return err
 		}
 		if task.Ended() {

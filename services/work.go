@@ -134,7 +134,19 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 	}
 	var last []*models.Delivery
 	for i := range pending {
-		if d := &pending[i]; d.Update.Terminal() && untilDue(*d) == 0 {
+		d := &pending[i]
+		if !d.Update.Terminal() {
+			continue
+		}
+		// What a webhook is told is claimed when its turn comes. Where a replica
+		// cancelled the task, the rest has jobs of its own, too.
+		ours := untilDue(*d) == 0
+		if d.WebhookID == "" {
+			if ours, _, err = t.courier.claim(ctx, d); err != nil {
+				return err
+			}
+		}
+		if ours {
 			last = append(last, d)
 		}
 	}

@@ -1,0 +1,145 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"petstore/models/postgrestest"
+)
+
+// onPostgres is the test whose parts run on PostgreSQL.
+const onPostgres = "TestOnPostgres"
+
+// TestOnPostgres repeats the tests of what both engines promise.
+func TestOnPostgres(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"pages": TestPagesCoverTheList, "filters": TestProductFilters, "last item": TestLastItemIsTakenOnce,
+		"violations": TestViolationsAreTranslated, "times": TestTimesRoundTrip, "task": TestTaskAdvances,
+		"claim": TestDeliveryIsClaimedByOne, "attempt": TestSaveAttempt, "headers": TestAttemptKeepsHeaders,
+		"delivery filters": TestDeliveryFilters, "context": TestContextEndsInItsTurn,
+	} {
+		t.Run(name, test)
+	}
+}
+
+func TestPostgresTransactions(t *testing.T) {
+	s := openStore(t, postgrestest.URL(t))
+	var queued []string
+	away := errors.New("the queue is away")
+	s.SetJobInserter(func(ctx context.Context, tx any, jobs []Job) (func(), error) {
+		own, ok := tx.(pgx.Tx)
+		if !ok {
+			return nil, fmt.Errorf("the transaction is a %T", tx)
+		}
+		var seen int // what GORM wrote in the same transaction
+		if err := own.QueryRow(ctx, "SELECT count(*) FROM products WHERE slug = $1", jobs[0].TaskID).Scan(&seen); err != nil || seen != 1 {
+			return nil, fmt.Errorf("the queue sees %d products: %w", seen, err)
+		}
+		if jobs[0].TaskID == "away" {
+			return nil, away
+		}
+		return func() { queued = append(queued, jobs[0].TaskID) }, nil
+	})
+	after := 0
+	write := func(slug string, ending func(tx *Tx) error) error {
+		return s.InTx(within(t), func(tx *Tx) error {
+			tx.Enqueue(Job{TaskID: slug})
+			tx.AfterCommit(func() {
+				if slices.Contains(slugs(t, s), slug) { // others see it
+					after++
+				}
+			})
+			if err := CreateProduct(tx, product(slug, 1)); err != nil {
+				return err
+			}
+			return ending(tx)
+		})
+	}
+	fine := func(*Tx) error { return nil }
+	refused := errors.New("refused")
+	if err := write("a", fine); err != nil {
+		t.Error(err)
+	}
+	if err := write("b", func(*Tx) error { return refused }); !errors.Is(err, refused) {
+		t.Error(err)
+	}
+	if err := write("c", func(*Tx) error { panic("oh") }); err == nil || !strings.Contains(err.Error(), "panic in a transaction: oh") {
+		t.Error(err)
+	}
+	if err := write("a", fine); Code(err) != CodeConflict {
+		t.Error(err)
+	}
+	if err := write("away", fine); !errors.Is(err, away) {
+		t.Error(err)
+	}
+	if err := write("d", func(tx *Tx) error { tx.Exec("NOT SQL"); return nil }); err == nil {
+		t.Error("a transaction that the server has given up was committed")
+	}
+	ctx, cancel := context.WithCancel(within(t))
+	cancel()
+	if err := s.InTx(ctx, func(*Tx) error { t.Error("ran"); return nil }); !errors.Is(err, context.Canceled) || Code(err) != "" {
+		t.Error(err)
+	}
+	if got := slugs(t, s); !slices.Equal(got, []string{"a"}) || !slices.Equal(queued, got) || after != 1 {
+		t.Errorf("stored %v, queued %v, told %d", got, queued, after)
+	}
+}
+
+func TestPostgresOpensTogether(t *testing.T) {
+	url := postgrestest.URL(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			s, err := Open(within(t), url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestPostgresFailures(t *testing.T) {
+	for _, url := range []string{"postgres://:secret@127.0.0.1:x/db", "postgres://u:secret@127.0.0.1:1/db"} {
+		if _, err := Open(within(t), url); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	url := postgrestest.URL(t)
+	s := openStore(t, url)
+	err := s.InTx(within(t), func(tx *Tx) error {
+		other, err := pgx.Connect(within(t), url)
+		if err != nil {
+			return err
+		}
+		defer other.Close(within(t))
+		if _, err := other.Exec(within(t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+			return err
+		}
+		return CreateProduct(tx, product("a", 1))
+	})
+	if Code(err) != CodeStoreFailed {
+		t.Errorf("a connection that is cut off: %v", err)
+	}
+	addProduct(t, s, "b", 1) // on a new connection
+	if got := slugs(t, s); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("stored %v", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := s.InTx(within(t), func(*Tx) error { return nil }); !errors.Is(err, errClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+}

@@ -1,0 +1,155 @@
+// Package postgrestest starts a PostgreSQL server for tests, from the programs
+// that Debian's package postgresql installs.
+package postgrestest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// server is the one of this test binary, started when it is first needed.
+var server struct {
+	sync.Mutex
+	folder string // its data and its socket
+	bin    string
+	err    error
+}
+
+var databases atomic.Int64
+
+// URL returns the URL of an empty database of the test's own. Where PostgreSQL is
+// not installed the test is skipped, but not in CI.
+func URL(t testing.TB) string {
+	t.Helper()
+	folder, err := start()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") == "" {
+		t.Skip("PostgreSQL is not installed: apt install postgresql")
+	}
+	if err != nil {
+		t.Fatalf("starting PostgreSQL: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, at(folder, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return at(folder, name)
+}
+
+func at(folder, database string) string {
+	return "postgres:///" + database + "?user=postgres&host=" + url.QueryEscape(folder)
+}
+
+// Stop stops the server, if URL has started one. Call it at the end of TestMain.
+func Stop() {
+	server.Lock()
+	defer server.Unlock()
+	if server.folder == "" {
+		return
+	}
+	_ = command("pg_ctl", "stop", "-D", data(), "-m", "immediate", "-w").Run()
+	_ = os.RemoveAll(server.folder)
+	server.folder, server.err = "", nil
+}
+
+func start() (folder string, err error) {
+	server.Lock()
+	defer server.Unlock()
+	if server.folder != "" || server.err != nil {
+		return server.folder, server.err
+	}
+	if server.err = launch(); server.err != nil {
+		_ = os.RemoveAll(server.folder)
+		server.folder = ""
+	}
+	return server.folder, server.err
+}
+
+// launch makes a server that listens at a socket in its own folder only. It
+// needn't survive a crash, so it doesn't wait for the disk.
+func launch() (err error) {
+	if server.bin, err = find(); err != nil {
+		return err
+	}
+	if server.folder, err = os.MkdirTemp("", "pg"); err != nil { // short: a socket's path has 107 bytes
+		return err
+	}
+	if id := serverUser(); id != nil {
+		if err := os.Chown(server.folder, int(id.Uid), int(id.Gid)); err != nil {
+			return err
+		}
+	}
+	settings := "-c listen_addresses= -c fsync=off -c max_connections=200 -k " + server.folder
+	for _, cmd := range []*exec.Cmd{
+		command("initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
+		command("pg_ctl", "start", "-D", data(), "-w", "-l", filepath.Join(server.folder, "log"), "-o", settings),
+	} {
+		// A file, not a pipe: the server would keep a pipe open.
+		if cmd.Stdout, err = os.Create(filepath.Join(server.folder, filepath.Base(cmd.Path)+".out")); err != nil {
+			return err
+		}
+		cmd.Stderr = cmd.Stdout
+		if err := cmd.Run(); err != nil {
+			out, _ := os.ReadFile(filepath.Join(server.folder, filepath.Base(cmd.Path)+".out"))
+			return fmt.Errorf("%s: %w: %s", cmd.Path, err, out)
+		}
+	}
+	return nil
+}
+
+func data() string { return filepath.Join(server.folder, "data") }
+
+func command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(server.bin, name), args...)
+	cmd.Dir = server.folder
+	if id := serverUser(); id != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: id}
+	}
+	return cmd
+}
+
+// serverUser is whom the server runs as: PostgreSQL refuses to run as root.
+func serverUser() *syscall.Credential {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil
+	}
+	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+// find finds the programs, which Debian keeps out of PATH.
+func find() (bin string, err error) {
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) > 0 {
+		return filepath.Dir(found[len(found)-1]), nil
+	}
+	path, err := exec.LookPath("initdb")
+	if err != nil {
+		return "", fmt.Errorf("finding initdb: %w", exec.ErrNotFound)
+	}
+	return filepath.Dir(path), nil
+}

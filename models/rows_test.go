@@ -1,0 +1,273 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+func TestViolationsAreTranslated(t *testing.T) {
+	s := newStore(t)
+	p := addProduct(t, s, "a", 1)
+	err := s.InTx(within(t), func(tx *Tx) error { return CreateProduct(tx, product("a", 1)) })
+	var taken *Error
+	if !errors.As(err, &taken) || taken.Code != CodeConflict || taken.Fields[0].Field != "slug" {
+		t.Errorf("a slug that is taken: %v", err)
+	}
+	for what, test := range map[string]struct {
+		fn   func(tx *Tx) error
+		want error
+	}{
+		"primary key": {func(tx *Tx) error { q := product("b", 1); q.ID = p.ID; return tx.Create(q).Error }, gorm.ErrDuplicatedKey},
+		"foreign key": {func(tx *Tx) error {
+			return tx.Omit("Task", "Items").Create(&Order{ID: "ord_x", TaskID: "task_x"}).Error
+		}, gorm.ErrForeignKeyViolated},
+	} {
+		if err := s.InTx(within(t), test.fn); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	err = s.InTx(within(t), func(tx *Tx) error {
+		return tx.Exec("UPDATE products SET stock = -1").Error
+	})
+	if err == nil || Code(err) != "" {
+		t.Errorf("a stock below zero: %v", err)
+	}
+}
+
+// TestTimesRoundTrip: what is read back equals what was written, and times
+// compare in the database as they do in Go, whatever their fraction.
+func TestTimesRoundTrip(t *testing.T) {
+	s := newStore(t)
+	base := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	times := []time.Time{base, base.Add(time.Millisecond), base.Add(10 * time.Millisecond), base.Add(99 * time.Millisecond),
+		base.Add(100 * time.Millisecond), base.Add(999 * time.Millisecond), base.Add(time.Second)}
+	for i, at := range times {
+		p := product(fmt.Sprint(i), 1)
+		p.CreatedAt, p.UpdatedAt = at, at
+		inTx(t, s, func(tx *Tx) error { return CreateProduct(tx, p) })
+	}
+	for i, at := range times {
+		p, err := FindProduct(s.Read(within(t)), fmt.Sprint(i))
+		if err != nil || !p.CreatedAt.Equal(at) || p.CreatedAt.Format(time.RFC3339Nano) != at.Format(time.RFC3339Nano) {
+			t.Errorf("%v was read as %v, %v", at, p.CreatedAt, err)
+		}
+		var earlier int64
+		if err := s.Read(within(t)).Model(&Product{}).Where("created_at < ?", at).Count(&earlier).Error; err != nil || earlier != int64(i) {
+			t.Errorf("%d are before %v, want %d, %v", earlier, at, i, err)
+		}
+	}
+}
+
+func TestNowIsWhatAMessageCanCarry(t *testing.T) {
+	if now := Now(); now.Location() != time.UTC || now != now.Truncate(time.Millisecond) {
+		t.Errorf("got %v", now)
+	}
+}
+
+func TestIDsGrow(t *testing.T) {
+	var before string
+	for range 10_000 {
+		id := NewID(PrefixOrder)
+		if id <= before || !strings.HasPrefix(id, PrefixOrder) || len(id) != len(PrefixOrder)+32 {
+			t.Fatalf("%s after %s", id, before)
+		}
+		before = id
+	}
+}
+
+func TestTaskAdvances(t *testing.T) {
+	s := newStore(t)
+	row := task(1)
+	inTx(t, s, func(tx *Tx) error { return CreateTask(tx, row) })
+	inTx(t, s, func(tx *Tx) error { return ChangeTask(tx, row.ID, "http://other.test/", nil) })
+	running := *row
+	running.Progress, running.Message = 40, "Working"
+	inTx(t, s, func(tx *Tx) error { return AdvanceTask(tx, &running) })
+	if running.Sequence != 2 || running.CallbackURL != "http://other.test/" || running.Metadata == nil || len(running.Metadata) != 0 {
+		t.Errorf("what changed meanwhile was not read: %+v", running)
+	}
+	running.Status, running.Result = StatusCompleted, []byte(`{"a":1}`)
+	inTx(t, s, func(tx *Tx) error { return AdvanceTask(tx, &running) })
+	for range 2 {
+		late := running
+		err := s.InTx(within(t), func(tx *Tx) error { return AdvanceTask(tx, &late) })
+		if !errors.Is(err, ErrTaskEnded) {
+			t.Errorf("advancing an ended task: %v", err)
+		}
+	}
+	got, err := FindTask(s.Read(within(t)), row.ID)
+	if err != nil || !got.Ended() || got.Sequence != 3 || string(got.Result) != `{"a":1}` || !got.UpdatedAt.Equal(running.UpdatedAt) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// newDelivery stores a task, an update and a delivery of it that is due.
+func newDelivery(t *testing.T, s *Store) *Delivery {
+	t.Helper()
+	row := task(1)
+	u := Update{CallbackID: NewID(PrefixCallback), TaskID: row.ID, Kind: "order", ResourceID: row.ResourceID, Sequence: 1,
+		Type: "order.progress", Status: StatusProcessing, Body: "{}", CreatedAt: Now()}
+	d := &Delivery{ID: NewID(PrefixDelivery), CallbackID: u.CallbackID, TaskID: row.ID, Type: u.Type, URL: row.CallbackURL,
+		Status: DeliveryPending, NextAttemptAt: &u.CreatedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.CreatedAt}
+	inTx(t, s, func(tx *Tx) error {
+		err := errors.Join(CreateTask(tx, row), CreateUpdate(tx, &u))
+		d.UpdateID = u.ID
+		return errors.Join(err, CreateDelivery(tx, d))
+	})
+	return d
+}
+
+func TestDeliveryIsClaimedByOne(t *testing.T) {
+	s := newStore(t)
+	d := newDelivery(t, s)
+	claim := func(until time.Time) (claimed bool) {
+		inTx(t, s, func(tx *Tx) (err error) { claimed, err = ClaimDelivery(tx, d.ID, until); return err })
+		return claimed
+	}
+	if !claim(Now().Add(time.Hour)) {
+		t.Fatal("what is due cannot be claimed")
+	}
+	if claim(Now().Add(time.Hour)) {
+		t.Error("claimed twice")
+	}
+	inTx(t, s, func(tx *Tx) error { return RenewDelivery(tx, d.ID) })
+	if !claim(Now().Add(-time.Second)) { // a lease that is over
+		t.Error("what was renewed cannot be claimed")
+	}
+	if !claim(Now().Add(time.Hour)) {
+		t.Error("a lease that is over still holds")
+	}
+	inTx(t, s, func(tx *Tx) error {
+		return errors.Join(RenewDelivery(tx, d.ID), SupersedeDelivery(tx, d.ID))
+	})
+	if claim(Now().Add(time.Hour)) {
+		t.Error("what was superseded can be claimed")
+	}
+}
+
+// TestSaveAttempt stores what came of an attempt, in every state that the
+// delivery may have come to meanwhile.
+func TestSaveAttempt(t *testing.T) {
+	nothing := func(*Tx, string) error { return nil }
+	finish := func(status string) func(tx *Tx, id string) error {
+		return func(tx *Tx, id string) error {
+			return tx.Exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL WHERE id = ?", status, id).Error
+		}
+	}
+	renew := func(tx *Tx, id string) error {
+		return tx.Exec("UPDATE deliveries SET next_attempt_at = ? WHERE id = ?", Now().Add(time.Minute), id).Error
+	}
+	for _, test := range []struct {
+		name      string
+		meanwhile func(tx *Tx, id string) error
+		outcome   string
+		want      string
+		ours      bool
+	}{
+		{"delivered", nothing, DeliveryDelivered, DeliveryDelivered, true},
+		{"failed", nothing, DeliveryPending, DeliveryPending, true},
+		{"failed for good", nothing, DeliveryExhausted, DeliveryExhausted, true},
+		{"delivered, superseded", SupersedeDelivery, DeliveryDelivered, DeliveryDelivered, true},
+		{"failed, superseded", SupersedeDelivery, DeliveryPending, DeliverySuperseded, false},
+		{"delivered, renewed", renew, DeliveryDelivered, DeliveryDelivered, true},
+		{"failed for good, renewed", renew, DeliveryExhausted, DeliveryPending, false},
+		{"failed, delivered by another", finish(DeliveryDelivered), DeliveryPending, DeliveryDelivered, false},
+		{"failed, gone", finish(DeliveryGone), DeliveryPending, DeliveryGone, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStore(t)
+			d := newDelivery(t, s)
+			for n := 1; n <= 2; n++ { // the number counts on, whatever the caller believes
+				due, next := d.NextAttemptAt, Now().Add(time.Hour)
+				inTx(t, s, func(tx *Tx) error { return test.meanwhile(tx, d.ID) })
+				outcome := *d
+				outcome.Status, outcome.Attempts, outcome.StatusCode = test.outcome, 0, 0
+				if test.outcome == DeliveryPending {
+					outcome.NextAttemptAt = &next
+				} else {
+					outcome.NextAttemptAt = nil
+				}
+				if test.outcome == DeliveryDelivered {
+					outcome.DeliveredAt = &next
+				}
+				a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Duration: time.Second, Error: "timed out"}
+				var ours bool
+				inTx(t, s, func(tx *Tx) (err error) { ours, err = SaveAttempt(tx, &outcome, a, due); return err })
+				got, err := FindDelivery(s.Read(within(t)), d.ID)
+				if err != nil || got.Status != test.want || got.Attempts != n || a.Number != n || outcome.Attempts != n {
+					t.Fatalf("got %+v, %v", got, err)
+				}
+				if n == 1 && ours != test.ours {
+					t.Errorf("ours: %v", ours)
+				}
+				if (got.NextAttemptAt != nil) != (got.Status == DeliveryPending) {
+					t.Errorf("%s, and due at %v", got.Status, got.NextAttemptAt)
+				}
+			}
+			attempts, err := DeliveryAttempts(s.Read(within(t)), d.ID)
+			if err != nil || len(attempts) != 2 || attempts[0].Duration != time.Second || attempts[0].Headers == nil {
+				t.Errorf("got %+v, %v", attempts, err)
+			}
+		})
+	}
+}
+
+func TestAttemptKeepsHeaders(t *testing.T) {
+	s := newStore(t)
+	d := newDelivery(t, s)
+	a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Headers: http.Header{"X-One": {"1", "2"}}, Body: "é", Address: "[::1]:80"}
+	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.NextAttemptAt); return err })
+	got, err := DeliveryAttempts(s.Read(within(t)), d.ID)
+	if err != nil || len(got) != 1 || !slices.Equal(got[0].Headers["X-One"], []string{"1", "2"}) || got[0].Body != "é" || !got[0].StartedAt.Equal(a.StartedAt) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestDeliveryFilters(t *testing.T) {
+	s := newStore(t)
+	d := newDelivery(t, s)
+	newDelivery(t, s)
+	inTx(t, s, func(tx *Tx) error {
+		return tx.Exec("UPDATE deliveries SET url = 'http://x.test/', status = 'gone' WHERE id = ?", d.ID).Error
+	})
+	for name, test := range map[string]struct {
+		filter DeliveryFilter
+		want   int
+	}{
+		"all":      {DeliveryFilter{}, 2},
+		"resource": {DeliveryFilter{ResourceID: "ord_1"}, 2},
+		"nobody":   {DeliveryFilter{ResourceID: "ord_2"}, 0},
+		"task":     {DeliveryFilter{TaskID: d.TaskID}, 1},
+		"callback": {DeliveryFilter{CallbackID: d.CallbackID}, 1},
+		"status":   {DeliveryFilter{Status: DeliveryGone}, 1},
+		"url":      {DeliveryFilter{URL: "http://x.test/"}, 1},
+		"together": {DeliveryFilter{URL: "http://x.test/", Status: DeliveryPending}, 0},
+	} {
+		list, err := ListDeliveries(s.Read(within(t)), test.filter, Page{Limit: 10})
+		if err != nil || len(list.Items) != test.want {
+			t.Errorf("%s: %d, %v", name, len(list.Items), err)
+		}
+		ids, err := MatchingDeliveries(s.Read(within(t)), test.filter, 10)
+		if err != nil || len(ids) != test.want {
+			t.Errorf("%s: %d ids, %v", name, len(ids), err)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	cause := errors.New("beneath")
+	err := fmt.Errorf("doing: %w", &Error{Code: CodeInvalid, Message: "No.", Fields: []FieldError{{"a", "is wrong"}}, Err: cause})
+	if Code(err) != CodeInvalid || !errors.Is(err, cause) || err.Error() != "doing: INVALID_REQUEST: No.; a is wrong: beneath" {
+		t.Errorf("got %v", err)
+	}
+	if Code(cause) != "" || Code(nil) != "" {
+		t.Error("an error of no kind has a code")
+	}
+}

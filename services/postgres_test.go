@@ -1,0 +1,90 @@
+package services
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"petstore/models"
+	"petstore/models/postgrestest"
+)
+
+// onPostgres is the test whose parts run on PostgreSQL.
+const onPostgres = "TestOnPostgres"
+
+// TestOnPostgres repeats the tests of what both engines promise.
+func TestOnPostgres(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"order": TestOrderIsToldTheSameEverywhere, "out of stock": TestOrderOutOfStock, "last item": TestLastItemIsSoldOnce,
+		"cancel": TestCancel, "change": TestChangeWhileProcessing, "attempts": TestAttemptsAreKept,
+		"exhausted": TestRedeliverWhatIsExhausted, "beside": TestRedeliverBesideAnAttempt, "redeliver": TestRedeliverAll,
+		"overtaken": TestOvertakenProgressIsNotSent, "order of callbacks": TestOrderHoldsUnderFaults, "reports": TestReports,
+		"products": TestProductChange, "no lost changes": TestProductChangesAreNotLost, "wait": TestWait,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// TestTwoReplicas lets two processes' worth of engines share a database. A
+// cancellation at one reaches the work at the other with its next report, and is
+// told once.
+func TestTwoReplicas(t *testing.T) {
+	url := postgrestest.URL(t)
+	reported, proceed := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	op := operation(func(_ context.Context, _ *models.Task, report Report) (any, error) {
+		if err := report(10, "Working"); err != nil {
+			return nil, err
+		}
+		close(reported)
+		<-proceed
+		err := report(20, "Working on")
+		ended <- err
+		return nil, err
+	})
+	runs := newEngine(t, options{url: url, operations: []Operation{op}})
+	cancels := newEngine(t, options{url: url, operations: []Operation{op}, idle: true})
+	rc := newReceiver(t, nil)
+	task := runs.begin(rc.URL)
+	await(t, reported, "the first report")
+	if _, err := cancels.tasks.Cancel(within(t), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	close(proceed)
+	if err := await(t, ended, "the second report"); err != models.ErrTaskEnded {
+		t.Errorf("the report was told %v", err)
+	}
+	if a := rc.last(task.ID); a.Status != models.StatusCancelled {
+		t.Errorf("got %s", a.Body)
+	}
+	runs.drain()
+	rc.nothingMore()
+}
+
+// TestReplicasShareTheWork: each task runs once, wherever.
+func TestReplicasShareTheWork(t *testing.T) {
+	const tasks = 60
+	url := postgrestest.URL(t)
+	done := make(chan string, 2*tasks)
+	var engines []*engine
+	for range 2 {
+		engines = append(engines, newEngine(t, options{url: url, operations: []Operation{operation(
+			func(_ context.Context, task *models.Task, _ Report) (any, error) { done <- task.ID; return nil, nil })}}))
+	}
+	rc := newReceiver(t, nil)
+	ran := map[string]int{}
+	for i := range tasks {
+		engines[i%2].begin(rc.URL + fmt.Sprint("/", i%3))
+	}
+	for range tasks {
+		ran[await(t, done, "a run")]++
+		rc.next()
+	}
+	for _, e := range engines {
+		e.drain()
+	}
+	rc.nothingMore()
+	if len(ran) != tasks {
+		t.Errorf("%d tasks ran, want %d, each once", len(ran), tasks)
+	}
+}
