@@ -26,6 +26,7 @@ type images interface {
 
 type imageHandlers struct {
 	images     images
+	tasks      tasks
 	production bool
 }
 
@@ -110,8 +111,14 @@ func nullableInt(n int) *int {
 // @Accept      json
 // @Produce     json
 // @Param       image body imageRequest true "Which image, what to make of it, and whom to tell"
+// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} image "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the image is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} image "Accepted: it is being processed"
-// @Header      202 {string} Location "Where the image is"
+// @Header      202 {string}  Location "Where the image is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
@@ -132,12 +139,38 @@ func (h imageHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	i, err := h.images.Create(c.Request.Context(), n)
+	a, err := h.begin(c.Request.Context(), n)
 	if err != nil {
 		return err
 	}
-	c.Header("Location", "/api/images/"+i.ID)
-	return respond(c, http.StatusAccepted, showImage(i))
+	return answerSlow(c, h.tasks, a)
+}
+
+// start is the starter of images on the web.
+func (h imageHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+	var request imageRequest
+	if err := unmarshal(body, &request); err != nil {
+		return accepted{}, err
+	}
+	n, err := request.check(nil, h.production)
+	if err != nil {
+		return accepted{}, err
+	}
+	return h.begin(ctx, n)
+}
+
+func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (accepted, error) {
+	i, err := h.images.Create(ctx, n)
+	if err != nil {
+		return accepted{}, err
+	}
+	return accepted{
+		taskID: i.TaskID, location: "/api/images/" + i.ID, resource: showImage(i),
+		later: func(ctx context.Context) (any, error) {
+			i, err := h.images.Get(ctx, i.ID)
+			return showImage(i), err
+		},
+	}, nil
 }
 
 // @Summary     List images

@@ -23,6 +23,7 @@ type payments interface {
 
 type paymentHandlers struct {
 	payments   payments
+	tasks      tasks
 	production bool
 }
 
@@ -127,37 +128,48 @@ func currency(code string) (string, error) {
 // @Accept      json
 // @Produce     json
 // @Param       payment body paymentRequest true "What to charge, and whom to tell"
+// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} payment "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the payment is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} payment "Accepted: it is being processed"
-// @Header      202 {string} Location "Where the payment is"
+// @Header      202 {string}  Location "Where the payment is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
 // @Failure     409 {object} problem "The order is paid, being paid, failed or cancelled"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/payments [post]
-func (h paymentHandlers) create(c *gin.Context) error {
-	if err := noQuery(c); err != nil {
-		return err
-	}
-	request, err := decode[paymentRequest](c)
-	if err != nil {
-		return err
+func (h paymentHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+
+// start is the starter of payments.
+func (h paymentHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+	var request paymentRequest
+	if err := unmarshal(body, &request); err != nil {
+		return accepted{}, err
 	}
 	if err := request.check(); err != nil {
-		return err
+		return accepted{}, err
 	}
 	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
-		return err
+		return accepted{}, err
 	}
-	p, err := h.payments.Create(c.Request.Context(), models.NewPayment{
+	p, err := h.payments.Create(ctx, models.NewPayment{
 		Amount: request.Amount, Currency: request.Currency, Provider: request.Provider, PaymentMethod: request.PaymentMethod,
 		OrderID: request.OrderID, Description: request.Description, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
 	})
 	if err != nil {
-		return err
+		return accepted{}, err
 	}
-	c.Header("Location", "/api/payments/"+p.ID)
-	return respond(c, http.StatusAccepted, showPayment(p))
+	return accepted{
+		taskID: p.TaskID, location: "/api/payments/" + p.ID, resource: showPayment(p),
+		later: func(ctx context.Context) (any, error) {
+			p, err := h.payments.Get(ctx, p.ID)
+			return showPayment(p), err
+		},
+	}, nil
 }
 
 // @Summary     List payments

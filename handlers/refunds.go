@@ -20,6 +20,7 @@ type refunds interface {
 
 type refundHandlers struct {
 	refunds    refunds
+	tasks      tasks
 	production bool
 }
 
@@ -85,8 +86,14 @@ func showRefund(r models.Refund) refund {
 // @Produce     json
 // @Param       payment_id path string        true "The payment's id"
 // @Param       refund     body refundRequest true "What to give back, and whom to tell"
+// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
+// @Success     201 {object} refund "It has been processed already, as the client preferred"
+// @Header      201 {string}  Location "Where the refund is"
+// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} refund "Accepted: it is being processed"
-// @Header      202 {string} Location "Where the refund is"
+// @Header      202 {string}  Location "Where the refund is"
+// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
+// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The payment is not completed, or less than that is left of it"
@@ -114,8 +121,13 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("Location", "/api/payments/"+paymentID+"/refunds/"+r.ID)
-	return respond(c, http.StatusAccepted, showRefund(r))
+	return answerSlow(c, h.tasks, accepted{
+		taskID: r.TaskID, location: "/api/payments/" + paymentID + "/refunds/" + r.ID, resource: showRefund(r),
+		later: func(ctx context.Context) (any, error) {
+			r, err := h.refunds.GetRefund(ctx, paymentID, r.ID)
+			return showRefund(r), err
+		},
+	})
 }
 
 // @Summary     List the refunds of a payment

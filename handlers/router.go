@@ -71,9 +71,9 @@ type route struct {
 // routes is the whole API.
 func (cfg Config) routes(g *gate, l *live) []route {
 	p := productHandlers{products: cfg.Products}
-	pay := paymentHandlers{payments: cfg.Payments, production: cfg.Production}
-	re := refundHandlers{refunds: cfg.Payments, production: cfg.Production}
-	i := imageHandlers{images: cfg.Images, production: cfg.Production}
+	pay := cfg.paymentHandlers()
+	re := refundHandlers{refunds: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
+	i := cfg.imageHandlers()
 	o := cfg.orderHandlers()
 	r := cfg.reportHandlers()
 	t := taskHandlers{tasks: cfg.Tasks}
@@ -150,6 +150,14 @@ func (cfg Config) orderHandlers() orderHandlers {
 	return orderHandlers{orders: cfg.Orders, tasks: cfg.Tasks, production: cfg.Production}
 }
 
+func (cfg Config) paymentHandlers() paymentHandlers {
+	return paymentHandlers{payments: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
+}
+
+func (cfg Config) imageHandlers() imageHandlers {
+	return imageHandlers{images: cfg.Images, tasks: cfg.Tasks, production: cfg.Production}
+}
+
 func (cfg Config) reportHandlers() reportHandlers {
 	return reportHandlers{reports: cfg.Reports, tasks: cfg.Tasks, production: cfg.Production}
 }
@@ -163,6 +171,8 @@ func (cfg Config) starters() map[string]starter {
 	return map[string]starter{
 		kindOrder:  cfg.orderHandlers().start,
 		kindReport: cfg.reportHandlers().start,
+		"image":    cfg.imageHandlers().start,
+		"payment":  cfg.paymentHandlers().start,
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // Update is one thing that a task has to tell. It is written once and never
 // changed; callbacks, streams and polling all carry its Body.
 type Update struct {
-	ID         int64  // its position among all updates; grows in the order of commits
+	ID         int64  // its position among all updates; see CreateUpdate
 	CallbackID string // names the update wherever it is received
 	TaskID     string
 	Kind       string // of the task
@@ -30,9 +30,9 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
 
 // CreateUpdate stores an update and gives it its position. Positions grow in the
-// order of commits: who has seen one will never see a lower one appear. (A
-// database with several writers has to let one at a time do this, until it has
-// committed; clients resume by position.)
+// order of commits: who has seen one will never see a lower one appear. On
+// PostgreSQL that holds for the updates of one task; those of several may be
+// committed in another order.
 func CreateUpdate(tx *Tx, u *Update) error {
 	err := queryRow(tx.DB, `INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,

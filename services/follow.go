@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"time"
 
 	"petstore/models"
@@ -38,8 +39,12 @@ func (f *Feed) Newest(ctx context.Context) (int64, error) {
 // A consumer that takes its time holds up nobody. It may be seconds behind: then
 // it is given what is stored, a page at a time.
 //
-// That nothing is lost rests on this: positions grow in the order of commits, as
-// models.CreateUpdate promises. SQLite's single writer sees to it.
+// That nothing is lost rests on this: positions grow in the order of commits.
+// SQLite's single writer sees to it. On PostgreSQL it holds for the updates of one
+// task, but those of several can be committed in another order: a client that
+// follows them all, and is cut off between two such commits, can miss the later
+// one when it resumes. Also, what other replicas commit does not come live: it is
+// there at the next resume.
 func (f *Feed) Follow(ctx context.Context, filter models.UpdateFilter, after int64, quiet time.Duration) iter.Seq2[[]models.Update, error] {
 	return func(yield func([]models.Update, error) bool) {
 		w := follower{feed: f, filter: filter, position: after, quiet: quiet}
@@ -54,15 +59,25 @@ func (f *Feed) Follow(ctx context.Context, filter models.UpdateFilter, after int
 type follower struct {
 	feed     *Feed
 	filter   models.UpdateFilter
-	position int64 // everything up to here has been yielded
-	quiet    time.Duration
-	yield    func([]models.Update) bool
+	position int64 // the highest that has been yielded
+
+	// What has come by replay must not come again, live.
+	replayed map[int64]struct{} // of the last overlap positions
+	known    int64              // positions up to here are old, whether picked or not
+
+	quiet time.Duration
+	yield func([]models.Update) bool
 }
+
+// overlap is by how much the positions of two updates may differ that are being
+// committed side by side.
+const overlap = 1000
 
 // run subscribes, then replays, then goes live: in this order an update may come
 // both ways, but never neither. Positions tell which have been yielded.
 func (w *follower) run(ctx context.Context) error {
 	for {
+		w.known, w.replayed = w.position, nil
 		subscription := w.feed.hub.Subscribe(w.filter.TaskID, followBuffer)
 		goOn, err := w.replay(ctx)
 		if goOn && err == nil {
@@ -86,8 +101,20 @@ func (w *follower) replay(ctx context.Context) (goOn bool, err error) {
 			return false, nil
 		}
 		w.position, more = page.Position, page.More
+		w.remember(page.Items)
 	}
 	return true, nil
+}
+
+func (w *follower) remember(replayed []models.Update) {
+	if w.replayed == nil && len(replayed) > 0 {
+		w.replayed = map[int64]struct{}{}
+	}
+	w.known = max(w.known, w.position-overlap)
+	maps.DeleteFunc(w.replayed, func(id int64, _ struct{}) bool { return id <= w.known })
+	for _, u := range replayed {
+		w.replayed[u.ID] = struct{}{}
+	}
 }
 
 // live yields what comes, and reports whether to go on with a replay, because it
@@ -120,10 +147,11 @@ func (w *follower) live(ctx context.Context, s *Subscription) (goOn bool) {
 func (w *follower) pick(lot []models.Update) []models.Update {
 	picked := lot[:0:0]
 	for _, u := range lot {
-		if u.ID > w.position && w.filter.Picks(u) {
+		_, replayed := w.replayed[u.ID]
+		if u.ID > w.known && !replayed && w.filter.Picks(u) {
 			picked = append(picked, u)
 		}
+		w.position = max(w.position, u.ID)
 	}
-	w.position = max(w.position, lot[len(lot)-1].ID)
 	return picked
 }

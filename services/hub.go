@@ -12,6 +12,7 @@ type Hub struct {
 	publishing sync.Mutex // held for moments: by who commits
 	pending    []models.Update
 	handing    bool // a goroutine is handing out what is pending
+	silent     bool // nothing is published any more
 	handOuts   sync.WaitGroup
 
 	mu         sync.Mutex // held while updates are handed out
@@ -85,6 +86,9 @@ func (h *Hub) drop(s *Subscription) {
 func (h *Hub) Publish(u models.Update) {
 	h.publishing.Lock()
 	defer h.publishing.Unlock()
+	if h.silent {
+		return
+	}
 	h.pending = append(h.pending, u)
 	if !h.handing {
 		h.handing = true
@@ -128,6 +132,9 @@ func (h *Hub) give(s *Subscription, lot []models.Update) {
 
 // Close ends all subscriptions, and those to come.
 func (h *Hub) Close() {
+	h.publishing.Lock()
+	h.silent = true
+	h.publishing.Unlock()
 	h.mu.Lock()
 	h.closed = true
 	for s := range h.everything {
