@@ -105,7 +105,7 @@ func nullableInt(n int) *int {
 }
 
 // @Summary     Process an image
-// @Description Answers at once; progress and outcome are POSTed to `callback_url`. Name the image by `image_url`, or upload it as `file` of a form (multipart/form-data). JPEG, PNG, GIF (its first frame) and WebP of up to 20 MiB and 50 megapixels are taken. Without `operations`, thumbnails are made: large, medium and small, of at most 1280, 640 and 160 pixels on a side. Pictures are put upright, and carry no metadata.
+// @Description Answers at once; progress and outcome are POSTed to `callback_url`. Name the image by `image_url`, or upload it as `file` of a form (multipart/form-data). JPEG, PNG, GIF (its first frame) and WebP of up to 20 MiB and 25 megapixels are taken. Without `operations`, thumbnails are made: large, medium and small, of at most 1280, 640 and 160 pixels on a side. Pictures are put upright, and carry no metadata.
 // @ID          processImage
 // @Tags        images
 // @Accept      json

@@ -227,7 +227,7 @@ func TestFailedImages(t *testing.T) {
 	rc := newReceiver(t, nil)
 	g := newGallery(t, options{}, t.TempDir(), nil)
 	for path, want := range map[string]string{
-		"/cut": "the JPEG is damaged or cut off", "/bomb": "it has 50000×50000 pixels, at most 50 million are allowed, and 30000 on a side",
+		"/cut": "the JPEG is damaged or cut off", "/bomb": "it has 50000×50000 pixels, at most 25 million are allowed, and 30000 on a side",
 		"/text": "it is no JPEG, PNG, GIF or WebP, it looks like text/plain", "/empty": "it is empty",
 		"/missing": "its URL answered with the status 404",
 	} {
