@@ -67,17 +67,16 @@ func FindPayment(db *gorm.DB, id string) (Payment, error) {
 	return p, notFound(err, "payment", id)
 }
 
-// FindClaim finds the payment that claims an order, nil if none does.
-func FindClaim(db *gorm.DB, orderID string) (*Payment, error) {
-	var p Payment
-	err := db.Joins("Task").Where("payments.order_id = ? AND payments.claims_order", orderID).Take(&p).Error
+// FindClaim finds the payment that claims an order, if one does.
+func FindClaim(db *gorm.DB, orderID string) (p Payment, found bool, err error) {
+	err = db.Joins("Task").Where("payments.order_id = ? AND payments.claims_order", orderID).Take(&p).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil
+		return p, false, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("finding the payment of order %s: %w", orderID, err)
+		return p, false, fmt.Errorf("finding the payment of order %s: %w", orderID, err)
 	}
-	return &p, nil
+	return p, true, nil
 }
 
 // ListPayments lists payments with their tasks, newest first.

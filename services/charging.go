@@ -135,6 +135,7 @@ func outcome(intent *stripe.PaymentIntent) error {
 		return failWith(CodeAuthenticationRequired)
 	case stripe.PaymentIntentStatusCanceled:
 		return failWith(CodeProviderRejected)
+	case stripe.PaymentIntentStatusProcessing, stripe.PaymentIntentStatusRequiresConfirmation, stripe.PaymentIntentStatusRequiresCapture:
 	}
 	return &outage{errUnsettled}
 }

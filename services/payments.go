@@ -89,9 +89,9 @@ func checkOrder(tx *models.Tx, p *models.Payment) error {
 }
 
 func checkClaim(tx *models.Tx, order models.Order) error {
-	other, err := models.FindClaim(tx.DB, order.ID)
+	other, found, err := models.FindClaim(tx.DB, order.ID)
 	switch {
-	case err != nil || other == nil:
+	case err != nil || !found:
 		return err
 	case order.PaymentID != "":
 		return models.Conflict("The order is paid already, by payment %s.", order.PaymentID)

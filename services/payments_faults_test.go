@@ -105,7 +105,7 @@ func TestKilledAnywhere(t *testing.T) {
 			t.Run(fmt.Sprint(kind, " ", moment), func(t *testing.T) {
 				x := newTill(t)
 				p := x.paid(models.Order{}, "pm_card_visa")
-				id := p.ID
+				var id string
 				if kind == kindRefund {
 					id = x.pendingRefund(p.ID, 30)
 				} else {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -151,9 +152,7 @@ func (p *provider) serve(w http.ResponseWriter, r *http.Request) {
 		p.sandbox.ServeHTTP(answer, r)
 		p.reflect(r, body, answer.Code)
 	}
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
 }

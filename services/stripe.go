@@ -66,7 +66,7 @@ func NewStripe(o StripeOptions) *Stripe {
 func (s *Stripe) prepare(ctx context.Context, p models.Payment) (*stripe.PaymentIntent, error) {
 	params := &stripe.PaymentIntentCreateParams{
 		Params:   stripe.Params{IdempotencyKey: stripe.String(p.ID)},
-		Amount:   stripe.Int64(p.Amount),
+		Amount:   new(p.Amount),
 		Currency: stripe.String(strings.ToLower(p.Currency)),
 		// Cards are charged while we wait. Other methods send the customer to a
 		// page of theirs, and there is no customer here.
@@ -90,7 +90,7 @@ func (s *Stripe) confirm(ctx context.Context, p models.Payment) (*stripe.Payment
 		Params: stripe.Params{IdempotencyKey: stripe.String(p.ID + "-confirm")},
 		// A card whose bank wants to see the customer is a decline: nobody is
 		// there to be seen, and a payment must not wait for ever.
-		ErrorOnRequiresAction: stripe.Bool(true),
+		ErrorOnRequiresAction: new(true),
 	})
 	return intent, explain(ctx, err)
 }
@@ -115,7 +115,7 @@ func (s *Stripe) refund(ctx context.Context, p models.Payment, amount int64, rea
 	params := &stripe.RefundCreateParams{
 		Params:        stripe.Params{IdempotencyKey: stripe.String(key)},
 		PaymentIntent: stripe.String(p.ProviderID),
-		Amount:        stripe.Int64(amount),
+		Amount:        new(amount),
 		Metadata:      map[string]string{"payment_id": p.ID, "refund_id": key},
 	}
 	if reason != "" {
@@ -132,7 +132,7 @@ type outage struct{ err error }
 func (o *outage) Error() string { return "Stripe is out of order: " + o.err.Error() }
 func (o *outage) Unwrap() error { return o.err }
 
-var errUnsettled = errors.New("Stripe has not decided yet") //nolint:staticcheck // Stripe is a name
+var errUnsettled = errors.New("Stripe has not decided yet")
 
 // explain turns an error of the client into an *outage, or into the *Failure
 // that it means for the payment.
@@ -176,7 +176,7 @@ func (s *Stripe) persist(ctx context.Context, waiting func(message string) error
 			return failWith(CodeProviderUnavailable)
 		}
 		// Jitter keeps those that wait for the same outage apart.
-		wait := time.Duration(float64(s.patience[attempt]) * (0.8 + 0.4*rand.Float64()))
+		wait := time.Duration(float64(s.patience[attempt]) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // nobody gains by guessing it
 		if err := waiting(fmt.Sprintf("Stripe does not answer: attempt %d of %d follows", attempt+2, len(s.patience)+1)); err != nil {
 			return err
 		}

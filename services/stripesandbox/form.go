@@ -19,7 +19,7 @@ type form struct {
 
 func newForm(values url.Values) *form { return &form{values: values, known: map[string]bool{}} }
 
-func (f *form) fail(code, param, format string, args ...any) {
+func (f *form) failf(code, param, format string, args ...any) {
 	if f.wrong == nil {
 		f.wrong = invalid(code, param, format, args...)
 	}
@@ -33,7 +33,7 @@ func (f *form) text(name string) *string {
 	}
 	value := f.values.Get(name)
 	if value == "" {
-		f.fail("parameter_invalid_empty", name, "You passed an empty string for '%s'.", name)
+		f.failf("parameter_invalid_empty", name, "You passed an empty string for '%s'.", name)
 	}
 	return &value
 }
@@ -42,7 +42,7 @@ func (f *form) text(name string) *string {
 func (f *form) required(name string) string {
 	value := f.text(name)
 	if value == nil {
-		f.fail("parameter_missing", name, "Missing required param: %s.", name)
+		f.failf("parameter_missing", name, "Missing required param: %s.", name)
 		return ""
 	}
 	return *value
@@ -57,9 +57,9 @@ func (f *form) amount(name string, fallback int64) int64 {
 	n, err := strconv.ParseInt(*text, 10, 64)
 	switch {
 	case err != nil:
-		f.fail("parameter_invalid_integer", name, "Invalid integer: %s", *text)
+		f.failf("parameter_invalid_integer", name, "Invalid integer: %s", *text)
 	case n < 1:
-		f.fail("parameter_invalid_integer", name, "This value must be greater than or equal to 1.")
+		f.failf("parameter_invalid_integer", name, "This value must be greater than or equal to 1.")
 	}
 	return n
 }
@@ -68,7 +68,7 @@ func (f *form) amount(name string, fallback int64) int64 {
 func (f *form) flag(name string) bool {
 	text := f.text(name)
 	if text != nil && *text != "true" && *text != "false" {
-		f.fail("", name, "Invalid boolean: %s", *text)
+		f.failf("", name, "Invalid boolean: %s", *text)
 	}
 	return text != nil && *text == "true"
 }
@@ -77,7 +77,7 @@ func (f *form) flag(name string) bool {
 func (f *form) oneOf(name string, values ...string) *string {
 	text := f.text(name)
 	if text != nil && !slices.Contains(values, *text) {
-		f.fail("", name, "Invalid %s: must be one of %s", name, strings.Join(values, ", "))
+		f.failf("", name, "Invalid %s: must be one of %s", name, strings.Join(values, ", "))
 	}
 	return text
 }
@@ -109,7 +109,7 @@ func (f *form) metadata() map[string]string {
 func (f *form) done() error {
 	for _, name := range slices.Sorted(maps.Keys(f.values)) {
 		if !f.known[name] {
-			f.fail("parameter_unknown", name, "Received unknown parameter: %s", name)
+			f.failf("parameter_unknown", name, "Received unknown parameter: %s", name)
 		}
 	}
 	if f.wrong == nil {

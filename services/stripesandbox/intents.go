@@ -111,11 +111,11 @@ func retrieveIntent(c *call) (any, error) { return findIntent(c, "intent", c.id)
 
 // findIntent finds the PaymentIntent that param names.
 func findIntent(c *call, param, id string) (*Intent, error) {
-	i, err := get[Intent](c.tx, bucketIntents, id)
-	if err == nil && i == nil {
-		return nil, missing("payment_intent", param, id)
+	i, found, err := get[Intent](c.tx, bucketIntents, id)
+	if !found && err == nil {
+		err = missing("payment_intent", param, id)
 	}
-	return i, err
+	return &i, err
 }
 
 func confirmIntent(c *call) (any, error) {

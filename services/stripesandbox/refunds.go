@@ -59,9 +59,9 @@ func createRefund(c *call) (any, error) {
 
 // unrefunded is what is left of a charge.
 func unrefunded(c *call, i *Intent) (int64, error) {
-	left, err := get[int64](c.tx, bucketUnrefunded, i.ID)
-	if err != nil || left == nil {
+	left, found, err := get[int64](c.tx, bucketUnrefunded, i.ID)
+	if !found {
 		return i.AmountReceived, err
 	}
-	return *left, nil
+	return left, err
 }

@@ -175,8 +175,7 @@ type answer struct {
 func run(fn func(*call) (any, error), c *call) (answer, error) {
 	result, err := fn(c)
 	status := http.StatusOK
-	var refused *Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*Error](err); ok {
 		status, result, err = refused.status, errorBody{refused}, nil
 	}
 	if err != nil {
@@ -194,12 +193,12 @@ func once(tx *bbolt.Tx, key, request string, out *answer, answerNow func() (answ
 		*out, err = answerNow()
 		return err
 	}
-	found, err := get[answer](tx, bucketKeys, key)
+	found, ok, err := get[answer](tx, bucketKeys, key)
 	if err != nil {
 		return err
 	}
-	if found != nil {
-		*out, out.replayed = *found, true
+	if ok {
+		*out, out.replayed = found, true
 		if found.Request != request {
 			*out, err = run(func(*call) (any, error) { return nil, keyReused(key) }, nil)
 		}

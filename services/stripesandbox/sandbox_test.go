@@ -64,7 +64,7 @@ func TestMethods(t *testing.T) {
 			if err != nil || intent.Status != stripe.PaymentIntentStatusRequiresConfirmation {
 				t.Fatalf("created: %+v, %v", intent, err)
 			}
-			_, err = api.V1PaymentIntents.Confirm(t.Context(), intent.ID, &stripe.PaymentIntentConfirmParams{ErrorOnRequiresAction: stripe.Bool(true)})
+			_, err = api.V1PaymentIntents.Confirm(t.Context(), intent.ID, &stripe.PaymentIntentConfirmParams{ErrorOnRequiresAction: new(true)})
 			after, findErr := api.V1PaymentIntents.Retrieve(t.Context(), intent.ID, nil)
 			if findErr != nil {
 				t.Fatal(findErr)
@@ -153,7 +153,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func confirmed(p *stripe.PaymentIntentCreateParams) *stripe.PaymentIntentCreateParams {
-	p.Confirm = stripe.Bool(true)
+	p.Confirm = new(true)
 	return p
 }
 

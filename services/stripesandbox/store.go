@@ -7,14 +7,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// get reads a row, nil if there is none.
-func get[T any](tx *bbolt.Tx, bucket []byte, key string) (*T, error) {
+// get reads a row, if there is one.
+func get[T any](tx *bbolt.Tx, bucket []byte, key string) (row T, found bool, err error) {
 	text := tx.Bucket(bucket).Get([]byte(key))
 	if text == nil {
-		return nil, nil
+		return row, false, nil
 	}
-	row := new(T)
-	return row, json.Unmarshal(text, row)
+	return row, true, json.Unmarshal(text, &row)
 }
 
 func put(tx *bbolt.Tx, bucket []byte, key string, row any) error {

@@ -27,7 +27,7 @@ func Start(t testing.TB) string {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("building stripe-mock: %v\n%s", err, out)
 	}
-	mock := exec.Command(filepath.Join(bin, "stripe-mock"), "-http-addr", "127.0.0.1:0")
+	mock := exec.Command(filepath.Join(bin, "stripe-mock"), "-http-addr", "127.0.0.1:0") //nolint:gosec // it was built a moment ago
 	mock.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := mock.StdoutPipe()
 	if err != nil {
