@@ -306,13 +306,13 @@ func TestStuckClientHarmsNobody(t *testing.T) {
 	_, err = reader.ReadString('\n') // it has begun
 	must(t, err)
 	s := a.stream("/api/orders/stream")
-	metadata := make([]string, 50)
+	metadata := make([]string, 30) // of the 16 KiB that it may have
 	for i := range metadata {
 		metadata[i] = fmt.Sprintf("%q:%q", fmt.Sprint(i), strings.Repeat("x", 500))
 	}
 	body := fmt.Sprintf(`{"product":"dog-food","metadata":{%s}}`, strings.Join(metadata, ","))
-	const size = 26_000 * 600 // more than the kernel buffers
-	for range 600 {
+	const size = 15_000 * 1000 // more than the kernel buffers
+	for range 1000 {
 		must(t, a.post(body))
 		s.take(t, 1)
 	}
