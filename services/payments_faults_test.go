@@ -36,6 +36,7 @@ func TestOutages(t *testing.T) {
 		{"down in the middle", first(2, "confirm", unavailable), ""},
 		{"the charge's answer is lost", first(3, "confirm", brokenAfter), ""},
 		{"the charge is done and reported as failed", first(1, "confirm", failedAfter), ""},
+		{"the charge is done and always reported as failed", first(99, "confirm", failedAfter), ""}, // as Stripe does, under one key
 		{"down for good", func(ask) fault { return unavailable }, CodeProviderUnavailable},
 		{"breaks for good", func(ask) fault { return brokenBefore }, CodeProviderUnavailable},
 		{"every answer is lost", func(ask) fault { return brokenAfter }, CodeProviderUnavailable},
