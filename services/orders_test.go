@@ -271,7 +271,7 @@ func TestCancelAtTheEndOfAFailedRun(t *testing.T) {
 // them, between two reports.
 func TestChangeWhileProcessing(t *testing.T) {
 	proceed := make(chan struct{})
-	e := newEngine(t, options{operations: []Operation{{
+	e := newEngine(t, options{waits: []time.Duration{time.Hour}, operations: []Operation{{
 		Kind: kindOrder, SetID: func(u *callbacks.Update, id string) { u.OrderID = id },
 		Run: func(_ context.Context, _ *models.Task, report Report) (any, error) {
 			err := report(10, "One")
@@ -279,7 +279,7 @@ func TestChangeWhileProcessing(t *testing.T) {
 			return nil, errors.Join(err, report(20, "Two"))
 		},
 	}}})
-	before, after := newReceiver(t, statuses(500)), newReceiver(t, nil)
+	before, after := newReceiver(t, statuses(500)), newReceiver(t, nil) // the retry comes later than the end
 	e.product("a", 1)
 	order := e.order(before.URL, "a")
 	before.next()
