@@ -74,8 +74,8 @@ func CreateOrder(tx *Tx, o *Order) error {
 // FindOrderToPack finds what packing needs to know of an order.
 func FindOrderToPack(db *gorm.DB, id string) (Order, error) {
 	o := Order{ID: id}
-	rows, err := db.Raw(`SELECT o.total, o.currency, i.product_id, i.slug, i.quantity
-		FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = ? ORDER BY i.position`, id).Rows()
+	rows, err := queryRows(db, `SELECT o.total, o.currency, i.product_id, i.slug, i.quantity
+		FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = ? ORDER BY i.position`, id)
 	if err != nil {
 		return o, notFound(err, "order", id)
 	}

@@ -52,16 +52,29 @@ func FindProduct(db *gorm.DB, idOrSlug string) (Product, error) {
 	return p, notFound(err, "product", idOrSlug)
 }
 
-// FindProducts finds products by ids or slugs, without their tags, each under
-// the name it was asked for. Names that name nothing are missing from the map.
+// FindProducts finds what an order needs to know of products, by ids or slugs,
+// each under both. Names that name nothing are missing from the map.
 func FindProducts(db *gorm.DB, idsOrSlugs []string) (map[string]Product, error) {
-	var products []Product
-	if err := db.Where("slug IN ? OR id IN ?", idsOrSlugs, idsOrSlugs).Find(&products).Error; err != nil {
+	names := strings.Repeat(", ?", len(idsOrSlugs))[2:]
+	args := make([]any, 2*len(idsOrSlugs))
+	for i, name := range idsOrSlugs {
+		args[i], args[i+len(idsOrSlugs)] = name, name
+	}
+	rows, err := queryRows(db, "SELECT id, slug, name, category, price, currency FROM products WHERE slug IN ("+names+") OR id IN ("+names+")", args...)
+	if err != nil {
 		return nil, fmt.Errorf("finding products: %w", err)
 	}
-	found := make(map[string]Product, 2*len(products))
-	for _, p := range products {
+	defer rows.Close()
+	found := make(map[string]Product, 2*len(idsOrSlugs))
+	for rows.Next() {
+		var p Product
+		if err := rows.Scan(&p.ID, &p.Slug, &p.Name, &p.Category, &p.Price, &p.Currency); err != nil {
+			return nil, fmt.Errorf("reading products: %w", err)
+		}
 		found[p.ID], found[p.Slug] = p, p
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading products: %w", err)
 	}
 	return found, nil
 }

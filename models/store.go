@@ -85,9 +85,28 @@ func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
 	return res.RowsAffected()
 }
 
+// insert is exec for a row whose id the database gives. SQLite knows that id
+// anyway, and RETURNING costs it as much as the row itself.
+func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
+	if tx.Name() != "sqlite" {
+		err = queryRow(tx.DB, query+" RETURNING id", args...).Scan(&id)
+		return id, translate(tx.DB, err)
+	}
+	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, query, args...)
+	if err != nil {
+		return 0, translate(tx.DB, err)
+	}
+	return res.LastInsertId()
+}
+
 // queryRow is exec for a statement that answers one row.
 func queryRow(db *gorm.DB, query string, args ...any) *sql.Row {
 	return db.Statement.ConnPool.QueryRowContext(db.Statement.Context, rebind(db, query), args...)
+}
+
+// queryRows is exec for a statement that answers rows.
+func queryRows(db *gorm.DB, query string, args ...any) (*sql.Rows, error) {
+	return db.Statement.ConnPool.QueryContext(db.Statement.Context, rebind(db, query), args...)
 }
 
 // translate turns a driver's error into GORM's, as GORM itself does.

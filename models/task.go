@@ -39,6 +39,9 @@ type Task struct {
 	ErrorMessage string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	// Resource is what the task works on, if whoever made the task has passed it
+	// on; nil when it has to be read by its ResourceID.
+	Resource any `gorm:"-"`
 }
 
 // Ended reports whether nothing more will happen to the task.

@@ -34,9 +34,10 @@ func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
 // PostgreSQL that holds for the updates of one task; those of several may be
 // committed in another order.
 func CreateUpdate(tx *Tx, u *Update) error {
-	err := queryRow(tx.DB, `INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		u.CallbackID, u.TaskID, u.Kind, u.ResourceID, u.Sequence, u.Type, u.Status, u.Body, u.CreatedAt).Scan(&u.ID)
+	var err error
+	u.ID, err = tx.insert(`INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		u.CallbackID, u.TaskID, u.Kind, u.ResourceID, u.Sequence, u.Type, u.Status, u.Body, u.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("storing update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}
@@ -48,6 +49,16 @@ func FindUpdate(db *gorm.DB, id int64) (Update, error) {
 	var u Update
 	err := db.Where("id = ?", id).Take(&u).Error
 	return u, notFound(err, "update", fmt.Sprint(id))
+}
+
+// Overtaken reports whether the task has told anything after u.
+func Overtaken(db *gorm.DB, u Update) (bool, error) {
+	var overtaken bool
+	err := queryRow(db, "SELECT EXISTS (SELECT 1 FROM updates WHERE task_id = ? AND sequence > ?)", u.TaskID, u.Sequence).Scan(&overtaken)
+	if err != nil {
+		return false, fmt.Errorf("looking for what follows update %d of task %s: %w", u.Sequence, u.TaskID, err)
+	}
+	return overtaken, nil
 }
 
 // TaskUpdates lists what a task has told so far, in order.

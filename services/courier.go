@@ -78,8 +78,14 @@ func (c *Courier) storeAndAttempt(ctx context.Context, d *models.Delivery) (time
 			return wait, err
 		}
 	case d.Attempts == 0:
-		err := c.store.InTx(ctx, func(tx *models.Tx) error { return models.CreateDelivery(tx, d) })
-		if err != nil {
+		var overtaken bool // by a cancellation at another replica: the one that runs here would have said so
+		err := c.store.InTx(ctx, func(tx *models.Tx) (err error) {
+			if overtaken, err = models.Overtaken(tx.DB, d.Update); err != nil || overtaken {
+				return err
+			}
+			return models.CreateDelivery(tx, d)
+		})
+		if err != nil || overtaken {
 			return 0, err
 		}
 	}

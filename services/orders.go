@@ -30,7 +30,7 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 	}
 	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		order.Task, err = s.tasks.Begin(tx, kindOrder, Request{
-			ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received",
+			ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
 		})
 		if err != nil {
 			return err

@@ -42,9 +42,12 @@ type packed struct {
 }
 
 func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (any, error) {
-	order, err := models.FindOrderToPack(p.store.Read(ctx), task.ResourceID)
-	if err != nil {
-		return nil, err
+	order, ok := task.Resource.(models.Order)
+	var err error
+	if !ok {
+		if order, err = models.FindOrderToPack(p.store.Read(ctx), task.ResourceID); err != nil {
+			return nil, err
+		}
 	}
 	var count int64
 	for i, item := range order.Items {

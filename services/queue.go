@@ -117,7 +117,7 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 			queueDeliveries: {MaxWorkers: maxWorkers},
 		},
 		Workers:           workers,
-		FetchCooldown:     5 * time.Millisecond,   // under load; a lone job is fetched at once
+		FetchCooldown:     time.Millisecond,       // under load; a lone job is fetched at once
 		FetchPollInterval: 200 * time.Millisecond, // how late a retry can be
 		MaxAttempts:       maxJobErrors,
 		SoftStopTimeout:   stopPatience,

@@ -48,6 +48,7 @@ type Tasks struct {
 	hub        *Hub
 	courier    *Courier
 	operations map[string]Operation
+	fresh      *handoff
 
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // by task id
@@ -57,7 +58,7 @@ type Tasks struct {
 func NewTasks(store *models.Store, hub *Hub, courier *Courier) *Tasks {
 	return &Tasks{
 		store: store, hub: hub, courier: courier,
-		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{},
+		operations: map[string]Operation{}, fresh: newHandoff(), running: map[string]context.CancelCauseFunc{},
 	}
 }
 
@@ -70,6 +71,7 @@ type Request struct {
 	CallbackURL string // may be empty: nobody to call back
 	Metadata    models.Metadata
 	Message     string // of the first update
+	Resource    any    // for the operation, to save it reading what was just written; may be nil
 }
 
 // Begin stores a task, its first update and the job that will work on it, as
@@ -93,6 +95,9 @@ func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error
 		return models.Task{}, err
 	}
 	tx.Enqueue(models.Job{TaskID: task.ID})
+	handed := task
+	handed.Resource = r.Resource
+	tx.AfterCommit(func() { t.fresh.put(handed) })
 	return task, t.announce(tx, update)
 }
 

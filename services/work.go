@@ -35,7 +35,7 @@ func (t *Tasks) work(ctx context.Context, id string, r run) error {
 	// interrupts it, or is seen by it.
 	working, done := t.begin(ctx, id)
 	defer done()
-	task, err := t.Get(ctx, id)
+	task, err := t.takeUp(ctx, id, r)
 	if err != nil {
 		return err
 	}
@@ -54,6 +54,14 @@ func (t *Tasks) work(ctx context.Context, id string, r run) error {
 		return t.resume(context.WithoutCancel(ctx), task)
 	}
 	return err
+}
+
+// takeUp finds the task of a run; the first one may get it from whoever stored it.
+func (t *Tasks) takeUp(ctx context.Context, id string, r run) (models.Task, error) {
+	if task, ok := t.fresh.take(id); ok && r.starts == 1 {
+		return task, nil
+	}
+	return t.Get(ctx, id)
 }
 
 var errTooOften = errors.New("the task was begun too often")

@@ -35,6 +35,10 @@ const (
 	envProduction  = "production"
 )
 
+// noReceiver is RECEIVER_ADDR where the sample receiver is not wanted. (An empty
+// variable counts as one that is not set.)
+const noReceiver = "none"
+
 func (c Config) production() bool { return c.Env == envProduction }
 
 func (c Config) origins() []string {
@@ -48,7 +52,7 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
 	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file")
 	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, as file:///a/folder; empty for the folder blobs beside the database")
-	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
+	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver, or none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
@@ -61,6 +65,9 @@ func readConfig(args []string) (Config, error) {
 	if fs.NArg() > 0 {
 		return Config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	if c.ReceiverAddr == noReceiver {
+		c.ReceiverAddr = ""
+	}
 	return c, c.check()
 }
 
@@ -69,7 +76,7 @@ func (c Config) check() error {
 		return fmt.Errorf("ADDR %q: want host:port", c.Addr)
 	}
 	if _, _, err := net.SplitHostPort(c.ReceiverAddr); c.ReceiverAddr != "" && err != nil {
-		return fmt.Errorf("RECEIVER_ADDR %q: want host:port, or nothing", c.ReceiverAddr)
+		return fmt.Errorf("RECEIVER_ADDR %q: want host:port, or %s", c.ReceiverAddr, noReceiver)
 	}
 	if err := callbacks.CheckSecret(c.CallbackSecret); err != nil {
 		return fmt.Errorf("CALLBACK_SECRET: %w", err)
