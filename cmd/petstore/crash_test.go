@@ -19,22 +19,23 @@ import (
 // crashes is how many times the server is killed.
 const crashes = 25
 
-// TestNothingLost kills the server at random moments while clients order,
-// cancel, and are called back by way of a receiver that fails now and then. In
-// the end every order that was accepted has ended, its last callback has come
-// under one callback_id, callbacks came in order, and the stock adds up.
+// TestNothingLost kills the server at random moments while clients order, pay,
+// ask for reports and for pictures, cancel, and are called back by way of a
+// receiver that fails now and then. In the end all that was accepted has ended,
+// its last callback has come under one callback_id, callbacks came in order, and
+// the stock adds up.
 func TestNothingLost(t *testing.T) {
 	database := tempDatabase(t)
 	events := make(counter, 1000)
 	receiver := newWitness(t, events)
-	accepted := &ledger{orders: map[string]accepted{}, events: events}
+	promised := newLedger(t, events)
 	var server *process
 	for range crashes {
 		server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
 		ctx, stop := context.WithCancel(t.Context())
 		var clients sync.WaitGroup
 		for range 8 {
-			clients.Go(func() { accepted.shop(ctx, server.url, receiver.URL) })
+			clients.Go(func() { promised.shop(ctx, server.url, receiver.URL) })
 		}
 		// A random number of things happen, and then a moment passes in which the
 		// next one may be half done.
@@ -45,21 +46,22 @@ func TestNothingLost(t *testing.T) {
 		clients.Wait()
 	}
 	server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
-	if len(accepted.orders) < 10*crashes {
-		t.Fatalf("only %d orders were accepted: too few to show anything", len(accepted.orders))
+	if len(promised.tasks) < 10*crashes {
+		t.Fatalf("only %d requests were accepted: too few to show anything", len(promised.tasks))
 	}
-	accepted.checkEnded(t, server.url)
-	for id, order := range accepted.orders {
-		receiver.checkCalledBack(t, id, order)
+	promised.checkEnded(t, server.url)
+	for id, task := range promised.tasks {
+		receiver.checkCalledBack(t, id, task)
 	}
 	checkStock(t, server.url)
-	t.Logf("%d orders survived %d crashes; %d callbacks came, %d of them again", len(accepted.orders), crashes, receiver.total, receiver.repeated)
+	t.Logf("%d tasks survived %d crashes; %d callbacks came, %d of them again", len(promised.tasks), crashes, receiver.total, receiver.repeated)
 }
 
-// accepted is an order that was answered 202.
+// accepted is what was answered 202.
 type accepted struct {
-	OrderID string `json:"order_id"`
 	TaskID  string `json:"task_id"`
+	OrderID string `json:"order_id"` // of an order
+	Kind    string `json:"kind"`
 	Status  string `json:"status"`
 }
 
@@ -90,48 +92,77 @@ func (c counter) wait(t *testing.T, n int) {
 
 // ledger keeps what was accepted.
 type ledger struct {
-	mu     sync.Mutex
-	orders map[string]accepted
-	events counter
+	mu       sync.Mutex
+	tasks    map[string]accepted
+	events   counter
+	pictures string // URL of a photograph
 }
 
-// shop orders and cancels until ctx ends or the server dies.
+func newLedger(t *testing.T, events counter) *ledger {
+	photo := testPhoto(t, 80, 60)
+	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(photo) }))
+	t.Cleanup(pictures.Close)
+	return &ledger{tasks: map[string]accepted{}, events: events, pictures: pictures.URL}
+}
+
+// shop asks for slow work, and cancels some, until ctx ends or the server dies.
 func (l *ledger) shop(ctx context.Context, url, receiver string) {
 	for ctx.Err() == nil {
-		// rare-toy runs out; some callbacks fail once.
-		product := []string{"dog-food", "cat-tree", "aquarium-60"}[rand.IntN(3)]
-		fail := []string{"", "", "", "?fail"}[rand.IntN(4)]
-		body := fmt.Sprintf(`{"items":[{"product":%q,"quantity":%d},{"product":"bird-seed"}],"callback_url":"%s/callbacks%s"}`,
-			product, 1+rand.IntN(3), receiver, fail)
-		var order accepted
-		if err := call(ctx, http.MethodPost, url+"/api/orders", body, http.StatusAccepted, &order); err != nil {
+		fail := []string{"", "", "", "?fail"}[rand.IntN(4)] // some callbacks fail once
+		path, body := l.request(receiver + "/callbacks" + fail)
+		var task accepted
+		if err := call(ctx, http.MethodPost, url+path, body, http.StatusAccepted, &task); err != nil {
 			return
 		}
 		l.mu.Lock()
-		l.orders[order.OrderID] = order
+		l.tasks[task.TaskID] = task
 		l.mu.Unlock()
 		l.events.tick()
-		if rand.IntN(10) == 0 {
-			_ = call(ctx, http.MethodPost, url+"/api/orders/"+order.OrderID+"/cancel", "", http.StatusOK, nil)
+		if task.OrderID != "" && rand.IntN(10) == 0 {
+			_ = call(ctx, http.MethodPost, url+"/api/orders/"+task.OrderID+"/cancel", "", http.StatusOK, nil)
 		}
 	}
 }
 
-// checkEnded waits for each order to end.
+// request is any slow work; mostly an order, and some of what is ordered runs out.
+func (l *ledger) request(callbackURL string) (path, body string) {
+	switch rand.IntN(12) {
+	case 0:
+		kind := []string{"sales", "inventory", "callbacks"}[rand.IntN(3)]
+		return "/api/reports", fmt.Sprintf(`{"type":%q,"callback_url":%q}`, kind, callbackURL)
+	case 1:
+		return "/api/images/process", fmt.Sprintf(`{"image_url":%q,"callback_url":%q}`, l.pictures, callbackURL)
+	case 2:
+		method := []string{"pm_card_visa", "pm_card_visa_chargeDeclined"}[rand.IntN(2)]
+		return "/api/payments", fmt.Sprintf(`{"amount":100,"provider":"stripe","payment_method":%q,"callback_url":%q}`, method, callbackURL)
+	}
+	product := []string{"dog-food", "cat-tree", "aquarium-60"}[rand.IntN(3)]
+	return "/api/orders", fmt.Sprintf(`{"items":[{"product":%q,"quantity":%d},{"product":"bird-seed"}],"callback_url":%q}`,
+		product, 1+rand.IntN(3), callbackURL)
+}
+
+// checkEnded waits for each task to end, and makes sure that some of each kind did.
 func (l *ledger) checkEnded(t *testing.T, url string) {
 	t.Helper()
 	ended := map[string]int{}
-	for id, order := range l.orders {
-		if err := call(t.Context(), http.MethodGet, url+"/api/tasks/"+order.TaskID+"?wait=30", "", http.StatusOK, &order); err != nil {
+	kinds := map[string]bool{}
+	for id, task := range l.tasks {
+		if err := call(t.Context(), http.MethodGet, url+"/api/tasks/"+id+"?wait=30", "", http.StatusOK, &task); err != nil {
 			t.Fatal(err)
 		}
-		ended[order.Status]++
-		if order.Status == callbacks.StatusProcessing {
-			t.Errorf("order %s has not ended", id)
+		ended[task.Kind+" "+task.Status]++
+		kinds[task.Kind] = true
+		if task.Status == callbacks.StatusProcessing {
+			t.Errorf("the %s of task %s has not ended", task.Kind, id)
 		}
-		l.orders[id] = order
+		l.tasks[id] = task
 	}
-	t.Logf("orders by status: %v", ended)
+	t.Logf("how they ended: %v", ended)
+	for _, kind := range []string{"order", "report", "image", "payment"} {
+		if !kinds[kind] {
+			t.Errorf("no %s was accepted", kind)
+		}
+	}
 }
 
 // checkStock compares what is left with what completed orders took. Orders whose
@@ -188,7 +219,7 @@ type witness struct {
 	*httptest.Server
 	mu       sync.Mutex
 	came     *sync.Cond
-	updates  map[string][]callbacks.Update // accepted, by order
+	updates  map[string][]callbacks.Update // accepted, by task
 	failed   map[string]bool
 	secret   string
 	events   counter
@@ -226,13 +257,13 @@ func (w *witness) receive(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.total++
-	w.updates[u.OrderID] = append(w.updates[u.OrderID], u)
+	w.updates[u.TaskID] = append(w.updates[u.TaskID], u)
 	w.came.Broadcast()
 	w.events.tick()
 }
 
-// checkCalledBack waits for the last callback of an order and checks all that came.
-func (w *witness) checkCalledBack(t *testing.T, id string, order accepted) {
+// checkCalledBack waits for the last callback of a task and checks all that came.
+func (w *witness) checkCalledBack(t *testing.T, id string, task accepted) {
 	t.Helper()
 	giveUp := time.AfterFunc(60*time.Second, w.came.Broadcast)
 	defer giveUp.Stop()
@@ -243,7 +274,7 @@ func (w *witness) checkCalledBack(t *testing.T, id string, order accepted) {
 		w.came.Wait()
 	}
 	if !ends(w.updates[id]) {
-		t.Errorf("order %s is %s and was never called back", id, order.Status)
+		t.Errorf("the %s of task %s is %s and was never called back", task.Kind, id, task.Status)
 		return
 	}
 	var latest callbacks.Update
@@ -252,14 +283,14 @@ func (w *witness) checkCalledBack(t *testing.T, id string, order accepted) {
 		case u.CallbackID == latest.CallbackID:
 			w.repeated++
 		case u.Sequence <= latest.Sequence:
-			t.Errorf("order %s: update %d came after update %d", id, u.Sequence, latest.Sequence)
+			t.Errorf("task %s: update %d came after update %d", id, u.Sequence, latest.Sequence)
 		case latest.Terminal():
-			t.Errorf("order %s: %s came after %s", id, u.Type, latest.Type)
+			t.Errorf("task %s: %s came after %s", id, u.Type, latest.Type)
 		}
 		latest = u
 	}
-	if latest.Status != order.Status {
-		t.Errorf("order %s is %s, but the last callback said %s", id, order.Status, latest.Status)
+	if latest.Status != task.Status {
+		t.Errorf("the %s of task %s is %s, but the last callback said %s", task.Kind, id, task.Status, latest.Status)
 	}
 }
 

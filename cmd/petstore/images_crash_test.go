@@ -25,7 +25,7 @@ const imageCrashes = 8
 // and name others by URL. In the end each image that was accepted is processed,
 // and its pictures are the same as those of any other run.
 func TestNoImageLost(t *testing.T) {
-	photo := testPhoto(t)
+	photo := testPhoto(t, 800, 600)
 	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(photo) }))
 	t.Cleanup(pictures.Close)
 	database := tempDatabase(t)
@@ -139,12 +139,12 @@ func processedImage(ctx context.Context, url, id, task string) ([]byte, error) {
 	return io.ReadAll(res.Body)
 }
 
-// testPhoto is a JPEG that takes a moment to process.
-func testPhoto(t *testing.T) []byte {
+// testPhoto is a JPEG.
+func testPhoto(t *testing.T, width, height int) []byte {
 	t.Helper()
-	picture := image.NewRGBA(image.Rect(0, 0, 800, 600))
-	for x := range 800 {
-		for y := range 600 {
+	picture := image.NewRGBA(image.Rect(0, 0, width, height))
+	for x := range width {
+		for y := range height {
 			picture.SetRGBA(x, y, color.RGBA{R: uint8(x ^ y), G: uint8(x * y >> 8), B: uint8(x + y), A: 255})
 		}
 	}

@@ -310,7 +310,7 @@ func TestWebhookLosesNothing(t *testing.T) {
 	settings := []string{"DATABASE_URL=" + database, "STEP_DELAY=3ms"}
 	events := make(counter, 1000)
 	callback, hook := newWitness(t, events), newWitness(t, events)
-	placed := &ledger{orders: map[string]accepted{}, events: events}
+	placed := newLedger(t, events)
 	server := startProcess(t, settings...)
 	var w struct {
 		Secret string `json:"secret"`
@@ -334,13 +334,13 @@ func TestWebhookLosesNothing(t *testing.T) {
 		server = startProcess(t, settings...)
 	}
 	placed.checkEnded(t, server.url)
-	for id, order := range placed.orders {
-		hook.checkCalledBack(t, id, order)
-		if first := hook.updates[id]; len(first) == 0 || first[0].Type != "order.created" {
-			t.Errorf("order %s: the webhook did not hear of its beginning", id)
+	for id, task := range placed.tasks {
+		hook.checkCalledBack(t, id, task)
+		if first := hook.updates[id]; len(first) == 0 || first[0].Type != task.Kind+".created" {
+			t.Errorf("the webhook did not hear of the beginning of task %s", id)
 		}
 	}
-	t.Logf("%d orders; %d updates came, %d of them again", len(placed.orders), hook.total, hook.repeated)
+	t.Logf("%d tasks; %d updates came, %d of them again", len(placed.tasks), hook.total, hook.repeated)
 }
 
 // TestArticleWebhook runs the article's webhook handlers under Node, with the
