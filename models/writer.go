@@ -139,11 +139,12 @@ func (w *groupWriter) transact(group []*write, run func(*gorm.DB, *write) (goOn 
 		fail(group, fmt.Errorf("beginning a transaction: %w", tx.Error))
 		return true
 	}
+	queueTx := sqlTx(tx)
 	for _, job := range group {
 		if job.err = job.ctx.Err(); job.err != nil {
 			continue
 		}
-		job.tx = &Tx{DB: tx.Session(&gorm.Session{NewDB: true}), queueTx: sqlTx(tx)}
+		job.tx = &Tx{DB: tx, queueTx: queueTx}
 		if run(tx, job) {
 			continue
 		}
