@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -140,7 +141,7 @@ func (p *parser) stringLiteral() []byte {
 // word returns the number, true, false or null that begins here.
 func (p *parser) word() []byte {
 	start := p.pos
-	for p.pos < len(p.src) && bytes.IndexByte([]byte(",]} \t\n\r"), p.src[p.pos]) < 0 {
+	for p.pos < len(p.src) && strings.IndexByte(",]} \t\n\r", p.src[p.pos]) < 0 {
 		p.pos++
 	}
 	return p.src[start:p.pos]

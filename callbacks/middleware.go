@@ -98,8 +98,7 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func refuseBody(w http.ResponseWriter, err error) {
-	var tooLong *http.MaxBytesError
-	if errors.As(err, &tooLong) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		reply(w, http.StatusRequestEntityTooLarge, "Body too long")
 		return
 	}

@@ -103,11 +103,11 @@ type Attempt struct {
 type Outcome string
 
 const (
-	// Delivered: the receiver accepted it with a 2xx status.
+	// Delivered says that the receiver accepted it with a 2xx status.
 	Delivered Outcome = "delivered"
-	// Gone: the receiver wants no more callbacks at this URL (410).
+	// Gone says that the receiver wants no more callbacks at this URL (410).
 	Gone Outcome = "gone"
-	// Failed: anything else, redirects included. Try again by [Schedule].
+	// Failed is anything else, redirects included. Try again by [Schedule].
 	Failed Outcome = "failed"
 )
 

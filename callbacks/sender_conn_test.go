@@ -22,6 +22,7 @@ var quiet = log.New(io.Discard, "", 0)
 
 // countConnections serves body and counts the connections made.
 func countConnections(t *testing.T, body string) (*httptest.Server, *atomic.Int32) {
+	t.Helper()
 	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, body) }))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {

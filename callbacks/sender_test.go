@@ -20,6 +20,7 @@ import (
 var someBody = []byte(`{"callback_id":"cb_1"}`)
 
 func newSender(t testing.TB, o SenderOptions) *Sender {
+	t.Helper()
 	s := NewSender(o)
 	t.Cleanup(s.Close)
 	return s

@@ -21,6 +21,7 @@ type bad struct {
 }
 
 func newBad(t testing.TB, s settings) bad {
+	t.Helper()
 	a := newAPI(t, s)
 	f := a.fill()
 	return bad{a, f, a.watch()}

@@ -104,6 +104,7 @@ type resolver map[string][]string
 
 // newResolver makes the process ask a resolver of its own, until the test ends.
 func newResolver(t *testing.T, answers resolver) {
+	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	must(t, err)
 	done := make(chan struct{})

@@ -109,8 +109,7 @@ var noNull = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Dec
 
 // explainJSON says in the client's words what the decoder found.
 func explainJSON(err error) error {
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		field := fieldName(syntax.JSONPointer)
 		switch {
 		case errors.Is(err, jsontext.ErrDuplicateName):
@@ -120,8 +119,8 @@ func explainJSON(err error) error {
 		}
 		return malformed("", fmt.Sprintf("The body is not JSON: the error is at byte %d.", syntax.ByteOffset))
 	}
-	var semantic *json.SemanticError
-	if !errors.As(err, &semantic) {
+	semantic, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
 		return malformed("", "The body is not the JSON object that is wanted here.")
 	}
 	field := fieldName(semantic.JSONPointer)
@@ -162,8 +161,9 @@ func kindName(t reflect.Type) string {
 		return "an array"
 	case reflect.Map, reflect.Struct:
 		return "an object"
+	default:
+		return "of another type"
 	}
-	return "of another type"
 }
 
 // fieldName turns a JSON pointer (RFC 6901) into the way people write fields:

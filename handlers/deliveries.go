@@ -54,7 +54,7 @@ type deliveryPage struct {
 }
 
 // deliveryDetails is a delivery with what was sent and what came back.
-type deliveryDetails struct {
+type deliveryDetails struct { //nolint:unused // read by the contract's generator
 	Delivery delivery         `json:"delivery"`
 	Body     callbacks.Update `json:"body"`
 	Attempts []attempt        `json:"attempts"`

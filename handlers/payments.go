@@ -191,7 +191,7 @@ func (h paymentHandlers) list(c *gin.Context) error {
 	filter := models.PaymentFilter{Status: q.oneOf("status", taskStatuses...), OrderID: q.text("order_id", 100)}
 	var err error
 	if filter.Currency, err = currency(q.text("currency", 3)); err != nil {
-		q.fail("currency", "must be a currency's code, such as USD (ISO 4217)")
+		q.failf("currency", "must be a currency's code, such as USD (ISO 4217)")
 	}
 	page := q.page()
 	if err := q.done(); err != nil {

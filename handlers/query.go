@@ -26,12 +26,12 @@ func newQuery(c *gin.Context) *query {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	q := &query{values: values}
 	if err != nil {
-		q.fail("query", "is not properly encoded")
+		q.failf("query", "is not properly encoded")
 	}
 	return q
 }
 
-func (q *query) fail(name, format string, args ...any) {
+func (q *query) failf(name, format string, args ...any) {
 	q.wrong = append(q.wrong, models.FieldError{Field: name, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -45,13 +45,13 @@ func (q *query) text(name string, limit int) string {
 	value := values[0]
 	switch {
 	case len(values) > 1:
-		q.fail(name, "must be given once")
+		q.failf(name, "must be given once")
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		q.fail(name, "must be UTF-8 without NUL")
+		q.failf(name, "must be UTF-8 without NUL")
 	case value == "":
-		q.fail(name, "must not be empty")
+		q.failf(name, "must not be empty")
 	case utf8.RuneCountInString(value) > limit:
-		q.fail(name, "must be at most %d characters long", limit)
+		q.failf(name, "must be at most %d characters long", limit)
 	default:
 		return value
 	}
@@ -62,7 +62,7 @@ func (q *query) text(name string, limit int) string {
 func (q *query) oneOf(name string, values ...string) string {
 	value := q.text(name, 50)
 	if value != "" && !slices.Contains(values, value) {
-		q.fail(name, "must be one of %s", strings.Join(values, ", "))
+		q.failf(name, "must be one of %s", strings.Join(values, ", "))
 	}
 	return value
 }
@@ -75,7 +75,7 @@ func (q *query) number(name string, low, high int64) *int64 {
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < low || n > high {
-		q.fail(name, "must be a whole number from %d to %d", low, high)
+		q.failf(name, "must be a whole number from %d to %d", low, high)
 		return nil
 	}
 	return &n
@@ -102,7 +102,7 @@ func (q *query) seconds(name string, limit time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 || d > limit {
-		q.fail(name, "must be a time from 0 to %d seconds", int(limit.Seconds()))
+		q.failf(name, "must be a time from 0 to %d seconds", int(limit.Seconds()))
 		return 0
 	}
 	return d
@@ -122,7 +122,7 @@ func (q *query) page() models.Page {
 func (q *query) done() error {
 	for name := range q.values {
 		if !slices.Contains(q.known, name) {
-			q.fail(printable(name), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
+			q.failf(printable(name), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
 		}
 	}
 	if len(q.wrong) == 0 {
@@ -139,7 +139,7 @@ func noQuery(c *gin.Context) error {
 	}
 	q := newQuery(c)
 	for name := range q.values {
-		q.fail(printable(name), "is not a parameter: this request takes none")
+		q.failf(printable(name), "is not a parameter: this request takes none")
 	}
 	q.values = nil
 	return q.done()

@@ -32,6 +32,7 @@ type received struct {
 }
 
 func newReceiver(t testing.TB) *receiver {
+	t.Helper()
 	r := &receiver{changed: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.receive(t, w, req) }))
 	t.Cleanup(server.Close)
@@ -40,6 +41,7 @@ func newReceiver(t testing.TB) *receiver {
 }
 
 func (r *receiver) receive(t testing.TB, w http.ResponseWriter, req *http.Request) {
+	t.Helper()
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		t.Errorf("a callback breaks off: %v", err)

@@ -69,7 +69,7 @@ type route struct {
 }
 
 // routes is the whole API.
-func (cfg Config) routes(g *gate, l *live) []route {
+func (cfg Config) routes(g *gate, l *live) []route { //nolint:funlen // a table
 	p := productHandlers{products: cfg.Products}
 	pay := cfg.paymentHandlers()
 	re := refundHandlers{refunds: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}

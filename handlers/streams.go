@@ -120,7 +120,7 @@ func lastEventID(c *gin.Context, q *query) *int64 {
 	}
 	id, err := strconv.ParseInt(header, 10, 64)
 	if err != nil || id < 0 {
-		q.fail("Last-Event-ID", "must be an id that a stream has given out")
+		q.failf("Last-Event-ID", "must be an id that a stream has given out")
 	}
 	return &id
 }
@@ -154,7 +154,7 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 	}
 	s.begin(position, reset)
 	if err := s.flush(); err != nil {
-		return nil //nolint:nilerr // the client has gone
+		return nil // the client has gone
 	}
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -200,7 +201,7 @@ func TestStreamEndsCleanly(t *testing.T) {
 	a := newAPI(t, settings{})
 	s := a.stream("/api/orders/stream")
 	must(t, a.handler.Close(context.Background()))
-	if _, err := s.next(); err != io.EOF {
+	if _, err := s.next(); !errors.Is(err, io.EOF) {
 		t.Errorf("the stream ended with %v, want EOF", err)
 	}
 	res, err := http.Get(a.url + "/api/orders/stream")

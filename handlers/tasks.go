@@ -45,7 +45,7 @@ type task struct {
 }
 
 // taskUpdates is what a task has told so far.
-type taskUpdates struct {
+type taskUpdates struct { //nolint:unused // read by the contract's generator
 	Items []callbacks.Update `json:"items"`
 }
 

@@ -66,7 +66,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	defer leave()
 	conn, err := websocket.Accept(c.Writer, c.Request, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked
 	if err != nil {
-		return nil //nolint:nilerr // it has been answered
+		return nil // it has been answered
 	}
 	h.talk(conn)
 	return nil

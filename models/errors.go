@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 )
@@ -36,22 +37,22 @@ type FieldError struct {
 }
 
 func (e *Error) Error() string {
-	text := e.Code + ": " + e.Message
+	var text strings.Builder
+	text.WriteString(e.Code + ": " + e.Message)
 	for _, f := range e.Fields {
-		text += fmt.Sprintf("; %s %s", f.Field, f.Message)
+		fmt.Fprintf(&text, "; %s %s", f.Field, f.Message)
 	}
 	if e.Err != nil {
-		text += ": " + e.Err.Error()
+		text.WriteString(": " + e.Err.Error())
 	}
-	return text
+	return text.String()
 }
 
 func (e *Error) Unwrap() error { return e.Err }
 
 // Code returns err's code, or "" for an error that no client can act on.
 func Code(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return ""
@@ -100,8 +101,9 @@ func storeError(err error) error {
 		return &Error{Code: CodeStoreFull, Message: "The server's disk is full. Nothing of this request was stored.", Err: err}
 	case failureUnavailable:
 		return unavailable(err)
+	default:
+		return err
 	}
-	return err
 }
 
 func unavailable(err error) error {

@@ -58,7 +58,7 @@ func runFile(tx *gorm.DB, name string) error {
 	if tx.Name() == "postgres" {
 		script = toPostgres.Replace(script)
 	}
-	for _, statement := range strings.Split(script, ";\n") {
+	for statement := range strings.SplitSeq(script, ";\n") {
 		if strings.TrimSpace(statement) == "" {
 			continue
 		}

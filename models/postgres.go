@@ -204,8 +204,7 @@ func (e *postgresEngine) close() error {
 // postgresFailure sorts the failures of a server from those of one statement,
 // by the class of its code (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func postgresFailure(err error) failure {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case server.Code == "53100":
 			return failureFull

@@ -67,7 +67,7 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 	e := &sqliteEngine{lock: lock}
 	defer func() {
 		if err != nil {
-			e.closePools()
+			_ = e.closePools() // err says why
 		}
 	}()
 	writes, err := openPool(path, "&_txlock=immediate", 1)

@@ -27,8 +27,8 @@ func TestSettingsHoldOnEveryConnection(t *testing.T) {
 		connections int
 		queryOnly   string
 	}{{"writer", e.writeDB, 1, "0"}, {"reader", e.readDB, readConnections, "1"}} {
-		if max := pool.db.Stats().MaxOpenConnections; max != pool.connections {
-			t.Errorf("%s: %d connections at most", pool.name, max)
+		if most := pool.db.Stats().MaxOpenConnections; most != pool.connections {
+			t.Errorf("%s: %d connections at most", pool.name, most)
 		}
 		for range pool.connections {
 			conn, err := pool.db.Conn(within(t)) // held to the end, so that the next one is another
@@ -103,6 +103,7 @@ func TestOneProcessOwnsTheFile(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	sqliteFile := func(change func(content []byte)) func(t *testing.T, path string) {
 		return func(t *testing.T, path string) {
+			t.Helper()
 			s, err := Open(within(t), path)
 			if err != nil {
 				t.Fatal(err)
@@ -125,6 +126,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	write := func(text string) func(t *testing.T, path string) {
 		return func(t *testing.T, path string) {
+			t.Helper()
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -142,6 +144,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		}), "damaged"},
 		{"a folder", func(t *testing.T, path string) {
+			t.Helper()
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}

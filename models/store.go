@@ -26,7 +26,7 @@ type engine interface {
 	// pool is the connection pool that the queue works on.
 	pool() any
 	// setInserter says who puts the jobs of Tx.Enqueue into the queue.
-	setInserter(JobInserter)
+	setInserter(insert JobInserter)
 	close() error
 }
 

@@ -48,10 +48,10 @@ type NewWebhook struct {
 const MaxWebhooks = 100
 
 // Enabled reports whether anything is sent to the webhook.
-func (w Webhook) Enabled() bool { return w.DisabledAt == nil }
+func (w *Webhook) Enabled() bool { return w.DisabledAt == nil }
 
 // Wants reports whether the webhook has asked for updates of this type.
-func (w Webhook) Wants(updateType string) bool {
+func (w *Webhook) Wants(updateType string) bool {
 	for _, pattern := range w.Events {
 		if MatchesEvent(pattern, updateType) {
 			return true
@@ -68,7 +68,7 @@ func MatchesEvent(pattern, updateType string) bool {
 }
 
 // KeysAt are the secrets that sign at a time, newest first.
-func (w Webhook) KeysAt(now time.Time) []string {
+func (w *Webhook) KeysAt(now time.Time) []string {
 	var keys []string
 	for _, s := range w.Secrets {
 		if s.Until == nil || now.Before(*s.Until) {

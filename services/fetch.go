@@ -146,8 +146,7 @@ var errTooLarge = &fetchError{reason: fmt.Sprintf("it is larger than %d MiB", ma
 
 // explainFetch puts the failure of an exchange into words.
 func explainFetch(ctx context.Context, err error) error {
-	var known *fetchError
-	if errors.As(err, &known) { // of a redirect
+	if known, ok := errors.AsType[*fetchError](err); ok { // of a redirect
 		return known
 	}
 	return &fetchError{

@@ -15,6 +15,7 @@ import (
 
 // newTestFetcher has less patience than a real one.
 func newTestFetcher(t testing.TB, production bool) *Fetcher {
+	t.Helper()
 	f := NewFetcher(production)
 	f.patience, f.pause = 5*time.Second, time.Millisecond
 	t.Cleanup(f.Close)
@@ -22,6 +23,7 @@ func newTestFetcher(t testing.TB, production bool) *Fetcher {
 }
 
 func fetched(t testing.TB, f *Fetcher, url string) (string, error) {
+	t.Helper()
 	var content []byte
 	err := f.Fetch(within(t), url, func(r io.Reader) (err error) {
 		content, err = io.ReadAll(r)

@@ -170,7 +170,7 @@ func isClosed(c <-chan struct{}) bool {
 func TestStuckFollowerHarmsNobody(t *testing.T) {
 	e := newTold(t)
 	task := e.task("order")
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stuck := make(chan struct{})
 	release := make(chan struct{})

@@ -97,5 +97,5 @@ func hostOf(rawURL string) string {
 // jittered returns between half of d and one and a half of it, so that what
 // was turned away together does not come back together.
 func jittered(d time.Duration) time.Duration {
-	return d/2 + rand.N(d)
+	return d/2 + rand.N(d) //nolint:gosec // G404: nothing secret
 }

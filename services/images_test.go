@@ -199,7 +199,9 @@ func TestFetchedImage(t *testing.T) {
 	}
 	var messages []string
 	for _, u := range updates {
-		var m struct{ Message string }
+		var m struct {
+			Message string `json:"message"`
+		}
 		if err := json.Unmarshal([]byte(u.Body), &m); err != nil {
 			t.Fatal(err)
 		}

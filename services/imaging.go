@@ -119,8 +119,7 @@ func (p *Imaging) fetch(ctx context.Context, img models.Image, report Report) er
 		_, err := p.blobs.Put(ctx, key, content)
 		return err
 	})
-	var failed *fetchError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*fetchError](err); ok {
 		return unprocessable("%s", failed.reason)
 	}
 	return err

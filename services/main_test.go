@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"testing"
@@ -16,7 +15,7 @@ import (
 func TestMain(m *testing.M) {
 	// Warnings about injected faults would bury the failures.
 	if os.Getenv("TEST_LOG") == "" {
-		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+		slog.SetDefault(slog.New(slog.DiscardHandler))
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		postgrestest.Stop()
@@ -30,6 +29,7 @@ const patienceOfTests = 30 * time.Second
 // within returns a context that ends with the test, or when the test has waited
 // too long.
 func within(t testing.TB) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patienceOfTests)
 	t.Cleanup(cancel)
 	return ctx

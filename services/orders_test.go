@@ -86,7 +86,9 @@ func TestOrderOutOfStock(t *testing.T) {
 	if u.Type != "order.failed" || u.Error == nil || u.Error.Code != CodeOutOfStock {
 		t.Errorf("got %s", u.Body)
 	}
-	var result struct{ Error *callbacks.Error }
+	var result struct {
+		Error *callbacks.Error `json:"error"`
+	}
 	if err := json.Unmarshal(u.Result, &result); err != nil || result.Error == nil || *result.Error != *u.Error {
 		t.Errorf("result %s does not repeat the error, as the article reads it", u.Result)
 	}

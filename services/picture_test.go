@@ -142,18 +142,18 @@ func TestFormats(t *testing.T) {
 }
 
 func TestWebP(t *testing.T) {
-	clear := color.RGBA{}
+	none := color.RGBA{}
 	red, blue := color.RGBA{255, 0, 0, 255}, color.RGBA{0, 0, 255, 255}
 	tests := map[string]struct {
 		w, h   int
 		pixels map[image.Point]color.RGBA
 	}{
 		"lossy.webp":          {48, 32, map[image.Point]color.RGBA{{24, 31}: blue, {4, 4}: {255, 255, 255, 255}}},
-		"lossless-alpha.webp": {48, 32, map[image.Point]color.RGBA{{0, 0}: clear, {24, 16}: red}},
-		"lossy-alpha.webp":    {48, 32, map[image.Point]color.RGBA{{0, 0}: clear, {24, 16}: red}},
+		"lossless-alpha.webp": {48, 32, map[image.Point]color.RGBA{{0, 0}: none, {24, 16}: red}},
+		"lossy-alpha.webp":    {48, 32, map[image.Point]color.RGBA{{0, 0}: none, {24, 16}: red}},
 		// Of animations the first frame, at its place.
-		"animated.webp":      {48, 32, map[image.Point]color.RGBA{{0, 0}: clear, {24, 16}: red}},
-		"animated-part.webp": {52, 38, map[image.Point]color.RGBA{{4, 6}: clear, {28, 22}: red, {51, 37}: clear}},
+		"animated.webp":      {48, 32, map[image.Point]color.RGBA{{0, 0}: none, {24, 16}: red}},
+		"animated-part.webp": {52, 38, map[image.Point]color.RGBA{{4, 6}: none, {28, 22}: red, {51, 37}: none}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func asFile(size, chunks []byte) []byte {
 		flags = 1 << 4
 	}
 	vp8x := append([]byte{'V', 'P', '8', 'X', 10, 0, 0, 0, flags, 0, 0, 0}, size...)
-	file := append([]byte("RIFF"), binary.LittleEndian.AppendUint32(nil, uint32(4+len(vp8x)+len(chunks)))...)
+	file := append([]byte("RIFF"), binary.LittleEndian.AppendUint32(nil, uint32(4+len(vp8x)+len(chunks)))...) //nolint:gosec // G115: files are bounded
 	file = append(file, "WEBP"...)
 	return append(append(file, vp8x...), chunks...)
 }

@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestTwoReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(proceed)
-	if err := await(t, ended, "the second report"); err != models.ErrTaskEnded {
+	if err := await(t, ended, "the second report"); !errors.Is(err, models.ErrTaskEnded) {
 		t.Errorf("the report was told %v", err)
 	}
 	if a := rc.last(task.ID); a.Status != models.StatusCancelled {

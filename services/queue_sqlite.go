@@ -114,7 +114,7 @@ func (e *groupExecutor) inGroup(ctx context.Context, fn func(context.Context, *s
 		if !ok {
 			return fmt.Errorf("a transaction of SQLite was expected, not a %T", tx.QueueTx())
 		}
-		return fn(context.WithoutCancel(ctx), sqlTx, e.driver.Driver.UnwrapExecutor(sqlTx))
+		return fn(context.WithoutCancel(ctx), sqlTx, e.driver.UnwrapExecutor(sqlTx))
 	})
 }
 

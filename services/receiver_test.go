@@ -36,6 +36,7 @@ type arrival struct {
 type answer func(w http.ResponseWriter, a arrival)
 
 func newReceiver(t testing.TB, answer answer) *receiver {
+	t.Helper()
 	rc := &receiver{t: t, arrived: make(chan arrival, 10_000), attempts: map[string]int{}, accepted: map[string][]callbacks.Update{}}
 	rc.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, ok := rc.read(r)

@@ -45,7 +45,7 @@ func crop(picture image.Image, part image.Rectangle) (image.Image, error) {
 		return nil, fmt.Errorf("the part to crop is not within the picture, which has %d×%d pixels there", b.Dx(), b.Dy())
 	}
 	return picture.(interface {
-		SubImage(image.Rectangle) image.Image
+		SubImage(part image.Rectangle) image.Image
 	}).SubImage(part), nil
 }
 
@@ -133,6 +133,7 @@ func scalable(picture image.Image) image.Image {
 		switch p.SubsampleRatio {
 		case image.YCbCrSubsampleRatio444, image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420, image.YCbCrSubsampleRatio440:
 			return picture
+		default:
 		}
 	}
 	return asRGBA(picture)

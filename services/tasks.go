@@ -35,7 +35,7 @@ type Operation struct {
 type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
 
 // Failure is why work failed, in words meant for the client.
-type Failure struct {
+type Failure struct { //nolint:errname // what a client is told, and only beside that an error
 	Code    string // stable, for programs: OUT_OF_STOCK
 	Message string // a sentence, for people
 }

@@ -38,7 +38,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
-	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	e := &hookEngine{t: t, ctx: ctx}
@@ -175,13 +175,13 @@ func (e *hookEngine) settled() {
 	})
 }
 
-func (e *hookEngine) webhook(id string) models.Webhook {
+func (e *hookEngine) webhook(id string) *models.Webhook {
 	e.t.Helper()
 	w, err := e.webhooks.Get(e.ctx, id)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return w
+	return &w
 }
 
 // hookReceiver notes what comes, and answers as it is told.
@@ -201,6 +201,7 @@ type hookArrival struct {
 
 // newHookReceiver answers with what answer returns, 200 if that is nil.
 func newHookReceiver(t *testing.T, answer func(u callbacks.Update) int) *hookReceiver {
+	t.Helper()
 	rc := &hookReceiver{t: t, answer: answer, came: make(chan hookArrival, 10_000)}
 	server := httptest.NewServer(rc)
 	t.Cleanup(server.Close)

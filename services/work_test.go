@@ -22,7 +22,7 @@ func TestOwnErrors(t *testing.T) {
 	for name, fails := range map[string]func(ctx context.Context) (any, error){
 		"error":             func(context.Context) (any, error) { return nil, errors.New("secret of the house") },
 		"panic":             func(context.Context) (any, error) { panic("secret of the house") },
-		"nil map":           func(context.Context) (any, error) { var m map[string]int; m["x"] = 1; return m, nil },
+		"nil map":           func(context.Context) (any, error) { var m map[string]int; m["x"] = 1; return m, nil }, //nolint:staticcheck // so it shall
 		"not to be encoded": func(context.Context) (any, error) { return func() {}, nil },
 		"too slow":          func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
 	} {

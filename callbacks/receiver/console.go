@@ -30,8 +30,8 @@ func newConsole(out io.Writer) *console {
 	}
 }
 
-// print writes "10:04:05 ✓ order.progress  ord_…  50%  Packing item 1 of 2", or with ✗ why it was not accepted.
-func (c *console) print(e *entry) {
+// show writes "10:04:05 ✓ order.progress  ord_…  50%  Packing item 1 of 2", or with ✗ why it was not accepted.
+func (c *console) show(e *entry) {
 	mark, note := e.verdict()
 	line := printable(e.describe() + note)
 	if c.colour {

@@ -107,11 +107,11 @@ func (rc *Receiver) list(w http.ResponseWriter, r *http.Request) {
 	}
 	found, satisfied := rc.await(r.Context(), q)
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(struct {
+	_ = json.NewEncoder(w).Encode(struct {
 		Items    []*entry `json:"items"`
 		Count    int      `json:"count"`
 		TimedOut bool     `json:"timed_out,omitempty"`
-	}{found, len(found), q.wait > 0 && !satisfied})
+	}{found, len(found), q.wait > 0 && !satisfied}) // the client may have gone
 }
 
 // await returns what matches as soon as that is enough, or the time is up.

@@ -40,6 +40,7 @@ func (l lines) Write(p []byte) (int, error) {
 }
 
 func newBench(t *testing.T) *bench {
+	t.Helper()
 	b := &bench{t: t, sender: callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true}), out: make(lines, 100)}
 	b.receiver = New(Options{Secret: secret, Out: b.out})
 	b.server = httptest.NewServer(b.receiver)
@@ -63,10 +64,10 @@ func (b *bench) send(path, key string, u callbacks.Update) callbacks.Attempt {
 }
 
 type received struct {
-	Status   int
-	Items    []entry
-	Count    int
-	TimedOut bool `json:"timed_out"`
+	Status   int     `json:"-"`
+	Items    []entry `json:"items"`
+	Count    int     `json:"count"`
+	TimedOut bool    `json:"timed_out"`
 }
 
 func (b *bench) received(query string) received {

@@ -29,7 +29,7 @@ func (rc *Receiver) witness(next http.Handler) http.Handler {
 		defer func() {
 			e.conclude(watched.status)
 			rc.journal.finish(e)
-			rc.console.print(e)
+			rc.console.show(e)
 		}()
 		next.ServeHTTP(watched, r)
 	})

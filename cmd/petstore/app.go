@@ -220,7 +220,7 @@ func (a *App) Close(ctx context.Context) error {
 func (a *App) stopServer(ctx context.Context, s *server) error {
 	err := s.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.Server.Close()
+		err = s.Close()
 	}
 	if closed := s.listener.Close(); err == nil && !errors.Is(closed, net.ErrClosed) {
 		err = closed

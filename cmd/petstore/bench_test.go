@@ -59,6 +59,7 @@ type load struct {
 }
 
 func newLoad(tb testing.TB, url string, n int) *load {
+	tb.Helper()
 	l := &load{url: url, clients: n}
 	l.receiver = httptest.NewServer(http.HandlerFunc(l.receive))
 	transport := &http.Transport{MaxIdleConnsPerHost: n}
@@ -177,6 +178,7 @@ func BenchmarkBlackHole(b *testing.B) {
 
 // newBlackHole listens, accepts, and never answers.
 func newBlackHole(tb testing.TB) string {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -210,10 +212,10 @@ func BenchmarkMemory(b *testing.B) {
 		load := newLoad(b, server.url, clients)
 		load.place(b, 100_000)
 		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
-		time.Sleep(2 * time.Second) // let the queue finish its notes
+		time.Sleep(2 * time.Second) //nolint:forbidigo // let the queue finish its notes
 		const idle = 10 * time.Second
 		before := server.cpu()
-		time.Sleep(idle)
+		time.Sleep(idle) //nolint:forbidigo // this is what is measured
 		b.ReportMetric(100*float64(server.cpu()-before)/float64(idle), "idle-cpu-%")
 		server.kill()
 	}

@@ -67,10 +67,7 @@ func (l *lab) measure(ctx context.Context, w way) (figure, error) {
 	transport := &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: l.orders, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	l.client = &http.Client{Transport: counted{transport, l}}
-	l.requests.Store(0)
-	l.connections.Store(0)
-	l.bytes.Store(0)
-	l.latencies, l.busy = nil, map[net.Conn]struct{}{}
+	l.reset()
 	held := make(chan int, 1)
 	halfway := time.AfterFunc(l.work/2, func() {
 		l.mu.Lock()
@@ -81,14 +78,27 @@ func (l *lab) measure(ctx context.Context, w way) (figure, error) {
 	if err := w.hear(ctx, l); err != nil {
 		return figure{}, err
 	}
+	waiting := <-held
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(l.latencies) != l.orders {
 		return figure{}, fmt.Errorf("heard of %d orders, want %d", len(l.latencies), l.orders)
 	}
 	slices.Sort(l.latencies)
 	return figure{
-		name: w.name, held: <-held, requests: l.requests.Load(), connections: l.connections.Load(), bytes: l.bytes.Load(),
+		name: w.name, held: waiting, requests: l.requests.Load(), connections: l.connections.Load(), bytes: l.bytes.Load(),
 		median: l.latencies[len(l.latencies)/2], worst: l.latencies[len(l.latencies)-1],
 	}, nil
+}
+
+// reset forgets the measurement before, whose connections may still be closing.
+func (l *lab) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests.Store(0)
+	l.connections.Store(0)
+	l.bytes.Store(0)
+	l.latencies, l.busy = nil, map[net.Conn]struct{}{}
 }
 
 // counted counts requests.

@@ -200,7 +200,7 @@ func hearStream(ctx context.Context, l *lab) error {
 
 // hearSocket places the orders over one WebSocket.
 func hearSocket(ctx context.Context, l *lab) error {
-	conn, _, err := websocket.Dial(ctx, l.url+"/api/ws", &websocket.DialOptions{HTTPClient: l.client})
+	conn, _, err := websocket.Dial(ctx, l.url+"/api/ws", &websocket.DialOptions{HTTPClient: l.client}) //nolint:bodyclose // CloseNow closes it
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func TestNothingLost(t *testing.T) {
 		// A random number of things happen, and then a moment passes in which the
 		// next one may be half done.
 		events.wait(t, 1+rand.IntN(60))
-		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
+		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) //nolint:forbidigo // any moment is meant
 		server.kill()
 		stop()
 		clients.Wait()
@@ -228,6 +228,7 @@ type witness struct {
 }
 
 func newWitness(t *testing.T, events counter) *witness {
+	t.Helper()
 	w := &witness{events: events, updates: map[string][]callbacks.Update{}, failed: map[string]bool{}, secret: callbacks.DevelopmentSecret}
 	w.came = sync.NewCond(&w.mu)
 	w.Server = httptest.NewServer(http.HandlerFunc(w.receive))

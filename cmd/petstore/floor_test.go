@@ -46,6 +46,7 @@ type floorWrite struct {
 }
 
 func newFloor(tb testing.TB) *floor {
+	tb.Helper()
 	db, err := sql.Open(sqlite.DriverName, "file:"+tempDatabase(tb)+"?_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_stmt_cache_size=20")
 	if err != nil {
 		tb.Fatal(err)

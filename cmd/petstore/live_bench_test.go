@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,6 +78,7 @@ func open(b *testing.B, n int, one func() error) {
 // follow sends a request, waits for a text in the answer, and reports each line
 // after it that has another text in it.
 func follow(b *testing.B, address, request, begun, each string, arrived chan<- struct{}) error {
+	b.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return err
@@ -88,7 +90,7 @@ func follow(b *testing.B, address, request, begun, each string, arrived chan<- s
 	lines := bufio.NewReaderSize(conn, 512)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return err
 		}
 		if strings.Contains(string(line), begun) {
@@ -98,7 +100,7 @@ func follow(b *testing.B, address, request, begun, each string, arrived chan<- s
 	go func() {
 		for {
 			line, err := lines.ReadSlice('\n')
-			if err != nil && err != bufio.ErrBufferFull {
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 				return
 			}
 			if strings.Contains(string(line), each) {
@@ -111,6 +113,7 @@ func follow(b *testing.B, address, request, begun, each string, arrived chan<- s
 
 // subscribe opens a Socket.IO session that follows one task.
 func subscribe(b *testing.B, address, task string, arrived chan<- struct{}) error {
+	b.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return err
@@ -129,7 +132,7 @@ func subscribe(b *testing.B, address, task string, arrived chan<- struct{}) erro
 		lines := bufio.NewReaderSize(conn, 512)
 		for {
 			text, err := lines.ReadSlice('}') // no update here ends without
-			if err != nil && err != bufio.ErrBufferFull {
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 				return
 			}
 			if strings.Contains(string(text), `"callback_id"`) {

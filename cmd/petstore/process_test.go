@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -105,7 +106,7 @@ func (p *process) cpu() time.Duration {
 	}
 	// Fields are counted after the command's name, which is in parentheses:
 	// user and system time are the 12th and 13th, in hundredths of a second.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
@@ -146,4 +147,7 @@ func (l *lines) read(r io.Reader) {
 
 func (l *lines) text() string { return strings.Join(l.kept, "\n") }
 
-func tempDatabase(tb testing.TB) string { return filepath.Join(tb.TempDir(), "petstore.db") }
+func tempDatabase(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "petstore.db")
+}

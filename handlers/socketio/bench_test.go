@@ -62,6 +62,7 @@ func hijackAndWait(w http.ResponseWriter, _ *http.Request) {
 }
 
 func measureIdle(b *testing.B, web *httptest.Server, connect func(net.Conn, *bufio.Reader) error) {
+	b.Helper()
 	for b.Loop() {
 		before, goroutines := memory()
 		conns := make([]net.Conn, benchSessions)
@@ -87,6 +88,7 @@ func memory() (bytes int64, goroutines int) {
 }
 
 func dialBare(b *testing.B, web *httptest.Server, connect func(net.Conn, *bufio.Reader) error) net.Conn {
+	b.Helper()
 	conn, err := net.Dial("tcp", web.Listener.Addr().String())
 	if err != nil {
 		b.Fatal(err)
@@ -184,6 +186,7 @@ func newBenchServer(onConnect func(*socketio.Socket, json.RawMessage) error) (*s
 }
 
 func closeBench(b *testing.B, srv *socketio.Server) {
+	b.Helper()
 	// The bare clients answer no closing handshake.
 	ctx, cancel := contextWithTimeout(100 * time.Millisecond)
 	defer cancel()

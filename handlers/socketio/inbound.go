@@ -28,6 +28,7 @@ func (s *session) receiveMessage(data []byte) {
 		s.queue(len(data), func() { s.withSocket(m, (*Socket).refuseBinary) })
 	case messageEvent:
 		s.queue(len(data), func() { s.withSocket(m, func(socket *Socket) { socket.handle(m) }) })
+	default: // decodeMessage has refused it
 	}
 }
 
@@ -188,8 +189,7 @@ func (s *session) callOnConnect(socket *Socket, m message) *ConnectError {
 	if err == nil {
 		return nil
 	}
-	var refusal *ConnectError
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*ConnectError](err); ok {
 		return refusal
 	}
 	s.srv.opts.Logger.Warn("socketio: connection refused", "namespace", m.namespace, "error", err)

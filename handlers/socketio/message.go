@@ -162,9 +162,9 @@ func (m *message) decodeEvent(payload []byte) error {
 	return nil
 }
 
-// appendHeader begins an Engine.IO message packet that carries a Socket.IO one.
-func appendHeader(dst []byte, typ messageType, namespace string, id int64) []byte {
-	dst = append(dst, byte(packetMessage), byte(typ))
+// header begins an Engine.IO message packet that carries a Socket.IO one.
+func header(typ messageType, namespace string, id int64) []byte {
+	dst := []byte{byte(packetMessage), byte(typ)}
 	if namespace != mainNamespace {
 		dst = append(dst, namespace...)
 		dst = append(dst, ',')
@@ -176,23 +176,23 @@ func appendHeader(dst []byte, typ messageType, namespace string, id int64) []byt
 }
 
 func encodeConnect(namespace, sid string) []byte {
-	dst := appendHeader(nil, messageConnect, namespace, noID)
+	dst := header(messageConnect, namespace, noID)
 	return append(dst, `{"sid":"`+sid+`"}`...) // a sid needs no escaping
 }
 
 func encodeConnectError(namespace string, refusal *ConnectError) ([]byte, error) {
-	return appendJSON(appendHeader(nil, messageConnectError, namespace, noID), refusal)
+	return appendJSON(header(messageConnectError, namespace, noID), refusal)
 }
 
 func encodeDisconnect(namespace string) []byte {
-	return appendHeader(nil, messageDisconnect, namespace, noID)
+	return header(messageDisconnect, namespace, noID)
 }
 
 func encodeEvent(namespace string, id int64, event string, args []any) ([]byte, error) {
 	if slices.Contains(reservedEvents, event) {
 		return nil, fmt.Errorf("socketio: %q is reserved and can't be emitted", event)
 	}
-	dst, err := appendJSON(append(appendHeader(nil, messageEvent, namespace, id), '['), event)
+	dst, err := appendJSON(append(header(messageEvent, namespace, id), '['), event)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func encodeEvent(namespace string, id int64, event string, args []any) ([]byte, 
 }
 
 func encodeAck(namespace string, id int64, args []any) ([]byte, error) {
-	dst := append(appendHeader(nil, messageAck, namespace, id), '[')
+	dst := append(header(messageAck, namespace, id), '[')
 	for i, arg := range args {
 		if i > 0 {
 			dst = append(dst, ',')

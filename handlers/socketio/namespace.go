@@ -18,7 +18,7 @@ type Namespace struct {
 	rooms     map[string]map[*Socket]struct{}
 }
 
-// A ConnectError, returned by an OnConnect function, tells the client why it was
+// A ConnectError that an OnConnect function returns tells the client why it was
 // refused: its connect_error handler gets an Error with this message and data.
 type ConnectError struct {
 	Message string `json:"message"`

@@ -169,8 +169,7 @@ func (s *session) readPost(w http.ResponseWriter, r *http.Request) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(opts.MaxPayload)))
 	if err != nil {
 		s.drop(ReasonTransportError)
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return errTooLarge
 		}
 		return errBadRequest

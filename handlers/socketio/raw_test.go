@@ -115,7 +115,9 @@ func (c *raw) do(method, query, body string, header http.Header) (int, string, h
 func (c *raw) open() string {
 	c.t.Helper()
 	_, body, _ := c.do("GET", "EIO=4&transport=polling", "", nil)
-	var handshake struct{ SID string }
+	var handshake struct {
+		SID string `json:"sid"`
+	}
 	if err := json.Unmarshal([]byte(body[1:]), &handshake); err != nil {
 		c.t.Fatal(err)
 	}

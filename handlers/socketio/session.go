@@ -9,6 +9,7 @@ import (
 // the reference server spells them.
 type Reason string
 
+// Why a socket was disconnected.
 const (
 	ReasonClientDisconnect Reason = "client namespace disconnect" // the client left the namespace
 	ReasonServerDisconnect Reason = "server namespace disconnect" // Socket.Disconnect was called

@@ -22,6 +22,7 @@ import (
 // The tests of this file go through the Socket.IO protocol packet by packet.
 
 func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
 	return context.WithCancel(t.Context())
 }
 
@@ -461,7 +462,7 @@ func shutdownWhileReading(t *testing.T, srv *socketio.Server, w *wire) {
 
 func TestNamespaceName(t *testing.T) {
 	srv := socketio.New(socketio.Options{})
-	if srv.Namespace("/a") != srv.Namespace("/a") {
+	if a := srv.Namespace("/a"); a != srv.Namespace("/a") {
 		t.Error("the same name gave two namespaces")
 	}
 	for _, name := range []string{"", "a", "/a,b", "/" + strings.Repeat("a", 256)} {

@@ -177,7 +177,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.net = conn
-	early, _ := brw.Reader.Peek(brw.Reader.Buffered()) // what is buffered can be peeked at
+	early, _ := brw.Peek(brw.Reader.Buffered()) // what is buffered can be peeked at
 	reader := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(readBuffer, len(early)))
 	if _, err := reader.Peek(len(early)); err != nil {
 		return nil, nil, err

@@ -120,7 +120,7 @@ func launch() (err error) {
 func data() string { return filepath.Join(server.folder, "data") }
 
 func command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(server.bin, name), args...)
+	cmd := exec.Command(filepath.Join(server.bin, name), args...) //nolint:gosec // G204: of PostgreSQL, with the tests' own arguments
 	cmd.Dir = server.folder
 	if id := serverUser(); id != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: id}

@@ -1,0 +1,41 @@
+package handlers
+
+import (
+	"encoding/json"
+	"fmt"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/gin-gonic/gin"
+)
+
+// readPatch reads a JSON merge patch of a T. Fields that T doesn't have, or has
+// as another type, are errors even if the patch only takes them away.
+func readPatch[T any](c *gin.Context) ([]byte, error) {
+	patch, err := readBody(c, "application/merge-patch+json", "application/json")
+	if err != nil {
+		return nil, err
+	}
+	var fields *T
+	if err := parse(patch, &fields); err != nil {
+		return nil, err
+	}
+	if fields == nil {
+		return nil, malformed("", "The body must be a JSON object.")
+	}
+	return patch, nil
+}
+
+// mergePatch applies a patch (RFC 7396) to a request, and decodes and checks
+// what comes out as strictly as if the client had sent that.
+func mergePatch[T any](patch []byte, to T) (T, error) {
+	var patched T
+	original, err := json.Marshal(to)
+	if err != nil {
+		return patched, fmt.Errorf("encoding what a patch applies to: %w", err)
+	}
+	merged, err := jsonpatch.MergePatch(original, patch)
+	if err != nil {
+		return patched, malformed("", "The body is not a JSON merge patch.")
+	}
+	return patched, unmarshal(merged, &patched)
+}
