@@ -30,12 +30,12 @@ type engine interface {
 	close() error
 }
 
-// Job asks the queue to work on a task, on a delivery, or on several deliveries
-// one after the other. Exactly one of the fields is set.
+// Job asks the queue to work on a task, on a delivery, or on what is replayed to a
+// webhook. Exactly one of the fields is set.
 type Job struct {
-	TaskID      string
-	DeliveryID  string
-	DeliveryIDs []string
+	TaskID     string
+	DeliveryID string
+	WebhookID  string
 }
 
 // JobInserter puts jobs into the queue inside a transaction, which is a
