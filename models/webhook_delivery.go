@@ -25,11 +25,16 @@ import (
 // of its own.
 
 // EarlierPending finds the delivery that d has to wait for: when it is due, and
-// whether it is replayed. It reports false if it is d's turn.
-func EarlierPending(db *gorm.DB, d *Delivery) (earlier Delivery, waits bool, err error) {
-	err = db.Raw(`SELECT next_attempt_at, replaying FROM deliveries
-		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id < ? ORDER BY update_id DESC LIMIT 1`,
-		d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&earlier.NextAttemptAt, &earlier.Replaying)
+// whether it is replayed. It reports false if it is d's turn. On PostgreSQL it
+// waits for the outcome of an attempt that is being stored: either that is seen
+// here, or whoever stores it sees d and wakes it (NextPending).
+func EarlierPending(tx *Tx, d *Delivery) (earlier Delivery, waits bool, err error) {
+	query := `SELECT next_attempt_at, replaying FROM deliveries
+		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id < ? ORDER BY update_id DESC LIMIT 1`
+	if tx.Name() == "postgres" {
+		query += " FOR UPDATE"
+	}
+	err = tx.Raw(query, d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&earlier.NextAttemptAt, &earlier.Replaying)
 	if errors.Is(err, sql.ErrNoRows) {
 		return earlier, false, nil
 	}

@@ -83,6 +83,7 @@ func (c *Courier) takeTurn(ctx context.Context, d *models.Delivery) (ours bool, 
 			return err
 		}
 		if wait, err = untilTurn(tx, d); err != nil || wait > 0 {
+			wait = min(wait, busyWait) // it is not stored yet, so nobody can wake it
 			return err
 		}
 		claimed := *d
@@ -107,7 +108,7 @@ func untilTurn(tx *models.Tx, d *models.Delivery) (time.Duration, error) {
 	if d.WebhookID == "" {
 		return 0, nil
 	}
-	earlier, waits, err := models.EarlierPending(tx.DB, d)
+	earlier, waits, err := models.EarlierPending(tx, d)
 	if err != nil || !waits {
 		return 0, err
 	}
