@@ -34,6 +34,8 @@ type Delivery struct {
 	Attempts      int        // made so far
 	Round         int        // attempts since it was created or redelivered; the retry schedule counts these
 	NextAttemptAt *time.Time // when pending
+	Claimed       bool       // when pending: a job is making an attempt, until NextAttemptAt at most
+	Replaying     bool       // when pending: it stands in its webhook's line of replays, see webhook_delivery.go
 	StatusCode    int        // of the latest answer, 0 for none
 	Error         string     // of the latest attempt
 	CreatedAt     time.Time
@@ -125,13 +127,20 @@ func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
 
 // CreateDelivery stores a delivery that is to be made, unless it is stored already.
 func CreateDelivery(tx *Tx, d *Delivery) error {
-	_, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, webhook_id, url, status, attempts, round,
-		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?) ON CONFLICT (id) DO NOTHING`,
+	_, err := CreateDeliveryOnce(tx, d)
+	return err
+}
+
+// CreateDeliveryOnce is CreateDelivery; it reports false if it is stored already,
+// or its webhook has one of that update.
+func CreateDeliveryOnce(tx *Tx, d *Delivery) (bool, error) {
+	created, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, webhook_id, url, status, attempts, round,
+		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?) ON CONFLICT DO NOTHING`,
 		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.WebhookID, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
 	if err != nil {
-		return fmt.Errorf("storing delivery %s: %w", d.ID, err)
+		return false, fmt.Errorf("storing delivery %s: %w", d.ID, err)
 	}
-	return nil
+	return created == 1, nil
 }
 
 // SupersedeDelivery gives up a delivery because a newer update has overtaken it.
@@ -180,7 +189,7 @@ func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
 }
 
 func saveFailure(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
-	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?
+	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?, claimed = FALSE
 		WHERE id = ? AND status = 'pending' AND next_attempt_at = ?`,
 		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, due)
 	if err != nil {
@@ -211,16 +220,16 @@ func RenewDelivery(tx *Tx, id string) error {
 	return err
 }
 
-// RenewUndelivered is RenewDelivery, unless the delivery was accepted meanwhile:
-// false.
+// RenewUndelivered is RenewDelivery, unless the delivery was accepted meanwhile or
+// stands in a line of replays: false.
 func RenewUndelivered(tx *Tx, id string) (bool, error) {
-	return renewDelivery(tx.Model(&Delivery{}).Where("status <> ?", DeliveryDelivered), id)
+	return renewDelivery(tx.Model(&Delivery{}).Where("status <> 'delivered' AND NOT (status = 'pending' AND replaying)"), id)
 }
 
 func renewDelivery(db *gorm.DB, id string) (bool, error) {
 	now := Now()
 	res := db.Where("id = ?", id).Updates(map[string]any{
-		"status": DeliveryPending, "round": 0, "next_attempt_at": now, "updated_at": now,
+		"status": DeliveryPending, "round": 0, "next_attempt_at": now, "updated_at": now, "claimed": false, "replaying": false,
 		"url": gorm.Expr("COALESCE((SELECT w.url FROM webhooks w WHERE w.id = deliveries.webhook_id), deliveries.url)"),
 	})
 	if res.Error != nil {
@@ -244,13 +253,28 @@ func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, err
 }
 
 // ClaimDelivery takes a delivery that is due, by making it due again only at
-// until, and reports false if another has taken it or it is no longer pending.
+// until, and reports false if another has taken it, it is no longer pending, or it
+// stands in a line of replays.
 func ClaimDelivery(tx *Tx, id string, until time.Time) (bool, error) {
+	return claim(tx, "NOT replaying", id, until)
+}
+
+func claim(tx *Tx, condition, id string, until time.Time) (bool, error) {
 	now := Now()
-	claimed, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = ? AND next_attempt_at <= ?",
-		until, now, id, DeliveryPending, now)
+	claimed, err := tx.exec(`UPDATE deliveries SET next_attempt_at = ?, claimed = TRUE, updated_at = ?
+		WHERE id = ? AND status = 'pending' AND next_attempt_at <= ? AND `+condition, until, now, id, now)
 	if err != nil {
 		return false, fmt.Errorf("claiming delivery %s: %w", id, err)
 	}
 	return claimed == 1, nil
+}
+
+// FreeClaims makes all deliveries due that are claimed. It is for those who know
+// that nobody makes an attempt: the process that did is dead.
+func FreeClaims(tx *Tx) error {
+	_, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, claimed = FALSE WHERE status = 'pending' AND claimed", Now())
+	if err != nil {
+		return fmt.Errorf("freeing the claims on deliveries: %w", err)
+	}
+	return nil
 }

@@ -103,6 +103,15 @@ func FindOrder(db *gorm.DB, id string) (Order, error) {
 	return o, notFound(err, "order", id)
 }
 
+// LockOrder is FindOrder for changes that depend on what it finds: others wait
+// until this transaction has ended.
+func LockOrder(tx *Tx, id string) (Order, error) {
+	if err := tx.lock("orders", id); err != nil {
+		return Order{}, err
+	}
+	return FindOrder(tx.DB, id)
+}
+
 // ListOrders lists orders with their items and tasks, newest first.
 func ListOrders(db *gorm.DB, f OrderFilter, page Page) (List[Order], error) {
 	q := db.Joins("Task").Preload("Items", inOrder)

@@ -67,6 +67,15 @@ func FindPayment(db *gorm.DB, id string) (Payment, error) {
 	return p, notFound(err, "payment", id)
 }
 
+// LockPayment is FindPayment for changes that depend on what it finds: others wait
+// until this transaction has ended.
+func LockPayment(tx *Tx, id string) (Payment, error) {
+	if err := tx.lock("payments", id); err != nil {
+		return Payment{}, err
+	}
+	return FindPayment(tx.DB, id)
+}
+
 // FindClaim finds the payment that claims an order, if one does.
 func FindClaim(db *gorm.DB, orderID string) (p Payment, found bool, err error) {
 	err = db.Joins("Task").Where("payments.order_id = ? AND payments.claims_order", orderID).Take(&p).Error

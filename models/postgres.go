@@ -28,6 +28,8 @@ const (
 	// writeTimeout bounds a transaction, whose statements no caller can
 	// interrupt. It is the time of an outage, not of work.
 	writeTimeout = 30 * time.Second
+	// maxGivesWay is how often a transaction is tried that deadlocks.
+	maxGivesWay = 5
 )
 
 // MigrationLock is the key of the advisory lock under which a process changes
@@ -92,12 +94,31 @@ func migratePostgres(ctx context.Context, db *gorm.DB) error {
 	})
 }
 
-func (e *postgresEngine) inTx(ctx context.Context, fn func(*Tx) error) error {
+// inTx does fn again if it waited in a circle with another transaction, and
+// PostgreSQL chose it to give way: nothing of it is stored then.
+func (e *postgresEngine) inTx(ctx context.Context, fn func(*Tx) error) (err error) {
 	e.closing.RLock()
 	defer e.closing.RUnlock()
 	if e.closed {
 		return errClosed
 	}
+	for range maxGivesWay {
+		if err = e.try(ctx, fn); !gaveWay(err) {
+			break
+		}
+	}
+	return err
+}
+
+// gaveWay reports whether an error is a deadlock or, where the server's default
+// isolation is stricter than ours, a failure to serialize
+// (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html).
+func gaveWay(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && (server.Code == "40P01" || server.Code == "40001")
+}
+
+func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) error {
 	var tx *Tx
 	var committed func()
 	begun := false

@@ -143,3 +143,33 @@ func TestPostgresFailures(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// TestPostgresDeadlock: two transactions that wait for each other both get done.
+func TestPostgresDeadlock(t *testing.T) {
+	s := openStore(t, postgrestest.URL(t))
+	rows := []*Product{addProduct(t, s, "a", 10), addProduct(t, s, "b", 10)}
+	var first [2]sync.Once
+	var met, both sync.WaitGroup
+	met.Add(2)
+	for i := range 2 {
+		both.Go(func() {
+			err := s.InTx(within(t), func(tx *Tx) error {
+				if _, err := TakeStock(tx, rows[i].ID, 1); err != nil {
+					return err
+				}
+				first[i].Do(func() { met.Done(); met.Wait() })
+				_, err := TakeStock(tx, rows[1-i].ID, 1)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	for _, row := range rows {
+		if p, err := FindProduct(s.Read(within(t)), row.ID); err != nil || p.Stock != 8 {
+			t.Errorf("%d are left, %v", p.Stock, err)
+		}
+	}
+}

@@ -30,12 +30,12 @@ type engine interface {
 	close() error
 }
 
-// Job asks the queue to work on a task, on a delivery, or on several deliveries
-// one after the other. Exactly one of the fields is set.
+// Job asks the queue to work on a task, on a delivery, or on what is replayed to a
+// webhook. Exactly one of the fields is set.
 type Job struct {
-	TaskID      string
-	DeliveryID  string
-	DeliveryIDs []string
+	TaskID     string
+	DeliveryID string
+	WebhookID  string
 }
 
 // JobInserter puts jobs into the queue inside a transaction, which is a
@@ -69,6 +69,24 @@ func (tx *Tx) ForUpdate() *gorm.DB { return tx.Clauses(clause.Locking{Strength: 
 func forUpdate(db *gorm.DB) bool {
 	_, locking := db.Statement.Clauses["FOR"]
 	return locking && db.Name() == "postgres"
+}
+
+// lock keeps others from changing a row until this transaction ends, as ForUpdate
+// does, but reads nothing. Queries after it see what those have done who held the
+// row before; one query that joins tables and locks would see their row as it is
+// now beside other rows as they were
+// (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED).
+//
+// Whoever locks rows of several tables does it in this order, so that nobody waits
+// in a circle: task, payment, order.
+func (tx *Tx) lock(table, id string) error {
+	if tx.Name() != "postgres" {
+		return nil
+	}
+	if _, err := tx.exec("SELECT 1 FROM "+table+" WHERE id = ? FOR UPDATE", id); err != nil {
+		return fmt.Errorf("locking %s in %s: %w", id, table, err)
+	}
+	return nil
 }
 
 // QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 )
 
 // Webhook is a URL that a client has registered for events: updates of tasks,
@@ -113,7 +112,7 @@ func FindWebhook(db *gorm.DB, id string) (Webhook, error) {
 // LockWebhook finds a webhook that is about to be changed: on PostgreSQL, other
 // transactions wait until this one has ended.
 func LockWebhook(tx *Tx, id string) (Webhook, error) {
-	return FindWebhook(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id)
+	return FindWebhook(tx.ForUpdate(), id)
 }
 
 // ListWebhooks lists webhooks, newest first; only those that are enabled, or not,
@@ -136,6 +135,11 @@ func EnabledWebhooks(db *gorm.DB) ([]Webhook, error) {
 
 // CreateWebhook stores a new webhook, unless there are MaxWebhooks already.
 func CreateWebhook(tx *Tx, w *Webhook) error {
+	if tx.Name() == "postgres" { // others must not register between counting and storing
+		if err := tx.Exec("LOCK TABLE webhooks IN SHARE ROW EXCLUSIVE MODE").Error; err != nil {
+			return fmt.Errorf("locking the webhooks: %w", err)
+		}
+	}
 	var count int64
 	if err := tx.Model(&Webhook{}).Count(&count).Error; err != nil {
 		return fmt.Errorf("counting webhooks: %w", err)

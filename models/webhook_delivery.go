@@ -4,34 +4,50 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 )
 
-// The deliveries of one task to one webhook take turns: none is sent while an
-// older one is pending. A task's own run keeps that order for its callback URL
-// in memory; a webhook is also sent what was created before that run, what is
-// replayed, and what is sent again, so here the rows decide.
+// Two orders are kept at a webhook.
+//
+// The deliveries of one task take turns: none is sent while an older one is
+// pending. A task's own run keeps that order for its callback URL in memory; a
+// webhook is also sent what was created before that run, what is replayed, and
+// what is sent again, so here the rows decide.
+//
+// What is replayed is sent in the order of its updates, whichever task they are
+// of. It stands in the webhook's line: only the head of the line is sent, and only
+// by a job that works on the line (ClaimReplay). However many jobs of its own such
+// a delivery has, left over or enqueued beside the replay, none of them can claim
+// it (ClaimDelivery), and two jobs on one line can do no more than one. A delivery
+// that has to wait, for another attempt or for one of its task outside the line,
+// leaves the line together with the rest of its task (LeaveLine), and gets a job
+// of its own.
 
-// EarlierPending reports whether a delivery has to wait for its turn, and when
-// the one before it is due.
-func EarlierPending(db *gorm.DB, d *Delivery) (due time.Time, waits bool, err error) {
-	err = db.Raw(`SELECT next_attempt_at FROM deliveries
-		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id < ? ORDER BY update_id DESC LIMIT 1`,
-		d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&due)
+// EarlierPending finds the delivery that d has to wait for: when it is due, and
+// whether it is replayed. It reports false if it is d's turn. On PostgreSQL it
+// waits for the outcome of an attempt that is being stored: either that is seen
+// here, or whoever stores it sees d and wakes it (NextPending).
+func EarlierPending(tx *Tx, d *Delivery) (earlier Delivery, waits bool, err error) {
+	query := `SELECT next_attempt_at, replaying FROM deliveries
+		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id < ? ORDER BY update_id DESC LIMIT 1`
+	if tx.Name() == "postgres" {
+		query += " FOR UPDATE"
+	}
+	err = tx.Raw(query, d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&earlier.NextAttemptAt, &earlier.Replaying)
 	if errors.Is(err, sql.ErrNoRows) {
-		return due, false, nil
+		return earlier, false, nil
 	}
 	if err != nil {
-		return due, false, fmt.Errorf("finding what comes before delivery %s: %w", d.ID, err)
+		return earlier, false, fmt.Errorf("finding what comes before delivery %s: %w", d.ID, err)
 	}
-	return due, true, nil
+	return earlier, true, nil
 }
 
-// NextPending finds the delivery whose turn comes after d, "" if there is none.
+// NextPending finds the delivery whose turn comes after d, "" if there is none or
+// a replay gets there by itself.
 func NextPending(db *gorm.DB, d *Delivery) (id string, err error) {
-	err = db.Raw(`SELECT id FROM deliveries
+	err = db.Raw(`SELECT CASE WHEN replaying THEN '' ELSE id END FROM deliveries
 		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id > ? ORDER BY update_id LIMIT 1`,
 		d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&id)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -50,21 +66,6 @@ func SupersedeEarlier(tx *Tx, d *Delivery) error {
 		return fmt.Errorf("superseding what delivery %s overtakes: %w", d.ID, err)
 	}
 	return nil
-}
-
-// CreateDeliveryOnce stores a delivery, and reports false if the webhook has one
-// of that update already.
-func CreateDeliveryOnce(tx *Tx, d *Delivery) (bool, error) {
-	var there int64
-	err := tx.Raw("SELECT count(*) FROM deliveries WHERE webhook_id = ? AND webhook_id <> '' AND update_id = ?",
-		d.WebhookID, d.UpdateID).Row().Scan(&there)
-	if err != nil {
-		return false, fmt.Errorf("looking for a delivery of update %d: %w", d.UpdateID, err)
-	}
-	if there > 0 {
-		return false, nil
-	}
-	return true, CreateDelivery(tx, d)
 }
 
 // GiveUpDelivery ends a delivery that is pending because there is nobody left to

@@ -111,7 +111,7 @@ func (c *Courier) supersede(ctx context.Context, ids []string) error {
 // next run, or 0 when there is nothing left to do.
 func (c *Courier) retry(ctx context.Context, id string) (wait time.Duration, err error) {
 	d, err := models.FindDelivery(c.store.Read(ctx), id)
-	if err != nil || d.Status != models.DeliveryPending {
+	if err != nil || d.Status != models.DeliveryPending || d.Replaying { // a replay gets there by itself
 		return 0, err
 	}
 	if early := untilDue(d); early > 0 {

@@ -42,14 +42,21 @@ type options struct {
 	idle       bool // don't start the queue
 }
 
+// newDatabase is the URL of an empty database, on PostgreSQL where that is what
+// is tested.
+func newDatabase(t testing.TB) string {
+	t.Helper()
+	if strings.HasPrefix(t.Name(), onPostgres+"/") {
+		return postgrestest.URL(t)
+	}
+	return filepath.Join(t.TempDir(), "test.db")
+}
+
 // newEngine starts an engine, which stops with the test.
 func newEngine(t testing.TB, o options) *engine {
 	t.Helper()
-	if o.url == "" && strings.HasPrefix(t.Name(), onPostgres+"/") {
-		o.url = postgrestest.URL(t)
-	}
 	if o.url == "" {
-		o.url = filepath.Join(t.TempDir(), "test.db")
+		o.url = newDatabase(t)
 	}
 	if o.waits == nil {
 		o.waits = []time.Duration{time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond}

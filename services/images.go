@@ -87,6 +87,9 @@ func (s *Images) Change(ctx context.Context, id string, edit func(task *models.T
 		if img, err = models.FindImage(tx.DB, id); err != nil {
 			return err
 		}
+		if img.Task, err = models.FindTask(tx.ForUpdate(), img.TaskID); err != nil {
+			return err
+		}
 		if img.Task.Ended() {
 			return models.Conflict("The image is %s; only an image that is processing can be changed.", img.Task.Status)
 		}

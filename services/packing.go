@@ -3,6 +3,8 @@ package services
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"petstore/callbacks"
@@ -80,7 +82,7 @@ func reserved(told int64) bool { return told > 1 }
 // reserve takes all items of an order from the stock, or none: a *Failure rolls
 // the transaction back.
 func reserve(tx *models.Tx, order models.Order) error {
-	for _, item := range order.Items {
+	for _, item := range byProduct(order.Items) {
 		ok, err := models.TakeStock(tx, item.ProductID, item.Quantity)
 		if err != nil {
 			return err
@@ -102,12 +104,19 @@ func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
 	if err != nil {
 		return err
 	}
-	for _, item := range order.Items {
+	for _, item := range byProduct(order.Items) {
 		if err := models.ReturnStock(tx, item.ProductID, item.Quantity); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// byProduct puts items into an order that all orders share. On PostgreSQL an order
+// holds the products that it has taken from until it is stored, and two that took
+// them crosswise would wait for each other.
+func byProduct(items []models.OrderItem) []models.OrderItem {
+	return slices.SortedFunc(slices.Values(items), func(a, b models.OrderItem) int { return strings.Compare(a.ProductID, b.ProductID) })
 }
 
 // pause waits for d, or until ctx ends.

@@ -66,7 +66,7 @@ func checkOrder(tx *models.Tx, p *models.Payment) error {
 	if p.OrderID == "" {
 		return nil
 	}
-	order, err := models.FindOrder(tx.DB, p.OrderID)
+	order, err := models.LockOrder(tx, p.OrderID)
 	if models.Code(err) == models.CodeNotFound {
 		return models.Invalid("order_id", "names no order: there is no %q", p.OrderID)
 	}
@@ -115,7 +115,7 @@ func (s *Payments) List(ctx context.Context, f models.PaymentFilter, page models
 // there. Its task, updates and deliveries stay.
 func (s *Payments) Delete(ctx context.Context, id string) error {
 	return s.store.InTx(ctx, func(tx *models.Tx) error {
-		p, err := models.FindPayment(tx.DB, id)
+		p, err := models.LockPayment(tx, id)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRef
 	var stored models.Refund
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		stored = r
-		if stored.Payment, err = models.FindPayment(tx.DB, paymentID); err != nil {
+		if stored.Payment, err = models.LockPayment(tx, paymentID); err != nil {
 			return err
 		}
 		if err = take(tx, &stored); err != nil {

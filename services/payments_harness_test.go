@@ -36,10 +36,16 @@ type till struct {
 
 func newTill(t *testing.T) *till {
 	t.Helper()
-	x := &till{t: t, hub: NewHub(), provider: newProvider(t)}
+	return newTillOn(t, newDatabase(t), newProvider(t))
+}
+
+// newTillOn is a till on a database and with a provider that others may use, too.
+func newTillOn(t *testing.T, url string, provider *provider) *till {
+	t.Helper()
+	x := &till{t: t, hub: NewHub(), provider: provider}
 	ctx := t.Context()
 	var err error
-	if x.store, err = models.Open(ctx, filepath.Join(t.TempDir(), "test.db")); err != nil {
+	if x.store, err = models.Open(ctx, url); err != nil {
 		t.Fatal(err)
 	}
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
@@ -169,6 +175,14 @@ func (p *provider) note(r *http.Request) fault {
 	default:
 		a.what = path[strings.LastIndex(path, "/")+1:]
 	}
+	fault := p.noteAsk(&a)
+	if fault == nil {
+		return healthy
+	}
+	return fault(a)
+}
+
+func (p *provider) noteAsk(a *ask) func(a ask) fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a.n = 1
@@ -177,11 +191,8 @@ func (p *provider) note(r *http.Request) fault {
 			a.n++
 		}
 	}
-	p.asked = append(p.asked, a)
-	if p.fault == nil {
-		return healthy
-	}
-	return p.fault(a)
+	p.asked = append(p.asked, *a)
+	return p.fault
 }
 
 // reflect checks that stripe-mock accepts what the sandbox accepted.
@@ -207,7 +218,7 @@ func (p *provider) reflect(r *http.Request, body []byte, status int) {
 	}
 }
 
-// disturb puts the provider out of order.
+// disturb puts the provider out of order. fault may be called side by side.
 func (p *provider) disturb(fault func(a ask) fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,6 +21,14 @@ func TestOnPostgres(t *testing.T) {
 		"exhausted": TestRedeliverWhatIsExhausted, "beside": TestRedeliverBesideAnAttempt, "redeliver": TestRedeliverAll,
 		"overtaken": TestOvertakenProgressIsNotSent, "order of callbacks": TestOrderHoldsUnderFaults, "reports": TestReports,
 		"products": TestProductChange, "no lost changes": TestProductChangesAreNotLost, "wait": TestWait,
+		"payment": TestPaymentTellsWhatItDoes, "paid once": TestOrderIsPaidOnce, "refunds": TestRefundsNeverExceedThePayment,
+		"failed refund": TestFailedRefund, "delete payment": TestDeletePayment, "payments": TestListPayments,
+		"upload": TestUploadedImage, "cancelled image": TestCancelledImage, "deleted image": TestDeletedImage,
+		"sales": TestSalesReport, "inventory": TestInventoryReport, "callbacks": TestCallbacksReport, "dataset": TestDatasetReport,
+		"one moment": TestReportIsOneMoment, "delete report": TestDeletingAReport,
+		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,
+		"ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
+		"replay": TestWebhookReplayIsExact, "replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {
 		t.Run(name, test)
 	}

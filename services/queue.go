@@ -52,9 +52,9 @@ type deliveryArgs struct {
 // Kind names the job in the queue's table.
 func (deliveryArgs) Kind() string { return "delivery" }
 
-// replayArgs is the job that makes deliveries one after the other.
+// replayArgs is the job that sends what is replayed to a webhook.
 type replayArgs struct {
-	DeliveryIDs []string `json:"delivery_ids"`
+	WebhookID string `json:"webhook_id"`
 }
 
 // Kind names the job in the queue's table.
@@ -90,7 +90,11 @@ type replayWorker struct {
 }
 
 func (w *replayWorker) Work(ctx context.Context, job *river.Job[replayArgs]) error {
-	return w.courier.deliverInOrder(ctx, job.Args.DeliveryIDs)
+	wait, err := w.courier.replay(ctx, job.Args.WebhookID)
+	if err == nil && wait > 0 {
+		return river.JobSnooze(wait)
+	}
+	return err
 }
 
 func (w *replayWorker) Timeout(*river.Job[replayArgs]) time.Duration { return 30 * time.Minute }
@@ -197,8 +201,8 @@ func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], conf
 }
 
 func insertParams(job models.Job) river.InsertManyParams {
-	if len(job.DeliveryIDs) > 0 {
-		return river.InsertManyParams{Args: replayArgs{job.DeliveryIDs}, InsertOpts: &river.InsertOpts{Queue: queueDeliveries}}
+	if job.WebhookID != "" {
+		return river.InsertManyParams{Args: replayArgs{job.WebhookID}, InsertOpts: &river.InsertOpts{Queue: queueDeliveries}}
 	}
 	if job.DeliveryID != "" {
 		return river.InsertManyParams{Args: deliveryArgs{job.DeliveryID}, InsertOpts: &river.InsertOpts{Queue: queueDeliveries}}
@@ -230,11 +234,15 @@ func (q *Queue) Stop(ctx context.Context) error {
 }
 
 // resumeSQLite makes the jobs available that were running when the process
-// before this one was killed. This process owns the file, so nobody else can be
-// running them, and there is no need to wait until River takes them for stuck.
+// before this one was killed, and the deliveries due that they had claimed. This
+// process owns the file, so nobody else can be running them, and there is no need
+// to wait until River takes them for stuck and until the lease of the claims ends.
 // Being killed is no error of the job, so the attempt doesn't count.
 func resumeSQLite(ctx context.Context, store *models.Store) error {
 	return store.InTx(ctx, func(tx *models.Tx) error {
+		if err := models.FreeClaims(tx); err != nil {
+			return err
+		}
 		return tx.Exec("UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'").Error
 	})
 }

@@ -74,6 +74,10 @@ func (c *Charging) refunded(tx *models.Tx, task *models.Task) error {
 			"refund_id", r.ID, "provider_id", r.Payment.ProviderID, "code", task.ErrorCode)
 		return nil
 	}
+	// The last refund of a payment releases its order, even if two end at once.
+	if _, err := models.LockPayment(tx, r.PaymentID); err != nil {
+		return err
+	}
 	sum, err := models.CompletedRefunds(tx.DB, r.PaymentID)
 	if err != nil || sum < r.Payment.Amount {
 		return err

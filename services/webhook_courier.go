@@ -83,6 +83,7 @@ func (c *Courier) takeTurn(ctx context.Context, d *models.Delivery) (ours bool, 
 			return err
 		}
 		if wait, err = untilTurn(tx, d); err != nil || wait > 0 {
+			wait = min(wait, busyWait) // it is not stored yet, so nobody can wake it
 			return err
 		}
 		claimed := *d
@@ -107,11 +108,14 @@ func untilTurn(tx *models.Tx, d *models.Delivery) (time.Duration, error) {
 	if d.WebhookID == "" {
 		return 0, nil
 	}
-	due, waits, err := models.EarlierPending(tx.DB, d)
+	earlier, waits, err := models.EarlierPending(tx, d)
 	if err != nil || !waits {
 		return 0, err
 	}
-	return min(max(time.Until(due), minTurnWait), maxTurnWait), nil
+	if earlier.Replaying { // which may take long
+		return busyWait, nil
+	}
+	return min(max(untilDue(earlier), minTurnWait), maxTurnWait), nil
 }
 
 // enqueueNext wakes the delivery that has waited for d, which is not pending any
@@ -132,6 +136,10 @@ func (c *Courier) noteOutcome(tx *models.Tx, d *models.Delivery, outcome callbac
 	}
 	if d.Status != models.DeliveryPending {
 		if err := enqueueNext(tx, d); err != nil {
+			return err
+		}
+	} else if d.Replaying { // it has to be tried again
+		if err := leaveLine(tx, d); err != nil {
 			return err
 		}
 	}
@@ -175,29 +183,4 @@ func changesHealth(w *models.Webhook, outcome callbacks.Outcome, now time.Time) 
 		return false
 	}
 	return true
-}
-
-// deliverInOrder makes deliveries one after the other, so that what is replayed
-// comes in the order in which it happened. From the first that fails on, each
-// goes its own way: a receiver that is down again gets no more than any other.
-func (c *Courier) deliverInOrder(ctx context.Context, ids []string) error {
-	for i, id := range ids {
-		wait, err := c.retry(ctx, id)
-		if err != nil {
-			return err
-		}
-		if wait > 0 {
-			return c.enqueueAll(ctx, ids[i:])
-		}
-	}
-	return nil
-}
-
-func (c *Courier) enqueueAll(ctx context.Context, ids []string) error {
-	return c.store.InTx(ctx, func(tx *models.Tx) error {
-		for _, id := range ids {
-			tx.Enqueue(models.Job{DeliveryID: id})
-		}
-		return nil
-	})
 }

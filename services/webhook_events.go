@@ -71,7 +71,8 @@ func (s *Webhooks) recordPing(tx *models.Tx, webhookID string) (models.Update, e
 
 // Replay sends a webhook the updates since then that it wants and has not
 // accepted, oldest first, up to 1,000, and returns how many that are. Those that
-// wait for their first attempt are on their way already, and not counted.
+// wait for their first attempt, or for their turn in another replay, are on their
+// way already, and not counted.
 func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int, error) {
 	w, err := s.Get(ctx, id)
 	if err != nil {
@@ -83,17 +84,18 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 	}
 	var ids []string
 	err = s.store.InTx(ctx, func(tx *models.Tx) error {
-		if w, err = models.FindWebhook(tx.DB, id); err != nil {
+		if w, err = models.LockWebhook(tx, id); err != nil {
 			return err
 		}
 		if !w.Enabled() {
 			return errDisabled
 		}
 		ids, err = prepare(tx, w, missed)
-		if len(ids) > 0 {
-			tx.Enqueue(models.Job{DeliveryIDs: ids})
+		if err != nil || len(ids) == 0 {
+			return err
 		}
-		return err
+		tx.Enqueue(models.Job{WebhookID: id})
+		return models.LineUp(tx, ids)
 	})
 	return len(ids), err
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -43,7 +42,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	t.Cleanup(cancel)
 	e := &hookEngine{t: t, ctx: ctx}
 	var err error
-	if e.store, err = models.Open(ctx, filepath.Join(t.TempDir(), "test.db")); err != nil {
+	if e.store, err = models.Open(ctx, newDatabase(t)); err != nil {
 		t.Fatal(err)
 	}
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: 10 * time.Second})

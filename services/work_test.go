@@ -345,3 +345,41 @@ func (e *engine) jobsDone() {
 		}
 	}
 }
+
+// TestClaimsOfADeadProcessAreFreed: a delivery that was being sent when the
+// process was killed is sent at the next start, not when the lease of its claim
+// ends; one that waits for its retry goes on waiting.
+func TestClaimsOfADeadProcessAreFreed(t *testing.T) {
+	rc := newReceiver(t, statuses(500))
+	e := newEngine(t, options{operations: quick(), waits: []time.Duration{time.Hour, time.Hour}})
+	killed, waits := e.begin(rc.URL), e.begin(rc.URL)
+	for _, task := range []models.Task{killed, waits} {
+		e.ended(task.ID)
+		rc.next()
+	}
+	e.drain()
+	d, _ := e.lastSent(killed.ID)
+	if d.Claimed || d.Status != models.DeliveryPending {
+		t.Fatalf("the delivery is %+v", d)
+	}
+	if _, err := e.deliveries.Redeliver(within(t), d.ID); err != nil {
+		t.Fatal(err)
+	}
+	if claimed, _, err := e.courier.claim(within(t), &d); !claimed || err != nil {
+		t.Fatal(claimed, err)
+	}
+	retry, _ := e.lastSent(waits.ID)
+	begun := time.Now()
+	e = e.restart(nil)
+	if a := rc.next(); a.TaskID != killed.ID {
+		t.Errorf("%s was sent", a.Body)
+	}
+	if took := time.Since(begun); took > lease/2 {
+		t.Errorf("it was sent after %v", took)
+	}
+	e.drain()
+	rc.nothingMore()
+	if now, _ := e.lastSent(waits.ID); !now.NextAttemptAt.Equal(*retry.NextAttemptAt) {
+		t.Errorf("the retry at %v was moved to %v", retry.NextAttemptAt, now.NextAttemptAt)
+	}
+}

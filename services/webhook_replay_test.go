@@ -1,0 +1,322 @@
+package services
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// TestReplayBesideOtherJobs: neither jobs of the deliveries' own, left over from
+// before the replay or enqueued beside it, nor a second job of the replay send what
+// waits in its line or disturb the order.
+func TestReplayBesideOtherJobs(t *testing.T) {
+	e := newHookEngine(t)
+	for range 5 {
+		e.ended(e.begin("", nil))
+	}
+	var w models.Webhook
+	var mu sync.Mutex
+	var came []string
+	rc := newHookReceiver(t, func(u callbacks.Update) int {
+		mu.Lock()
+		came = append(came, u.CallbackID)
+		mu.Unlock()
+		for _, d := range e.deliveries(w.ID) {
+			if d.Status == models.DeliveryPending {
+				e.tryAsOthersWould(d)
+			}
+		}
+		return 200
+	})
+	w = e.register(rc.URL, "order.created", "order.completed")
+	want := e.missed(w, time.Time{})
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 10 || err != nil {
+		t.Fatalf("%d replayed, %v", n, err)
+	}
+	e.settled()
+	if !slices.Equal(came, want) {
+		t.Errorf("replayed\n%q, want\n%q", came, want)
+	}
+}
+
+func (e *hookEngine) tryAsOthersWould(d models.Delivery) {
+	if _, err := e.courier.retry(e.ctx, d.ID); err != nil {
+		e.t.Error(err)
+	}
+	d.Replaying = false // as read before the replay
+	if claimed, _, err := e.courier.claim(e.ctx, &d); claimed || err != nil {
+		e.t.Errorf("%s is claimed: %t, %v", d.ID, claimed, err)
+	}
+	if wait, err := e.courier.replay(e.ctx, d.WebhookID); wait == 0 || err != nil {
+		e.t.Errorf("another job of the replay is to wait %v, %v", wait, err)
+	}
+}
+
+// TestReplayGoesOnBesideWhatWaits: a task of which something has to be tried
+// again, or is pending outside the line, goes its own way, in its order; the others
+// keep to that of the replay.
+func TestReplayGoesOnBesideWhatWaits(t *testing.T) {
+	e := newHookEngine(t, time.Hour)
+	var tasks []models.Task
+	for range 5 {
+		tasks = append(tasks, e.begin("", nil))
+		e.ended(tasks[len(tasks)-1])
+	}
+	fails, waits := tasks[0], tasks[2]
+	var failing atomic.Bool
+	failing.Store(true)
+	rc := newHookReceiver(t, func(u callbacks.Update) int {
+		if u.TaskID == fails.ID && failing.Load() {
+			return 500
+		}
+		return 200
+	})
+	w := e.register(rc.URL, "order.created", "order.completed")
+	missed := e.lineUp(w)
+	later := models.Now().Add(time.Hour)
+	e.exec("UPDATE deliveries SET replaying = FALSE, next_attempt_at = ? WHERE task_id = ? AND type = 'order.created'", later, waits.ID)
+	if wait, err := e.courier.replay(e.ctx, w.ID); wait != 0 || err != nil {
+		t.Fatalf("%v, %v", wait, err)
+	}
+	var want, got []string
+	for i, m := range missed {
+		if i == 0 || m.TaskID != fails.ID && m.TaskID != waits.ID {
+			want = append(want, m.CallbackID)
+		}
+	}
+	for _, a := range rc.all() {
+		got = append(got, a.CallbackID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("replayed\n%q, want\n%q", got, want)
+	}
+	failing.Store(false)
+	if n, err := NewDeliveries(e.store).RedeliverAll(e.ctx, models.DeliveryFilter{Status: models.DeliveryPending, WebhookID: w.ID}); n != 4 || err != nil {
+		t.Fatalf("%d are pending, %v", n, err)
+	}
+	e.settled()
+	began := map[string]bool{}
+	for _, a := range rc.all() {
+		if a.Terminal() && !began[a.TaskID] {
+			t.Errorf("the end of task %s came before its beginning", a.TaskID)
+		}
+		began[a.TaskID] = true
+	}
+}
+
+// TestReplayToABusyHost: a replay waits until the host has a place for it, and
+// keeps its order.
+func TestReplayToABusyHost(t *testing.T) {
+	e := newHookEngine(t)
+	e.courier.hosts = newHosts(1)
+	for range 3 {
+		e.ended(e.begin("", nil))
+	}
+	rc := newHookReceiver(t, nil)
+	w := e.register(rc.URL, "*")
+	missed := e.lineUp(w)
+	release, ok := e.courier.hosts.take(e.ctx, rc.URL)
+	if !ok {
+		t.Fatal("the host is busy")
+	}
+	if wait, err := e.courier.replay(e.ctx, w.ID); wait == 0 || err != nil {
+		t.Errorf("to a busy host: %v, %v", wait, err)
+	}
+	release()
+	if wait, err := e.courier.replay(e.ctx, w.ID); wait != 0 || err != nil {
+		t.Errorf("%v, %v", wait, err)
+	}
+	for _, m := range missed {
+		if a := rc.next(); a.CallbackID != m.CallbackID {
+			t.Errorf("got %s, want %s", a.CallbackID, m.CallbackID)
+		}
+	}
+	if more := rc.all(); len(more) > 0 {
+		t.Errorf("%d deliveries came after the last", len(more))
+	}
+}
+
+// lineUp does what Replay does, but leaves the job to the test.
+func (e *hookEngine) lineUp(w models.Webhook) []models.Missed {
+	e.t.Helper()
+	missed, err := models.MissedUpdates(e.store.Read(e.ctx), w, time.Time{}, kindWebhook, maxReplay)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	err = e.store.InTx(e.ctx, func(tx *models.Tx) error {
+		ids, err := prepare(tx, w, missed)
+		if err != nil {
+			return err
+		}
+		return models.LineUp(tx, ids)
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return missed
+}
+
+func (e *hookEngine) exec(statement string, args ...any) {
+	e.t.Helper()
+	if err := e.store.InTx(e.ctx, func(tx *models.Tx) error { return tx.Exec(statement, args...).Error }); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// TestWebhookReplayIsExact holds what a replay sends against what the tables say
+// was missed, after random failures, pauses and times.
+func TestWebhookReplayIsExact(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { replayExactly(t, rand.New(rand.NewPCG(seed, 9))) })
+	}
+}
+
+func replayExactly(t *testing.T, random *rand.Rand) {
+	e := newHookEngine(t) // no retries: what fails is missed
+	var failing atomic.Int64
+	rc := newHookReceiver(t, func(callbacks.Update) int {
+		if failing.Load() > 0 {
+			return 500
+		}
+		return 200
+	})
+	events := [][]string{{"*"}, {"order.*"}, {"order.created", "order.failed"}, {"order.progress", "order.completed"}}[random.IntN(4)]
+	w := e.register(rc.URL, events...)
+	var times []time.Time
+	for range 25 {
+		failing.Store(random.Int64N(2))
+		enabled := random.IntN(4) > 0
+		_, err := e.webhooks.Change(e.ctx, w.ID, func(now models.NewWebhook) (models.NewWebhook, error) {
+			now.Enabled = enabled
+			return now, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		metadata := models.Metadata{"steps": fmt.Sprint(random.IntN(4))}
+		if random.IntN(2) == 0 {
+			metadata["fail"] = "yes"
+		}
+		e.ended(e.begin("", metadata))
+		e.settled()
+		times = append(times, models.Now())
+		if _, err := e.webhooks.Ping(e.ctx, w.ID); enabled != (err == nil) {
+			t.Fatal(err)
+		}
+		e.settled()
+	}
+	failing.Store(0)
+	_, err := e.webhooks.Change(e.ctx, w.ID, func(now models.NewWebhook) (models.NewWebhook, error) {
+		now.Enabled = true
+		return now, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, since := range []time.Time{times[random.IntN(len(times))], {}} {
+		rc.all()
+		want := e.missed(w, since)
+		n, err := e.webhooks.Replay(e.ctx, w.ID, since)
+		if err != nil || n != len(want) {
+			t.Fatalf("%d are replayed, want %d; %v", n, len(want), err)
+		}
+		e.settled()
+		var got []string
+		for _, a := range rc.all() {
+			got = append(got, a.CallbackID)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("replayed\n%q, want\n%q", got, want)
+		}
+	}
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 0 || err != nil {
+		t.Errorf("after all was replayed, %d are left; %v", n, err)
+	}
+}
+
+// missed lists the callback_ids of the updates since then that a webhook wants
+// and has not accepted, the plain way.
+func (e *hookEngine) missed(w models.Webhook, since time.Time) []string {
+	e.t.Helper()
+	accepted := map[int64]bool{}
+	for _, d := range e.deliveries(w.ID) {
+		accepted[d.UpdateID] = d.Status == models.DeliveryDelivered
+	}
+	var updates []models.Update
+	if err := e.store.Read(e.ctx).Order("id").Find(&updates).Error; err != nil {
+		e.t.Fatal(err)
+	}
+	var ids []string
+	for _, u := range updates {
+		if u.Type != typePing && w.Wants(u.Type) && !u.CreatedAt.Before(since) && !accepted[u.ID] {
+			ids = append(ids, u.CallbackID)
+		}
+	}
+	return ids
+}
+
+// TestWebhookReplayIsBounded: a large replay takes several requests.
+func TestWebhookReplayIsBounded(t *testing.T) {
+	e := newHookEngine(t)
+	e.webhooks.replayLimit = 20
+	rc := newHookReceiver(t, nil)
+	var last models.Task
+	for range 45 {
+		last = e.begin("", nil)
+	}
+	e.ended(last)
+	w := e.register(rc.URL, "order.created")
+	for _, want := range []int{20, 20, 5, 0} {
+		if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != want || err != nil {
+			t.Fatalf("%d are replayed, want %d; %v", n, want, err)
+		}
+	}
+	e.settled()
+	if got := len(rc.all()); got != 45 {
+		t.Errorf("%d came", got)
+	}
+}
+
+// TestWebhookReplayToAReceiverThatFails: what fails is tried again by itself, and
+// nothing is lost.
+func TestWebhookReplayToAReceiverThatFails(t *testing.T) {
+	waits := slices.Repeat([]time.Duration{5 * time.Millisecond}, 50)
+	e := newHookEngine(t, waits...)
+	for range 30 {
+		e.ended(e.begin("", nil))
+	}
+	var n atomic.Int64
+	rc := newHookReceiver(t, func(callbacks.Update) int {
+		if n.Add(1)%3 == 0 {
+			return 503
+		}
+		return 200
+	})
+	w := e.register(rc.URL, "*")
+	if n, err := e.webhooks.Replay(e.ctx, w.ID, time.Time{}); n != 60 || err != nil {
+		t.Fatalf("%d replayed, %v", n, err)
+	}
+	e.settled()
+	began := map[string]bool{}
+	accepted := 0
+	for _, a := range rc.all() {
+		if a.status != 200 {
+			continue
+		}
+		accepted++
+		if a.Terminal() && !began[a.TaskID] {
+			t.Errorf("the end of task %s came before its beginning", a.TaskID)
+		}
+		began[a.TaskID] = true
+	}
+	if accepted != 60 {
+		t.Errorf("%d were accepted", accepted)
+	}
+}
