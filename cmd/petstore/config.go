@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,7 +55,11 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
 	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file, or postgres://user:password@host/database")
 	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, file:///a/folder or mem://; empty for the folder blobs beside the database")
-	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver; empty for none")
+	receiverAddr := "127.0.0.1:9090"
+	if addr, set := os.LookupEnv("RECEIVER_ADDR"); set {
+		receiverAddr = addr // ff takes an empty variable for one that is not set; here it means none
+	}
+	fs.StringVar(&c.ReceiverAddr, "receiver-addr", receiverAddr, "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes, and an answer of the payment sandbox, 0s to 1h")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")

@@ -26,6 +26,14 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestNoReceiver: an empty RECEIVER_ADDR is a setting, and not the lack of one.
+func TestNoReceiver(t *testing.T) {
+	t.Setenv("RECEIVER_ADDR", "")
+	if cfg, err := readConfig(nil); err != nil || cfg.ReceiverAddr != "" {
+		t.Errorf("the receiver is at %q, %v", cfg.ReceiverAddr, err)
+	}
+}
+
 // TestAddressInUse says which setting moves the server elsewhere.
 func TestAddressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
