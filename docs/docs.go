@@ -4,7 +4,7 @@
 //	gen/            the generator: annotations and overlay to openapi.yaml
 //	openapi.yaml    the contract (a copy of the file at the top of the module), and as JSON
 //	swagger.json    the same in Swagger 2.0, for older tools; without callbacks
-//	ui/             our part of Swagger UI
+//	ui/             our part of Swagger UI, and a picture to try image processing with
 //	contracttest/   holds answers and callbacks against the contract, in tests
 package docs
 

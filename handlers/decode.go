@@ -229,6 +229,9 @@ func ruleText(w validator.FieldError) string {
 	unit := map[reflect.Kind]string{reflect.String: " characters long", reflect.Slice: " entries long", reflect.Map: " entries long"}[w.Kind()]
 	switch w.Tag() {
 	case "required":
+		if w.Kind() == reflect.Int64 {
+			return "is required, and must not be 0"
+		}
 		return "is required"
 	case "min", "gte":
 		return "must be at least " + w.Param() + unit

@@ -215,7 +215,7 @@ func formAsJSON(fields map[string][]string) ([]byte, error) {
 func formFile(form *multipart.Form) (multipart.File, error) {
 	for name := range form.File {
 		if name != "file" {
-			return nil, models.Invalid(clip(name, 200), "is not a file of this request")
+			return nil, models.Invalid(clip(name, 200), "is not a file of this request; send the picture as file")
 		}
 	}
 	files := form.File["file"]

@@ -105,7 +105,7 @@ func nullableInt(n int) *int {
 // @Produce     json
 // @Param       image body imageRequest true "Which image, what to make of it, and whom to tell"
 // @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} image "It has been processed already, as the client preferred"
+// @Success     201 {object} image "Completed, failed or cancelled already: the client preferred to wait"
 // @Header      201 {string}  Location "Where the image is"
 // @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} image "Accepted: it is being processed"

@@ -145,7 +145,7 @@ func showOrder(o models.Order) order {
 // @Produce     json
 // @Param       order  body   orderRequest true  "What to order, and whom to tell"
 // @Param       Prefer header string       false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} order "It has been processed already, as the client preferred"
+// @Success     201 {object} order "Completed, failed or cancelled already: the client preferred to wait"
 // @Header      201 {string}  Location "Where the order is"
 // @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} order "Accepted: it is being processed"

@@ -10,21 +10,22 @@ type pageHandlers struct{ receiverURL string }
 
 // index greets whoever opens the server's address, in a browser or with curl.
 func (h pageHandlers) index(c *gin.Context) error {
-	receiver := h.receiverURL
+	receiver, watch, received := h.receiverURL, ", and watch its callbacks arrive in the server's terminal", ""
 	if receiver == "" {
-		receiver = "http://127.0.0.1:9090"
+		receiver, watch = "https://client.example", ", with a URL of yours that it calls back"
+	} else {
+		received = "What the receiver got:        " + receiver + "/received\n"
 	}
 	c.String(http.StatusOK, `Petstore: an API that answers at once, works in the background, and calls you back.
 
-Place an order, and watch its callbacks arrive in the server's terminal:
+Place an order%[3]s:
 
   curl -i http://%[1]s/api/orders -H 'Content-Type: application/json' \
        -d '{"product":"dog-food","callback_url":"%[2]s/callbacks/order-status"}'
 
-What the receiver got:        %[2]s/received
-Every callback, every try:    http://%[1]s/api/callbacks
+%[4]sEvery callback, every try:    http://%[1]s/api/callbacks
 The API, to try out:          http://%[1]s/docs/
 The contract:                 http://%[1]s/openapi.yaml
-`, c.Request.Host, receiver)
+`, c.Request.Host, receiver, watch, received)
 	return nil
 }

@@ -129,7 +129,7 @@ func currency(code string) (string, error) {
 // @Produce     json
 // @Param       payment body paymentRequest true "What to charge, and whom to tell"
 // @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} payment "It has been processed already, as the client preferred"
+// @Success     201 {object} payment "Completed, failed or cancelled already: the client preferred to wait"
 // @Header      201 {string}  Location "Where the payment is"
 // @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} payment "Accepted: it is being processed"

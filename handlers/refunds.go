@@ -87,7 +87,7 @@ func showRefund(r models.Refund) refund {
 // @Param       payment_id path string        true "The payment's id"
 // @Param       refund     body refundRequest true "What to give back, and whom to tell"
 // @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} refund "It has been processed already, as the client preferred"
+// @Success     201 {object} refund "Completed, failed or cancelled already: the client preferred to wait"
 // @Header      201 {string}  Location "Where the refund is"
 // @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} refund "Accepted: it is being processed"

@@ -153,7 +153,7 @@ func (r reportRequest) text() (string, error) {
 // @Produce     json
 // @Param       report body   reportRequest true  "What to report on, and whom to tell"
 // @Param       Prefer header string        false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} report "It has been made already, as the client preferred"
+// @Success     201 {object} report "Completed or failed already: the client preferred to wait"
 // @Header      201 {string}  Location "Where the report is"
 // @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} report "Accepted: it is being made"

@@ -200,6 +200,7 @@ func New(cfg Config) *API {
 	engine.GET("/", adapt(page.index))
 	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML))
 	engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON))
+	engine.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
 	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI())))
 	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
 	engine.NoMethod(adapt(otherMethod))

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"unicode"
 
 	"github.com/mattn/go-isatty"
+
+	"petstore/callbacks"
 )
 
 // console writes a line for each callback, for people.
@@ -72,11 +75,21 @@ func (e *entry) describe() string {
 			id = resource
 		}
 	}
-	message := u.Message
+	return strings.TrimRight(fmt.Sprintf("%-17s %s %4d%%  %s", u.Type, id, u.Progress, news(u)), " ")
+}
+
+// news is what an update has to tell: what went wrong, what came of it, or how far it is.
+func news(u callbacks.Update) string {
 	if u.Error != nil {
-		message = u.Error.Code + ": " + u.Error.Message
+		return u.Error.Code + ": " + u.Error.Message
 	}
-	return strings.TrimRight(fmt.Sprintf("%-16s %s %4d%%  %s", u.Type, id, u.Progress, message), " ")
+	var result struct {
+		Summary string `json:"summary"`
+	}
+	if json.Unmarshal(u.Result, &result) == nil && result.Summary != "" {
+		return result.Summary
+	}
+	return u.Message
 }
 
 // printable keeps a callback from writing more than a line, or commands to the terminal.

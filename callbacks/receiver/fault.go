@@ -40,7 +40,7 @@ func parseFault(values url.Values) (fault, error) {
 		}
 	}
 	if values.Has("delay") {
-		if f.delay, err = parseDuration(values.Get("delay")); err != nil {
+		if f.delay, err = parseDuration("delay", values.Get("delay")); err != nil {
 			return fault{}, err
 		}
 	}

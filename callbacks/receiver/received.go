@@ -42,7 +42,7 @@ func parseQuery(values url.Values) (query, error) {
 		var err error
 		switch {
 		case name == "wait":
-			q.wait, err = parseDuration(value)
+			q.wait, err = parseDuration(name, value)
 		case name == "count":
 			q.count, err = strconv.Atoi(value)
 			if err != nil || q.count < 1 || q.count > maxEntries {
@@ -51,7 +51,7 @@ func parseQuery(values url.Values) (query, error) {
 		case field[name] != nil:
 			q.fields[name] = value
 		default:
-			err = errors.New("unknown parameter")
+			err = errors.New(strconv.Quote(name) + " is not a parameter of this request")
 		}
 		if err != nil {
 			return query{}, err
@@ -63,14 +63,14 @@ func parseQuery(values url.Values) (query, error) {
 	return q, nil
 }
 
-// parseDuration reads 3s, 1m30s or plain seconds, up to a minute.
-func parseDuration(value string) (time.Duration, error) {
+// parseDuration reads 3s, 1m30s or plain seconds, up to a minute, from the parameter of that name.
+func parseDuration(name, value string) (time.Duration, error) {
 	if _, err := strconv.Atoi(value); err == nil {
 		value += "s"
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 || d > maxWait {
-		return 0, errors.New("a time must be like 3s, from 0 to 60s")
+		return 0, errors.New(name + " must be a time such as 3s, from 0 to 60s")
 	}
 	return d, nil
 }

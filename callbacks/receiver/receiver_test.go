@@ -320,12 +320,12 @@ func TestConsole(t *testing.T) {
 	b.send("/callbacks/order-status?fail=1", secret, update("cb_3", "ord_3", callbacks.StatusCompleted))
 	b.send("/callbacks/order-status?drop=1", secret, update("cb_3", "ord_3", callbacks.StatusCompleted))
 	want := []string{
-		"✓ order.progress   ord_1   50%  Packing item 1 of 2",
-		"↻ order.progress   ord_1   50%  Packing item 1 of 2  (already processed)",
-		"✓ order.failed     ord_2   50%  OUT_OF_STOCK: none·left·[2J",
+		"✓ order.progress    ord_1   50%  Packing item 1 of 2",
+		"↻ order.progress    ord_1   50%  Packing item 1 of 2  (already processed)",
+		"✓ order.failed      ord_2   50%  OUT_OF_STOCK: none·left·[2J",
 		"✗ /callbacks/order-status  (invalid signature)",
-		"✗ order.completed  ord_3   50%  Packing item 1 of 2  (attempt 1: answered 500)",
-		"✗ order.completed  ord_3   50%  Packing item 1 of 2  (attempt 2: connection dropped)",
+		"✗ order.completed   ord_3   50%  Packing item 1 of 2  (attempt 1: answered 500)",
+		"✗ order.completed   ord_3   50%  Packing item 1 of 2  (attempt 2: connection dropped)",
 	}
 	for _, want := range want {
 		line := strings.TrimSuffix(<-b.out, "\n")

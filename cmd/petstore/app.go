@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"petstore/callbacks"
@@ -106,7 +107,7 @@ func (a *App) wire(ctx context.Context) error {
 		Feed:       services.NewFeed(a.store, a.hub),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
-	return a.listen(cfg.Addr, a.api)
+	return a.listen("ADDR", cfg.Addr, a.api)
 }
 
 func (a *App) openBlobs(ctx context.Context) error {
@@ -122,12 +123,16 @@ func (a *App) listenReceiver() error {
 		return nil
 	}
 	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out})
-	return a.listen(a.config.ReceiverAddr, a.receiver)
+	return a.listen("RECEIVER_ADDR", a.config.ReceiverAddr, a.receiver)
 }
 
-func (a *App) listen(addr string, handler http.Handler) error {
+// listen takes the address that a setting names.
+func (a *App) listen(setting, addr string, handler http.Handler) error {
 	listener, err := net.Listen("tcp", addr)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("something listens on %s already: stop that, or set %s to another address", addr, setting)
+	case err != nil:
 		return fmt.Errorf("listening on %s: %w", addr, err)
 	}
 	a.servers = append(a.servers, &server{listener: listener, Server: &http.Server{

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +37,6 @@ const (
 	envProduction  = "production"
 )
 
-// noReceiver is RECEIVER_ADDR where the sample receiver is not wanted. (An empty
-// variable counts as one that is not set.)
-const noReceiver = "none"
-
 func (c Config) production() bool { return c.Env == envProduction }
 
 func (c Config) origins() []string {
@@ -49,12 +47,21 @@ func (c Config) origins() []string {
 func readConfig(args []string) (Config, error) {
 	var c Config
 	fs := flag.NewFlagSet("petstore", flag.ContinueOnError)
+	fs.Usage = func() {
+		fmt.Fprint(fs.Output(), "Usage:\n  petstore [flags]          serve\n  petstore compare [flags]  measure every way to hear of slow work\n\n"+
+			"Each flag is an environment variable, too: STEP_DELAY is -step-delay.\n\n")
+		fs.PrintDefaults()
+	}
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
-	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file")
-	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, as file:///a/folder; empty for the folder blobs beside the database")
-	fs.StringVar(&c.ReceiverAddr, "receiver-addr", "127.0.0.1:9090", "`host:port` of the sample receiver, or none")
+	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file, or postgres://user:password@host/database")
+	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, file:///a/folder or mem://; empty for the folder blobs beside the database")
+	receiverAddr := "127.0.0.1:9090"
+	if addr, set := os.LookupEnv("RECEIVER_ADDR"); set {
+		receiverAddr = addr // ff takes an empty variable for one that is not set; here it means none
+	}
+	fs.StringVar(&c.ReceiverAddr, "receiver-addr", receiverAddr, "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
-	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes")
+	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes, and an answer of the payment sandbox, 0s to 1h")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
 	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
 	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
@@ -65,9 +72,6 @@ func readConfig(args []string) (Config, error) {
 	if fs.NArg() > 0 {
 		return Config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	if c.ReceiverAddr == noReceiver {
-		c.ReceiverAddr = ""
-	}
 	return c, c.check()
 }
 
@@ -76,10 +80,13 @@ func (c Config) check() error {
 		return fmt.Errorf("ADDR %q: want host:port", c.Addr)
 	}
 	if _, _, err := net.SplitHostPort(c.ReceiverAddr); c.ReceiverAddr != "" && err != nil {
-		return fmt.Errorf("RECEIVER_ADDR %q: want host:port, or %s", c.ReceiverAddr, noReceiver)
+		return fmt.Errorf("RECEIVER_ADDR %q: want host:port, or nothing", c.ReceiverAddr)
 	}
-	if err := callbacks.CheckSecret(c.CallbackSecret); err != nil {
-		return fmt.Errorf("CALLBACK_SECRET: %w", err)
+	if scheme, _, found := strings.Cut(c.DatabaseURL, "://"); found && !slices.Contains([]string{"postgres", "postgresql", "file"}, scheme) {
+		return fmt.Errorf("DATABASE_URL: %s:// is none: want the path of an SQLite file, or a postgres:// URL", scheme)
+	}
+	if callbacks.CheckSecret(c.CallbackSecret) != nil {
+		return errors.New("CALLBACK_SECRET: want a secret that is not empty; after whsec_, it must be base64")
 	}
 	if c.StepDelay < 0 || c.StepDelay > time.Hour {
 		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)

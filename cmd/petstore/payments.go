@@ -41,8 +41,9 @@ func (a *App) payments(tasks *services.Tasks) (*services.Payments, error) {
 // sandboxFile is where the sandbox keeps its state: beside the database, so that
 // payments and what the sandbox knows of them are lost together or not at all.
 func (c Config) sandboxFile() string {
-	if strings.Contains(c.DatabaseURL, "://") {
+	path := strings.TrimPrefix(c.DatabaseURL, "file:")
+	if strings.Contains(path, "://") {
 		return ""
 	}
-	return c.DatabaseURL + ".stripe"
+	return path + ".stripe"
 }

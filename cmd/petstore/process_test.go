@@ -60,7 +60,7 @@ func startProcess(tb testing.TB, settings ...string) *process {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), append([]string{asServer + "=1", "ADDR=127.0.0.1:0", "RECEIVER_ADDR=none"}, settings...)...)
+	cmd.Env = append(os.Environ(), append([]string{asServer + "=1", "ADDR=127.0.0.1:0", "RECEIVER_ADDR="}, settings...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)

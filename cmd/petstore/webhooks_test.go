@@ -44,7 +44,7 @@ func startHookServer(t *testing.T) *hookServer {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	t.Cleanup(func() { slog.SetDefault(before) })
-	cfg, err := readConfig([]string{"-addr=127.0.0.1:0", "-receiver-addr=none", "-step-delay=0s", "-database-url=" + tempDatabase(t)})
+	cfg, err := readConfig([]string{"-addr=127.0.0.1:0", "-receiver-addr=", "-step-delay=0s", "-database-url=" + tempDatabase(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

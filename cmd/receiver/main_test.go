@@ -39,7 +39,7 @@ func TestRun(t *testing.T) {
 	}
 	attempt := make(chan callbacks.Attempt)
 	go func() { attempt <- sender.Send(t.Context(), delivery) }()
-	if lines.Scan(); !strings.HasSuffix(lines.Text(), "✓ order.completed  ord_1  100%") {
+	if lines.Scan(); !strings.HasSuffix(lines.Text(), "✓ order.completed   ord_1  100%") {
 		t.Errorf("second line %q", lines.Text())
 	}
 	if a := <-attempt; a.Body != "OK" {
