@@ -179,6 +179,7 @@ func TestWebhookReplayIsExact(t *testing.T) {
 }
 
 func replayExactly(t *testing.T, random *rand.Rand) {
+	t.Helper()
 	e := newHookEngine(t) // no retries: what fails is missed
 	var failing atomic.Int64
 	rc := newHookReceiver(t, func(callbacks.Update) int {

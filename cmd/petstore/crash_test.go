@@ -99,6 +99,7 @@ type ledger struct {
 }
 
 func newLedger(t *testing.T, events counter) *ledger {
+	t.Helper()
 	photo := testPhoto(t, 80, 60)
 	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(photo) }))
 	t.Cleanup(pictures.Close)
