@@ -299,13 +299,8 @@ func TestWebhookRequestsThatAreRefused(t *testing.T) {
 }
 
 // TestWebhookLosesNothing kills the server while orders are placed. In the end
-// the webhook has heard how each of them began and ended, in order. What was
-// under way at a crash is sent again when its lease is over, half a minute later;
-// hence it runs where SLOW is set.
+// the webhook has heard how each of them began and ended, in order.
 func TestWebhookLosesNothing(t *testing.T) {
-	if os.Getenv("SLOW") == "" {
-		t.Skip("takes a minute: set SLOW=1")
-	}
 	database := tempDatabase(t)
 	settings := []string{"DATABASE_URL=" + database, "STEP_DELAY=3ms"}
 	events := make(counter, 1000)
