@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -170,6 +171,53 @@ func TestPostgresDeadlock(t *testing.T) {
 	for _, row := range rows {
 		if p, err := FindProduct(s.Read(within(t)), row.ID); err != nil || p.Stock != 8 {
 			t.Errorf("%d are left, %v", p.Stock, err)
+		}
+	}
+}
+
+// TestPostgresTurn: a delivery that asks for its turn while the outcome of the one
+// before it is being stored waits for that, and then has its turn: who stores the
+// outcome may have looked for it too early to wake it.
+func TestPostgresTurn(t *testing.T) {
+	s := openStore(t, postgrestest.URL(t))
+	earlier := newDelivery(t, s)
+	inTx(t, s, func(tx *Tx) error { return tx.Exec("UPDATE deliveries SET webhook_id = 'whk_1'").Error })
+	stored, asked := make(chan struct{}), make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		defer close(asked)
+		<-stored
+		inTx(t, s, func(tx *Tx) error {
+			_, waits, err := EarlierPending(tx, &Delivery{TaskID: earlier.TaskID, WebhookID: "whk_1", UpdateID: earlier.UpdateID + 1})
+			if waits {
+				t.Error("it waits for a delivery that is delivered")
+			}
+			return err
+		})
+	})
+	inTx(t, s, func(tx *Tx) error {
+		earlier.Status = DeliveryDelivered
+		if _, err := SaveAttempt(tx, earlier, &Attempt{DeliveryID: earlier.ID, StartedAt: Now()}, earlier.NextAttemptAt); err != nil {
+			return err
+		}
+		close(stored)
+		return untilBlocked(t, s, asked)
+	})
+	asking.Wait()
+}
+
+// untilBlocked waits until a transaction waits for another, or is done.
+func untilBlocked(t *testing.T, s *Store, done <-chan struct{}) error {
+	for ctx := within(t); ; {
+		var blocked int
+		err := s.Read(ctx).Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Row().Scan(&blocked)
+		if err != nil || blocked > 0 {
+			return err
+		}
+		select {
+		case <-done:
+			return nil
+		case <-time.After(time.Millisecond):
 		}
 	}
 }

@@ -3,9 +3,11 @@ package services
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"petstore/models"
 	"petstore/models/postgrestest"
@@ -68,8 +70,7 @@ func TestReplicasChargeOnce(t *testing.T) {
 }
 
 // TestReplicasRefundOnce: of a payment, replicas give back what was paid and no
-// more; and its order is free for another payment, although all its refunds end
-// at once.
+// more; then its order is free for another payment.
 func TestReplicasRefundOnce(t *testing.T) {
 	x := newReplicas(t)
 	order := x[0].order()
@@ -102,21 +103,88 @@ func TestReplicasRefundOnce(t *testing.T) {
 	}
 }
 
+// TestRefundsThatEndAtOnce: neither sees the end of the other before it has stored
+// its own, and yet the order is released.
+func TestRefundsThatEndAtOnce(t *testing.T) {
+	x := newTillOn(t, postgrestest.URL(t), newProvider(t))
+	order := x.order()
+	p := x.paid(order, "")
+	operations := NewCharging(x.store, x.tasks, x.stripe)
+	refund := operations[slices.IndexFunc(operations, func(o Operation) bool { return o.Kind == kindRefund })]
+	var met, both sync.WaitGroup
+	var ended atomic.Int32
+	met.Add(2)
+	for _, amount := range []int64{1000, order.Total - 1000} {
+		r, err := models.FindRefund(x.store.Read(t.Context()), x.pendingRefund(p.ID, amount))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var once sync.Once
+		both.Go(func() {
+			err := x.store.InTx(t.Context(), func(tx *models.Tx) error {
+				task := r.Task
+				task.Status = models.StatusCompleted
+				if err := models.AdvanceTask(tx, &task); err != nil {
+					return err
+				}
+				once.Do(func() { met.Done(); met.Wait() })
+				if err := refund.Ended(tx, &task); err != nil {
+					return err
+				}
+				ended.Add(1)
+				return x.until(func() bool { return ended.Load() == 2 || x.blocked() }) // not stored before the other has ended, if it can
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if x.find(p.ID).ClaimsOrder || x.findOrder(order.ID).PaymentID != "" {
+		t.Error("all was given back, and the payment still pays the order")
+	}
+}
+
+// until waits for what another transaction does.
+func (x *till) until(is func() bool) error {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for ctx := within(x.t); !is(); {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// blocked reports whether a transaction waits for another.
+func (x *till) blocked() bool {
+	var blocked int
+	err := x.store.Read(x.t.Context()).Raw(`SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock'`).Row().Scan(&blocked)
+	if err != nil {
+		x.t.Error(err)
+	}
+	return blocked > 0
+}
+
 // TestPaymentIsNotDeletedUnderItsRefund: whichever comes first, a refund that was
 // accepted has its payment.
 func TestPaymentIsNotDeletedUnderItsRefund(t *testing.T) {
-	x := newReplicas(t)
+	x := newTillOn(t, postgrestest.URL(t), newProvider(t))
 	for range 10 {
-		p := x[0].paid(models.Order{}, "")
+		p := x.paid(models.Order{}, "")
 		var refund models.Refund
 		var refunding, deleting error
 		var both sync.WaitGroup
-		both.Go(func() { refund, refunding = x[0].payments.Refund(t.Context(), p.ID, models.NewRefund{}) })
-		both.Go(func() { deleting = x[1].payments.Delete(t.Context(), p.ID) })
+		both.Go(func() { refund, refunding = x.payments.Refund(t.Context(), p.ID, models.NewRefund{}) })
+		both.Go(func() { deleting = x.payments.Delete(t.Context(), p.ID) })
 		both.Wait()
 		switch {
 		case refunding == nil:
-			if task := x[0].wait(refund.TaskID); task.Status != models.StatusCompleted {
+			if task := x.wait(refund.TaskID); task.Status != models.StatusCompleted {
 				t.Errorf("the refund is %s, %s; deleting: %v", task.Status, task.ErrorMessage, deleting)
 			}
 		case models.Code(refunding) != models.CodeNotFound || deleting != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"petstore/models"
@@ -22,13 +23,14 @@ func TestOnPostgres(t *testing.T) {
 		"overtaken": TestOvertakenProgressIsNotSent, "order of callbacks": TestOrderHoldsUnderFaults, "reports": TestReports,
 		"products": TestProductChange, "no lost changes": TestProductChangesAreNotLost, "wait": TestWait,
 		"payment": TestPaymentTellsWhatItDoes, "paid once": TestOrderIsPaidOnce, "refunds": TestRefundsNeverExceedThePayment,
-		"failed refund": TestFailedRefund, "delete payment": TestDeletePayment, "payments": TestListPayments,
-		"upload": TestUploadedImage, "cancelled image": TestCancelledImage, "deleted image": TestDeletedImage,
-		"sales": TestSalesReport, "inventory": TestInventoryReport, "callbacks": TestCallbacksReport, "dataset": TestDatasetReport,
+		"delete payment": TestDeletePayment,
+		"upload":         TestUploadedImage, "cancelled image": TestCancelledImage, "deleted image": TestDeletedImage,
+		"sales": TestSalesReport, "inventory": TestInventoryReport, "callbacks": TestCallbacksReport,
 		"one moment": TestReportIsOneMoment, "delete report": TestDeletingAReport,
 		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,
 		"ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
-		"replay": TestWebhookReplayIsExact, "replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
+		"replay":             func(t *testing.T) { replayExactly(t, rand.New(rand.NewPCG(1, 9))) },
+		"replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {
 		t.Run(name, test)
 	}
