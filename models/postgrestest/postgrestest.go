@@ -99,7 +99,7 @@ func launch() (err error) {
 			return err
 		}
 	}
-	settings := "-c listen_addresses= -c fsync=off -c max_connections=200 -k " + server.folder
+	settings := "-c listen_addresses= -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off -c max_connections=200 -k " + server.folder
 	for _, cmd := range []*exec.Cmd{
 		command("initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
 		command("pg_ctl", "start", "-D", data(), "-w", "-l", filepath.Join(server.folder, "log"), "-o", settings),
