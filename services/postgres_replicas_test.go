@@ -54,6 +54,7 @@ func TestReplicasChargeOnce(t *testing.T) {
 	}); n != 1 {
 		t.Errorf("%d payments of one order were accepted", n)
 	}
+	begun := time.Now()
 	if n := atOnce(t, 20, func(i int) error {
 		p, err := x[i%2].pay(models.Order{}, "")
 		if err == nil {
@@ -62,6 +63,9 @@ func TestReplicasChargeOnce(t *testing.T) {
 		return err
 	}); n != 20 {
 		t.Errorf("%d payments were accepted", n)
+	}
+	if took := time.Since(begun); took > patienceOfTests/2 {
+		t.Errorf("waiting for what the other replica does took %v", took)
 	}
 	x[0].checkBalance("", order.Total+20*100, 0)
 	if n := len(x[0].provider.asks("confirm")); n != 21 {
