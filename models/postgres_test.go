@@ -208,6 +208,7 @@ func TestPostgresTurn(t *testing.T) {
 
 // untilBlocked waits until a transaction waits for another, or is done.
 func untilBlocked(t *testing.T, s *Store, done <-chan struct{}) error {
+	t.Helper()
 	for ctx := within(t); ; {
 		var blocked int
 		err := s.Read(ctx).Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Row().Scan(&blocked)

@@ -29,7 +29,7 @@ func TestOnPostgres(t *testing.T) {
 		"one moment": TestReportIsOneMoment, "delete report": TestDeletingAReport,
 		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,
 		"ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
-		"replay":             func(t *testing.T) { replayExactly(t, rand.New(rand.NewPCG(1, 9))) },
+		"replay":             func(t *testing.T) { replayExactly(t, rand.New(rand.NewPCG(1, 9))) }, //nolint:thelper // a test, no helper
 		"replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {
 		t.Run(name, test)
