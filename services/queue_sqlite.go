@@ -3,7 +3,6 @@ package services
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,11 +14,12 @@ import (
 	"petstore/models"
 )
 
-// sqliteDriver is River's driver for SQLite with two changes that one process
-// owning the file makes possible. The two frequent writes, taking jobs and
-// finishing them, join the store's group commits instead of competing with them
-// for SQLite's only write lock. And workers are woken by a bell in memory
-// instead of polling a table of notifications every 50 ms.
+// sqliteDriver is River's driver for SQLite with three changes. The two frequent
+// writes, taking jobs and finishing them, join the store's group commits instead
+// of competing with them for SQLite's only write lock. Workers are woken by a bell
+// in memory instead of polling a table of notifications every 50 ms. (Both are
+// possible because one process owns the file.) And what is done to every job is
+// done by statements of our own: see queue_sqlite_jobs.go.
 type sqliteDriver struct {
 	*riversqlite.Driver
 	store *models.Store
@@ -44,14 +44,44 @@ func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
 	return &groupExecutor{Executor: d.Driver.GetExecutor(), driver: d}
 }
 
+// UnwrapExecutor returns River's executor in a transaction, which inserts jobs by
+// a statement of our own.
+func (d *sqliteDriver) UnwrapExecutor(tx *sql.Tx) riverdriver.ExecutorTx {
+	return &txExecutor{ExecutorTx: d.Driver.UnwrapExecutor(tx), tx: tx}
+}
+
+// UnwrapTx is the inverse of UnwrapExecutor.
+func (d *sqliteDriver) UnwrapTx(exec riverdriver.ExecutorTx) *sql.Tx {
+	if ours, ok := exec.(*txExecutor); ok {
+		return ours.tx
+	}
+	return d.Driver.UnwrapTx(exec)
+}
+
+type txExecutor struct {
+	riverdriver.ExecutorTx
+	tx *sql.Tx
+}
+
+func (e *txExecutor) JobInsertFastManyNoReturning(ctx context.Context, params *riverdriver.JobInsertFastManyParams) (int, error) {
+	if !simplyNew(params) {
+		return e.ExecutorTx.JobInsertFastManyNoReturning(ctx, params)
+	}
+	return len(params.Jobs), insertMany(e.tx, params)
+}
+
 type groupExecutor struct {
 	riverdriver.Executor
 	driver *sqliteDriver
 }
 
 func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
-	err = e.inGroup(ctx, func(ctx context.Context, _ *sql.Tx, exec riverdriver.Executor) error {
-		res, err = exec.JobGetAvailable(ctx, params)
+	err = e.inGroup(ctx, func(ctx context.Context, tx *sql.Tx, exec riverdriver.Executor) error {
+		if params.Kind != nil {
+			res, err = exec.JobGetAvailable(ctx, params)
+			return err
+		}
+		res, err = takeAvailable(tx, params)
 		return err
 	})
 	return res, err
@@ -67,43 +97,6 @@ func (e *groupExecutor) JobSetStateIfRunningMany(ctx context.Context, params *ri
 		return err
 	})
 	return jobs, err
-}
-
-// completeMany is JobSetStateIfRunningMany for jobs that are simply done, which
-// nearly all are. River's own sets them one at a time, and reads back each row;
-// the client needs no more of it than this.
-func completeMany(tx *sql.Tx, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	ids, err := json.Marshal(params.ID)
-	if err != nil {
-		return nil, err
-	}
-	finalized := params.FinalizedAt[0].UTC().Format("2006-01-02 15:04:05.000") // as River writes times
-	rows, err := tx.Query(`UPDATE river_job SET state = 'completed', finalized_at = ?
-		WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' RETURNING id`, finalized, string(ids))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var done []*rivertype.JobRow
-	for rows.Next() {
-		job := &rivertype.JobRow{State: rivertype.JobStateCompleted, FinalizedAt: params.FinalizedAt[0]}
-		if err := rows.Scan(&job.ID); err != nil {
-			return nil, err
-		}
-		done = append(done, job)
-	}
-	return done, rows.Err()
-}
-
-// simplyDone reports whether all that happens to the jobs is that they complete.
-func simplyDone(params *riverdriver.JobSetStateIfRunningManyParams) bool {
-	for i := range params.ID {
-		if params.State[i] != rivertype.JobStateCompleted || params.FinalizedAt[i] == nil ||
-			params.Attempt[i] != nil || params.ErrData[i] != nil || params.MetadataDoMerge[i] || params.ScheduledAt[i] != nil {
-			return false
-		}
-	}
-	return len(params.ID) > 0
 }
 
 // inGroup runs fn in the store's next group. The ctx that fn gets never ends: a

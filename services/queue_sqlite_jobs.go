@@ -1,0 +1,140 @@
+package services
+
+import (
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// River's statements for SQLite serve every job there can be, and took a fifth of
+// the server's time. These do the same, in a third of the time, for jobs as ours
+// nearly always are; for others the driver falls back on River's.
+// TestQueueStatementsAreRivers holds the ones against the others.
+
+// riverTime writes times as River does, to the millisecond.
+func riverTime(t *time.Time) string {
+	if t == nil {
+		return time.Now().UTC().Format(riverTimeFormat)
+	}
+	return t.UTC().Round(time.Millisecond).Format(riverTimeFormat)
+}
+
+const riverTimeFormat = "2006-01-02 15:04:05.000"
+
+// simplyNew reports whether jobs come without an id and a uniqueness of their own.
+func simplyNew(params *riverdriver.JobInsertFastManyParams) bool {
+	for _, job := range params.Jobs {
+		if job.ID != nil || job.UniqueKey != nil || job.UniqueStates != 0 || params.Schema != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// insertMany is JobInsertFastManyNoReturning for jobs that are simply new.
+func insertMany(tx *sql.Tx, params *riverdriver.JobInsertFastManyParams) error {
+	for _, job := range params.Jobs {
+		metadata := job.Metadata
+		if len(metadata) == 0 {
+			metadata = []byte("{}")
+		}
+		tags, err := json.Marshal(job.Tags)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO river_job (args, created_at, kind, max_attempts, metadata, priority, queue, scheduled_at, state, tags)
+			VALUES (jsonb(?), ?, ?, ?, jsonb(?), ?, ?, ?, ?, jsonb(?))`,
+			string(job.EncodedArgs), riverTime(job.CreatedAt), job.Kind, job.MaxAttempts, string(metadata), job.Priority, job.Queue,
+			riverTime(job.ScheduledAt), string(job.State), string(tags))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeAvailable is JobGetAvailable for queues that take jobs of every kind. Of a
+// job's many attempts River remembers who made the latest; this, who made the
+// first.
+func takeAvailable(tx *sql.Tx, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	now := riverTime(params.Now)
+	rows, err := tx.Query(`UPDATE river_job SET attempt = attempt + 1, attempted_at = ?1, state = 'running', attempted_by =
+			CASE WHEN attempted_by IS NULL THEN jsonb_array(?2)
+			WHEN json_array_length(attempted_by) >= ?3 THEN attempted_by
+			ELSE jsonb_insert(attempted_by, '$[#]', ?2) END
+		WHERE id IN (SELECT id FROM river_job
+			WHERE state = 'available' AND queue = ?4 AND priority >= 0 AND scheduled_at <= ?1
+			ORDER BY priority, scheduled_at, id LIMIT ?5)
+		RETURNING id, json(args), attempt, attempted_at, json(attempted_by), created_at, json(errors), kind, max_attempts, json(metadata),
+			priority, queue, scheduled_at, json(tags)`,
+		now, params.ClientID, params.MaxAttemptedBy, params.Queue, params.MaxToLock)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	res := &riverdriver.JobGetAvailableResult{}
+	for rows.Next() {
+		job, err := scanJob(rows)
+		if err != nil {
+			return nil, err
+		}
+		res.Jobs = append(res.Jobs, job)
+	}
+	return res, rows.Err()
+}
+
+func scanJob(rows *sql.Rows) (*rivertype.JobRow, error) {
+	job := &rivertype.JobRow{State: rivertype.JobStateRunning}
+	var attemptedBy, attemptErrors, tags []byte
+	err := rows.Scan(&job.ID, &job.EncodedArgs, &job.Attempt, &job.AttemptedAt, &attemptedBy, &job.CreatedAt, &attemptErrors, &job.Kind,
+		&job.MaxAttempts, &job.Metadata, &job.Priority, &job.Queue, &job.ScheduledAt, &tags)
+	if err == nil {
+		err = json.Unmarshal(attemptedBy, &job.AttemptedBy)
+	}
+	if err == nil && attemptErrors != nil {
+		err = riverdriver.UnmarshalAttemptErrors(attemptErrors, &job.Errors)
+	}
+	if err == nil {
+		err = json.Unmarshal(tags, &job.Tags)
+	}
+	return job, err
+}
+
+// simplyDone reports whether all that happens to the jobs is that they complete.
+func simplyDone(params *riverdriver.JobSetStateIfRunningManyParams) bool {
+	for i := range params.ID {
+		if params.State[i] != rivertype.JobStateCompleted || params.FinalizedAt[i] == nil ||
+			params.Attempt[i] != nil || params.ErrData[i] != nil || params.MetadataDoMerge[i] || params.ScheduledAt[i] != nil {
+			return false
+		}
+	}
+	return len(params.ID) > 0
+}
+
+// completeMany is JobSetStateIfRunningMany for jobs that are simply done. River's
+// own sets them one at a time, and reads back each row; the client needs no more of
+// it than this.
+func completeMany(tx *sql.Tx, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	ids, err := json.Marshal(params.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(`UPDATE river_job SET state = 'completed', finalized_at = ?
+		WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' RETURNING id`, riverTime(params.FinalizedAt[0]), string(ids))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var done []*rivertype.JobRow
+	for rows.Next() {
+		job := &rivertype.JobRow{State: rivertype.JobStateCompleted, FinalizedAt: params.FinalizedAt[0]}
+		if err := rows.Scan(&job.ID); err != nil {
+			return nil, err
+		}
+		done = append(done, job)
+	}
+	return done, rows.Err()
+}
