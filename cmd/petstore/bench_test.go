@@ -208,7 +208,7 @@ func newBlackHole(tb testing.TB) string {
 // much of a processor it uses when there is nothing to do.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
-		server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+		server := startBuilt(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
 		load := newLoad(b, server.url, clients)
 		load.place(b, 100_000)
 		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")

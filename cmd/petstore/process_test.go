@@ -59,6 +59,22 @@ func startProcess(tb testing.TB, settings ...string) *process {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return startCommand(tb, exe, settings...)
+}
+
+// startBuilt is startProcess with the command as users run it. The tests' binary
+// holds the tests, too, which counts where memory is measured.
+func startBuilt(tb testing.TB, settings ...string) *process {
+	tb.Helper()
+	exe := filepath.Join(tb.TempDir(), "petstore")
+	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		tb.Fatalf("building the command: %v\n%s", err, out)
+	}
+	return startCommand(tb, exe, settings...)
+}
+
+func startCommand(tb testing.TB, exe string, settings ...string) *process {
+	tb.Helper()
 	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), append([]string{asServer + "=1", "ADDR=127.0.0.1:0", "RECEIVER_ADDR="}, settings...)...)
 	out, err := cmd.StdoutPipe()
