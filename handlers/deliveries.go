@@ -192,6 +192,7 @@ func (h deliveryHandlers) get(c *gin.Context) error {
 // @Param       delivery_id path string true "Its id"
 // @Success     202 {object} delivery
 // @Header      202 {string} Location "Where the delivery is"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "Its webhook is deleted or disabled"
 // @Failure     422 {object} problem
@@ -218,6 +219,7 @@ func (h deliveryHandlers) redeliver(c *gin.Context) error {
 // @Param       filter body redeliverRequest true "Which"
 // @Success     202 {object} redelivered
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
@@ -252,6 +254,7 @@ func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 // @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: this update is not sent again"
 // @Router      /callbacks-sent/order-update [post]
 func orderUpdate() {} //nolint:unused // read by the contract's generator

@@ -25,6 +25,7 @@ type imageChange struct {
 // @Param       image    body imageChange true "What to replace"
 // @Success     200 {object} image
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image has been processed"
 // @Failure     413 {object} problem
@@ -50,6 +51,7 @@ func (h imageHandlers) replace(c *gin.Context) error {
 // @Param       patch    body imageChange true "What to change"
 // @Success     200 {object} image
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image has been processed"
 // @Failure     413 {object} problem

@@ -113,6 +113,7 @@ func nullableInt(n int) *int {
 // @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
 // @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
@@ -221,6 +222,7 @@ func (h imageHandlers) get(c *gin.Context) error {
 // @Produce     json
 // @Param       image_id path string true "Its id"
 // @Success     200 {object} image
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image has been processed"
 // @Failure     422 {object} problem
@@ -244,6 +246,7 @@ func (h imageHandlers) cancel(c *gin.Context) error {
 // @Produce     json
 // @Param       image_id path string true "Its id"
 // @Success     204
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image is processing"
 // @Failure     422 {object} problem
@@ -270,6 +273,7 @@ func (h imageHandlers) delete(c *gin.Context) error {
 // @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: this update is not sent again"
 // @Router      /callbacks-sent/image-update [post]
 func imageUpdate() {} //nolint:unused // read by the contract's generator

@@ -25,6 +25,7 @@ type orderChange struct {
 // @Param       order    body orderChange true "What to replace"
 // @Success     200 {object} order
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order has ended"
 // @Failure     413 {object} problem
@@ -50,6 +51,7 @@ func (h orderHandlers) replace(c *gin.Context) error {
 // @Param       patch    body orderChange true "What to change"
 // @Success     200 {object} order
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order has ended"
 // @Failure     413 {object} problem

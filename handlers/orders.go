@@ -153,6 +153,7 @@ func showOrder(o models.Order) order {
 // @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
 // @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
@@ -242,6 +243,7 @@ func (h orderHandlers) get(c *gin.Context) error {
 // @Produce     json
 // @Param       order_id path string true "Its id"
 // @Success     200 {object} order
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order has ended"
 // @Failure     422 {object} problem
@@ -265,6 +267,7 @@ func (h orderHandlers) cancel(c *gin.Context) error {
 // @Produce     json
 // @Param       order_id path string true "Its id"
 // @Success     204
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order is processing"
 // @Failure     422 {object} problem

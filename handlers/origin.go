@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"petstore/models"
 )
 
 // origins decides which web pages may use the API from a browser. Programs that
@@ -16,6 +18,8 @@ type origins struct {
 	allowed []string // https://app.example.com, or * for any
 	local   bool     // pages from this machine may, too: a frontend's development server
 }
+
+var errOrigin = &models.Error{Code: codeForbidden, Message: "Pages of this origin may not use the API."}
 
 // allow reports whether the page that a request comes from may use the API: by
 // default only pages that this server itself has served.
@@ -34,11 +38,19 @@ func (o origins) allow(r *http.Request) bool {
 
 // share lets pages of other origins that are allowed read the answers
 // (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol). Without these
-// headers browsers keep the answers from them.
+// headers browsers keep the answers from other pages. But they send their
+// requests all the same, if those look like a form's: hence what writes is
+// refused.
 func (o origins) share(c *gin.Context) {
 	header := c.Writer.Header()
 	header.Add("Vary", "Origin")
-	if c.GetHeader("Origin") == "" || !o.allow(c.Request) {
+	if c.GetHeader("Origin") == "" {
+		return
+	}
+	if !o.allow(c.Request) {
+		if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, c.Request.Method) {
+			fail(c, errOrigin)
+		}
 		return
 	}
 	header.Set("Access-Control-Allow-Origin", c.GetHeader("Origin"))

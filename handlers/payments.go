@@ -137,6 +137,7 @@ func currency(code string) (string, error) {
 // @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
 // @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     409 {object} problem "The order is paid, being paid, failed or cancelled"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
@@ -232,6 +233,7 @@ func (h paymentHandlers) get(c *gin.Context) error {
 // @Produce     json
 // @Param       payment_id path string true "Its id"
 // @Success     204
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "It is processing, or pays an order"
 // @Failure     422 {object} problem
@@ -258,6 +260,7 @@ func (h paymentHandlers) delete(c *gin.Context) error {
 // @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: this update is not sent again"
 // @Router      /callbacks-sent/payment-update [post]
 func paymentUpdate() {} //nolint:unused // read by the contract's generator

@@ -94,6 +94,11 @@ func TestOrigins(t *testing.T) {
 		if header := got.Header.Get("Access-Control-Allow-Origin"); header != want || got.Header.Get("Vary") != "Origin" {
 			t.Errorf("%s: Access-Control-Allow-Origin %q, want %q", test.origin, header, want)
 		}
+		status := 422
+		if !test.allowed {
+			status = 403
+		}
+		test.a.do("POST", "/api/orders", "{}", "Origin: "+test.origin).want(status)
 		if _, err := test.a.dial(test.origin); (err == nil) != test.allowed {
 			t.Errorf("%s: WebSocket: %v", test.origin, err)
 		}

@@ -97,6 +97,7 @@ func (h productHandlers) list(c *gin.Context) error {
 // @Header      201 {string} Location "Where the product is"
 // @Header      201 {string} ETag "Its version, for If-Match"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     409 {object} problem "The slug is taken"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
@@ -158,6 +159,7 @@ func (h productHandlers) get(c *gin.Context) error {
 // @Success     200 {object} product
 // @Header      200 {string} ETag "Its new version"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The slug is taken"
 // @Failure     412 {object} problem "The product has changed"
@@ -186,6 +188,7 @@ func (h productHandlers) replace(c *gin.Context) error {
 // @Success     200 {object} product
 // @Header      200 {string} ETag "Its new version"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The slug is taken"
 // @Failure     412 {object} problem "The product has changed"
@@ -231,6 +234,7 @@ func (h productHandlers) change(c *gin.Context, edit func(*models.Product) error
 // @Param       product_id path   string true  "Its id or its slug"
 // @Param       If-Match   header string false "Remove it only if it is still at this version"
 // @Success     204
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     412 {object} problem "The product has changed"
 // @Failure     422 {object} problem

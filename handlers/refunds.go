@@ -95,6 +95,7 @@ func showRefund(r models.Refund) refund {
 // @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
 // @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The payment is not completed, or less than that is left of it"
 // @Failure     413 {object} problem
@@ -198,6 +199,7 @@ func (h refundHandlers) get(c *gin.Context) error {
 // @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: this update is not sent again"
 // @Router      /callbacks-sent/refund-update [post]
 func refundUpdate() {} //nolint:unused // read by the contract's generator

@@ -71,6 +71,7 @@ func (h reportHandlers) download(c *gin.Context) error {
 // @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: this update is not sent again"
 // @Router      /callbacks-sent/report-update [post]
 func reportUpdate() {} //nolint:unused // read by the contract's generator

@@ -161,6 +161,7 @@ func (r reportRequest) text() (string, error) {
 // @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
 // @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
@@ -254,6 +255,7 @@ func (h reportHandlers) get(c *gin.Context) error {
 // @Produce     json
 // @Param       report_id path string true "Its id"
 // @Success     204
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/reports/{report_id} [delete]

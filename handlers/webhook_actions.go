@@ -39,6 +39,7 @@ type replayed struct {
 // @Produce     json
 // @Param       webhook_id path string true "Its id"
 // @Success     200 {object} webhookWithSecret
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "Rotated too often in the last 24 hours"
 // @Failure     422 {object} problem
@@ -63,6 +64,7 @@ func (h webhookActionHandlers) rotate(c *gin.Context) error {
 // @Param       webhook_id path string true "Its id"
 // @Success     202 {object} delivery
 // @Header      202 {string} Location "Where the delivery is"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The webhook is disabled"
 // @Failure     422 {object} problem
@@ -90,6 +92,7 @@ func (h webhookActionHandlers) ping(c *gin.Context) error {
 // @Param       since      body replayRequest true "Since when"
 // @Success     202 {object} replayed
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     409 {object} problem "The webhook is disabled"
 // @Failure     413 {object} problem
@@ -126,6 +129,7 @@ func (h webhookActionHandlers) replay(c *gin.Context) error {
 // @Accept      json
 // @Param       update body callbacks.Update true "The update"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: the webhook is disabled"
 // @Router      /callbacks-sent/webhook-event [post]
 func webhookEvent() {} //nolint:unused // read by the contract's generator
@@ -137,6 +141,7 @@ func webhookEvent() {} //nolint:unused // read by the contract's generator
 // @Accept      json
 // @Param       update body callbacks.Update true "The ping, of the type `webhook.ping`"
 // @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: the webhook is disabled"
 // @Router      /callbacks-sent/webhook-ping [post]
 func webhookPing() {} //nolint:unused // read by the contract's generator

@@ -105,6 +105,7 @@ func (h webhookHandlers) wanted(r webhookRequest) (models.NewWebhook, error) {
 // @Success     201 {object} webhookWithSecret "Registered"
 // @Header      201 {string} Location "Where the webhook is"
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     409 {object} problem "There are 100 webhooks already"
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
@@ -193,6 +194,7 @@ func (h webhookHandlers) get(c *gin.Context) error {
 // @Param       webhook    body webhookRequest true "What it is to be"
 // @Success     200 {object} webhook
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
@@ -217,6 +219,7 @@ func (h webhookHandlers) replace(c *gin.Context) error {
 // @Param       patch      body webhookRequest true "What to change"
 // @Success     200 {object} webhook
 // @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
@@ -255,6 +258,7 @@ func (h webhookHandlers) change(c *gin.Context, edit func(webhookRequest) (webho
 // @Produce     json
 // @Param       webhook_id path string true "Its id"
 // @Success     204
+// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     404 {object} problem
 // @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [delete]

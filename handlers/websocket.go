@@ -57,7 +57,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 		return &models.Error{Code: codeUpgrade, Message: "This is a WebSocket. Open it with a WebSocket client."}
 	}
 	if !h.origins.allow(c.Request) {
-		return &models.Error{Code: codeForbidden, Message: "Pages of this origin may not use the API."}
+		return errOrigin
 	}
 	leave, err := h.gate.enter()
 	if err != nil {

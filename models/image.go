@@ -153,3 +153,16 @@ func CheckImageURL(db *gorm.DB, imageURL string) error {
 	}
 	return err
 }
+
+// NotShown makes sure that no product shows a picture of an image.
+func NotShown(db *gorm.DB, imageID string) error {
+	var slugs []string
+	err := db.Model(&Product{}).Where("image_url LIKE ?", imagesPath+imageID+"/%").Limit(1).Pluck("slug", &slugs).Error
+	if err != nil {
+		return fmt.Errorf("finding the products that show image %s: %w", imageID, err)
+	}
+	if len(slugs) > 0 {
+		return Conflict("The product %q shows this image: give it another one first.", slugs[0])
+	}
+	return nil
+}

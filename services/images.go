@@ -123,6 +123,9 @@ func (s *Images) Delete(ctx context.Context, id string) error {
 		if !img.Task.Ended() {
 			return models.Conflict("The image is processing: cancel it first.")
 		}
+		if err := models.NotShown(tx.DB, id); err != nil {
+			return err
+		}
 		if err := models.LoosenBlobs(tx, models.Now(), blobsOf(id)...); err != nil {
 			return err
 		}

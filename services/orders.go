@@ -109,19 +109,45 @@ func (s *Orders) Cancel(ctx context.Context, id string) (models.Order, error) {
 	if err != nil {
 		return order, err
 	}
-	order.Task, err = s.tasks.Cancel(ctx, order.TaskID)
+	order.Task, err = s.tasks.Cancel(ctx, order.TaskID, func(tx *models.Tx) error {
+		if _, err := models.LockOrder(tx, id); err != nil { // after the task: see Tx.lock
+			return err
+		}
+		return unpaid(tx, id)
+	})
 	return order, err
 }
 
-// Delete removes an order that has ended. Its task, updates and deliveries stay.
+// unpaid makes sure that nobody has paid an order, or is about to: who gives it up
+// gives the money back first.
+func unpaid(tx *models.Tx, id string) error {
+	p, found, err := models.FindClaim(tx.DB, id)
+	switch {
+	case err != nil || !found:
+		return err
+	case p.Task.Status == models.StatusProcessing:
+		return models.Conflict("The order is being paid, by payment %s: wait for that, and refund it first.", p.ID)
+	case p.Task.Status == models.StatusCompleted:
+		return models.Conflict("The order is paid, by payment %s: refund it first.", p.ID)
+	}
+	return models.Conflict("Payment %s of the order may have been charged, and what was charged is being given back: wait for that.", p.ID)
+}
+
+// Delete removes an order that has ended, unless it took money for nothing. Its
+// task, updates and deliveries stay.
 func (s *Orders) Delete(ctx context.Context, id string) error {
 	return s.store.InTx(ctx, func(tx *models.Tx) error {
-		order, err := models.FindOrder(tx.DB, id)
+		order, err := models.LockOrder(tx, id)
 		if err != nil {
 			return err
 		}
 		if !order.Task.Ended() {
 			return models.Conflict("The order is processing: cancel it first.")
+		}
+		if order.PaymentID == "" || order.Task.Status != models.StatusCompleted {
+			if err := unpaid(tx, id); err != nil {
+				return err
+			}
 		}
 		return models.DeleteOrder(tx, id)
 	})

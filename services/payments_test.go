@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"petstore/models"
 	"petstore/services/stripesandbox/stripemock"
@@ -166,6 +167,39 @@ func TestOrderIsPaidOnce(t *testing.T) {
 		t.Errorf("the order is paid by %q, want %q", got, second.ID)
 	}
 	x.checkBalance("", 2*order.Total, order.Total)
+}
+
+// TestCancelAnOrderThatIsPaid: an order that is being paid, or is paid, is cancelled
+// when the money was given back, not before.
+func TestCancelAnOrderThatIsPaid(t *testing.T) {
+	x := newTill(t)
+	x.tasks.Register(NewPacking(x.store, time.Hour))
+	order, err := x.orders.Create(within(t), models.NewOrder{Lines: []models.OrderLine{{Product: "dog-food", Quantity: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := x.paid(order, "")
+	if _, err := x.orders.Cancel(within(t), order.ID); models.Code(err) != models.CodeConflict || !strings.Contains(err.Error(), p.ID) {
+		t.Errorf("cancelling gave %v", err)
+	}
+	// As it would be had it failed.
+	if err := x.store.InTx(within(t), func(tx *models.Tx) error {
+		return tx.Exec("UPDATE tasks SET status = 'failed' WHERE id = ?", order.TaskID).Error
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.orders.Delete(within(t), order.ID); models.Code(err) != models.CodeConflict || !strings.Contains(err.Error(), "refund it first") {
+		t.Errorf("deleting it gave %v", err)
+	}
+	if err := x.store.InTx(within(t), func(tx *models.Tx) error {
+		return tx.Exec("UPDATE tasks SET status = 'processing' WHERE id = ?", order.TaskID).Error
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.refunded(p.ID, 0)
+	if cancelled, err := x.orders.Cancel(within(t), order.ID); err != nil || cancelled.Task.Status != models.StatusCancelled {
+		t.Errorf("after the refund it is %s, %v", cancelled.Task.Status, err)
+	}
 }
 
 func TestConcurrentPaymentsOfOneOrder(t *testing.T) {

@@ -237,9 +237,9 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestReportSurvivesACrash: a run that was killed after it had stored the content
+// TestReportGoesOnFromWhatIsStored: a run that was killed after it had stored the content
 // is not repeated; one that was killed before is.
-func TestReportSurvivesACrash(t *testing.T) {
+func TestReportGoesOnFromWhatIsStored(t *testing.T) {
 	e, r := newReporter(t)
 	done, err := r.Create(within(t), models.NewReport{Type: models.ReportInventory})
 	if err != nil {

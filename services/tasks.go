@@ -167,8 +167,9 @@ func (t *Tasks) Wait(ctx context.Context, id string, wait time.Duration) (models
 var errCancelled = errors.New("the task was cancelled")
 
 // Cancel ends a task that is processing. What it has told before stays told; its
-// last update says that it was cancelled.
-func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
+// last update says that it was cancelled. An error of a check, which is made in
+// the same transaction, keeps it from being cancelled.
+func (t *Tasks) Cancel(ctx context.Context, id string, checks ...func(tx *models.Tx) error) (models.Task, error) {
 	var task models.Task
 	var last []*models.Delivery
 	err := t.store.InTx(ctx, func(tx *models.Tx) error {
@@ -178,6 +179,11 @@ func (t *Tasks) Cancel(ctx context.Context, id string) (models.Task, error) {
 		}
 		if task.Ended() {
 			return models.Conflict("The %s is %s already.", task.Kind, task.Status)
+		}
+		for _, check := range checks {
+			if err = check(tx); err != nil {
+				return err
+			}
 		}
 		task.Status, task.Message = models.StatusCancelled, "Cancelled"
 		last, err = t.end(tx, &task)

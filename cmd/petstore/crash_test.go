@@ -54,6 +54,8 @@ func TestNothingLost(t *testing.T) {
 		receiver.checkCalledBack(t, id, task)
 	}
 	checkStock(t, server.url)
+	receiver.mu.Lock()
+	defer receiver.mu.Unlock()
 	t.Logf("%d tasks survived %d crashes; %d callbacks came, %d of them again", len(promised.tasks), crashes, receiver.total, receiver.repeated)
 }
 

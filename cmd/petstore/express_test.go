@@ -39,6 +39,7 @@ type told struct {
 
 func startExpress(t *testing.T, secret string) *express {
 	t.Helper()
+	needNode(t)
 	dir := filepath.Join("testdata", "express")
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "express")); err != nil {
 		npm := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")

@@ -57,12 +57,20 @@ var nodeModules = sync.OnceValue(func() error {
 	return npm.Run()
 })
 
+// needNode skips a test where Node is not installed, but not in CI.
+func needNode(t *testing.T) {
+	t.Helper()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") == "" {
+			t.Skip("needs node and npm")
+		}
+	}
+}
+
 // runNode runs a script of testdata/live against a server, and returns what it prints.
 func runNode(t *testing.T, script, url string) []byte {
 	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("needs node and npm")
-	}
+	needNode(t)
 	if err := nodeModules(); err != nil {
 		t.Fatalf("npm ci: %v", err)
 	}

@@ -331,10 +331,15 @@ func TestWebhookLosesNothing(t *testing.T) {
 	placed.checkEnded(t, server.url)
 	for id, task := range placed.tasks {
 		hook.checkCalledBack(t, id, task)
-		if first := hook.updates[id]; len(first) == 0 || first[0].Type != task.Kind+".created" {
+		hook.mu.Lock()
+		first := hook.updates[id]
+		hook.mu.Unlock()
+		if len(first) == 0 || first[0].Type != task.Kind+".created" {
 			t.Errorf("the webhook did not hear of the beginning of task %s", id)
 		}
 	}
+	hook.mu.Lock()
+	defer hook.mu.Unlock()
 	t.Logf("%d tasks; %d updates came, %d of them again", len(placed.tasks), hook.total, hook.repeated)
 }
 
@@ -342,9 +347,7 @@ func TestWebhookLosesNothing(t *testing.T) {
 // webhook's own secret.
 func TestArticleWebhook(t *testing.T) {
 	dir := filepath.Join("testdata", "webhook")
-	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("needs node and npm")
-	}
+	needNode(t)
 	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
 		npm := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 		npm.Dir, npm.Stderr = dir, os.Stderr

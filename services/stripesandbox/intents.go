@@ -2,9 +2,10 @@ package stripesandbox
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
+
+	"golang.org/x/text/currency"
 )
 
 // Intent is a PaymentIntent (https://docs.stripe.com/api/payment_intents/object):
@@ -54,7 +55,15 @@ const maxAmount = 99_999_999
 // of the currencies that the sandbox knows them for.
 var minAmounts = map[string]int64{"usd": 50, "eur": 50, "chf": 50, "cad": 50, "aud": 50, "gbp": 30, "jpy": 50}
 
-var currencyCode = regexp.MustCompile(`^[a-z]{3}$`)
+// currencies are those that are in use somewhere, in small letters as Stripe
+// writes them.
+var currencies = func() map[string]bool {
+	known := map[string]bool{}
+	for in := currency.Query(); in.Next(); {
+		known[strings.ToLower(in.Unit().String())] = true
+	}
+	return known
+}()
 
 func createIntent(c *call) (any, error) {
 	confirm, failOnAction := c.form.flag("confirm"), c.form.flag("error_on_requires_action")
@@ -87,7 +96,7 @@ func checkIntent(f *form, i *Intent) error {
 		return err
 	}
 	switch {
-	case !currencyCode.MatchString(i.Currency):
+	case !currencies[i.Currency]:
 		return invalid("", "currency", "Invalid currency: %s", i.Currency)
 	case i.Amount > maxAmount:
 		return invalid("amount_too_large", "amount", "Amount must be no more than %d %s", maxAmount, i.Currency)

@@ -129,6 +129,7 @@ func TestRefusals(t *testing.T) {
 		{"too large", create(func(p *stripe.PaymentIntentCreateParams) { p.Amount = stripe.Int64(100_000_000) }), 400, "amount_too_large", "amount"},
 		{"negative", create(func(p *stripe.PaymentIntentCreateParams) { p.Amount = stripe.Int64(-1) }), 400, "parameter_invalid_integer", "amount"},
 		{"strange currency", create(func(p *stripe.PaymentIntentCreateParams) { p.Currency = stripe.String("us$") }), 400, "", "currency"},
+		{"currency of nobody", create(func(p *stripe.PaymentIntentCreateParams) { p.Currency = stripe.String("xxx") }), 400, "", "currency"},
 		{"unknown intent", missing, 404, "resource_missing", "intent"},
 		{"confirmed twice", twice, 400, "payment_intent_unexpected_state", ""},
 		{"cancelled when paid", late, 400, "payment_intent_unexpected_state", ""},
