@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
 	"petstore/models"
@@ -105,7 +104,8 @@ type Queue struct {
 		Start(ctx context.Context) error
 		Stop(ctx context.Context) error
 	}
-	resume func(ctx context.Context) error
+	resume  func(ctx context.Context) error // before the first job
+	release func()                          // after the last
 }
 
 // NewQueue prepares the queue's tables and makes it the place where the store's
@@ -136,33 +136,13 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 		if err != nil {
 			return nil, err
 		}
-		queue.resume = func(ctx context.Context) error { return resumeSQLite(ctx, store) }
+		queue.resume, queue.release = func(ctx context.Context) error { return resumeSQLite(ctx, store) }, func() {}
 		return queue, nil
 	case *pgxpool.Pool:
-		// Other processes may be running the jobs that are marked as running, so
-		// those of a dead one are left to River, which rescues them after an hour.
 		return newPostgresQueue(ctx, pool, config, store)
 	default:
 		return nil, fmt.Errorf("no queue for a pool of type %T", pool)
 	}
-}
-
-// newPostgresQueue lets River listen to the server for new jobs. Replicas that
-// start together migrate one after another.
-func newPostgresQueue(ctx context.Context, pool *pgxpool.Pool, config *river.Config, store *models.Store) (queue *Queue, err error) {
-	lock, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to migrate the queue's tables: %w", err)
-	}
-	defer lock.Release()
-	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock($1)", models.MigrationLock); err != nil {
-		return nil, fmt.Errorf("waiting to migrate the queue's tables: %w", err)
-	}
-	defer func() {
-		_, unlocking := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", models.MigrationLock)
-		err = errors.Join(err, unlocking)
-	}()
-	return newQueue(ctx, riverpgxv5.New(pool), config, store, func(string) {})
 }
 
 func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], config *river.Config, store *models.Store, wake func(queue string)) (*Queue, error) {
@@ -212,10 +192,8 @@ func insertParams(job models.Job) river.InsertManyParams {
 
 // Start takes up what a process before this one left behind, and begins to work.
 func (q *Queue) Start(ctx context.Context) error {
-	if q.resume != nil {
-		if err := q.resume(ctx); err != nil {
-			return fmt.Errorf("resuming jobs: %w", err)
-		}
+	if err := q.resume(ctx); err != nil {
+		return fmt.Errorf("resuming jobs: %w", err)
 	}
 	// Not ctx: its end would interrupt work at once, and Stop gives it time.
 	if err := q.client.Start(context.WithoutCancel(ctx)); err != nil {
@@ -227,6 +205,7 @@ func (q *Queue) Start(ctx context.Context) error {
 // Stop takes no more jobs and waits for those that run. After a few seconds
 // they are interrupted; the next start resumes them.
 func (q *Queue) Stop(ctx context.Context) error {
+	defer q.release()
 	if err := q.client.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("stopping the queue: %w", err)
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"petstore/models/postgrestest"
 )
 
 // asServer makes the test binary behave as the petstore command: tests that
@@ -26,7 +28,9 @@ func TestMain(m *testing.M) {
 		serveProfiled()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	postgrestest.Stop()
+	os.Exit(code)
 }
 
 // serveProfiled is main, with a CPU profile if CPU_PROFILE names a file for it.

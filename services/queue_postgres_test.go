@@ -1,0 +1,123 @@
+package services
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"petstore/models"
+	"petstore/models/postgrestest"
+)
+
+// disown makes the jobs that run those of a server that holds no lock, as if it
+// had been killed.
+const disown = "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{server_before,server_dead}'"
+
+// TestStartRescues: a server that starts takes up what a dead one was running.
+func TestStartRescues(t *testing.T) {
+	url := postgrestest.URL(t)
+	dead := newEngine(t, options{url: url, idle: true, operations: quick()})
+	rc := newReceiver(t, nil)
+	task := dead.begin(rc.URL)
+	dead.exec(disown)
+	newEngine(t, options{url: url, operations: quick()}).ended(task.ID)
+	if a := rc.last(task.ID); a.Status != models.StatusCompleted {
+		t.Errorf("got %s", a.Body)
+	}
+}
+
+// TestRescueGoesOn: a server that runs does so, too. Here the dead one is not
+// quite dead: its run goes on beside the new one, and the end is told once.
+func TestRescueGoesOn(t *testing.T) {
+	begun, proceed := make(chan struct{}, 2), make(chan struct{})
+	e := newEngine(t, options{url: postgrestest.URL(t), operations: []Operation{operation(
+		func(context.Context, *models.Task, Report) (any, error) {
+			begun <- struct{}{}
+			<-proceed
+			return nil, nil
+		})}})
+	rc := newReceiver(t, nil)
+	task := e.begin(rc.URL)
+	await(t, begun, "the first run")
+	e.exec(disown)
+	await(t, begun, "the second run")
+	var attempt int
+	if err := e.store.Read(within(t)).Raw("SELECT attempt FROM river_job").Scan(&attempt).Error; err != nil || attempt != 1 {
+		t.Errorf("the second run is attempt %d, want 1: being killed is no error (%v)", attempt, err)
+	}
+	close(proceed)
+	e.ended(task.ID)
+	rc.last(task.ID)
+	e.drain()
+	rc.nothingMore()
+}
+
+// TestTheLivingKeepTheirJobs: what a server runs that lives is left to it, also
+// after it has lost its lock and taken it again.
+func TestTheLivingKeepTheirJobs(t *testing.T) {
+	url := postgrestest.URL(t)
+	begun, proceed := make(chan struct{}, 2), make(chan struct{})
+	e := newEngine(t, options{url: url, operations: []Operation{operation(
+		func(context.Context, *models.Task, Report) (any, error) {
+			begun <- struct{}{}
+			<-proceed
+			return nil, nil
+		})}})
+	task := e.begin("")
+	await(t, begun, "the run")
+	other := newRescuer(t, e)
+	if err := other.rescue(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	cutLock(t, other.conn)
+	if err := other.rescue(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	var state string
+	if err := e.store.Read(within(t)).Raw("SELECT state FROM river_job").Scan(&state).Error; err != nil || state != "running" {
+		t.Errorf("the job is %q, %v", state, err)
+	}
+	close(proceed)
+	e.ended(task.ID)
+	if len(begun) > 0 {
+		t.Error("the task was run twice")
+	}
+}
+
+// newRescuer returns that of another server, which looks only when it is told to.
+func newRescuer(t *testing.T, e *engine) *rescuer {
+	t.Helper()
+	pool, ok := e.store.Pool().(*pgxpool.Pool)
+	if !ok {
+		t.Fatalf("the pool is a %T", e.store.Pool())
+	}
+	r := &rescuer{config: pool.Config().ConnConfig, id: "server_other"}
+	if err := r.lock(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { disconnect(r.conn) })
+	return r
+}
+
+// cutLock ends the connection of the one other server, and waits until that has
+// its lock again.
+func cutLock(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	ctx := within(t)
+	holder := func() (pid int) {
+		err := conn.QueryRow(ctx, `SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted
+			AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	before := holder()
+	if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend($1)", before); err != nil {
+		t.Fatal(err)
+	}
+	for now := before; now == before || now == 0; now = holder() {
+	}
+}
