@@ -117,6 +117,17 @@ func AdvanceTask(tx *Tx, t *Task) error {
 	}
 }
 
+// ToldMeanwhile reports whether a task has told more than t knows of, and keeps it
+// from telling more until this transaction ends. On SQLite one process works on a
+// task, which knows of all that it has told.
+func ToldMeanwhile(tx *Tx, t Task) (bool, error) {
+	if tx.Name() == "sqlite" {
+		return false, nil
+	}
+	now, err := FindTask(tx.ForUpdate(), t.ID)
+	return now.Sequence > t.Sequence, err
+}
+
 // ChangeTask stores whom a running task has to tell, and what to tell them with
 // every update.
 func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error {

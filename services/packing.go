@@ -58,7 +58,14 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 		if reserved(task.Sequence) {
 			err = report(progress, message)
 		} else {
-			err = report(progress, message, func(tx *models.Tx) error { return reserve(tx, order) })
+			err = report(progress, message, func(tx *models.Tx) error {
+				// Another server may have taken this run for dead, and made one of its own.
+				taken, err := models.ToldMeanwhile(tx, *task)
+				if err != nil || taken {
+					return err
+				}
+				return reserve(tx, order)
+			})
 		}
 		if err == nil {
 			err = pause(ctx, p.step)

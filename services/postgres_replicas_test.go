@@ -197,6 +197,34 @@ func TestPaymentIsNotDeletedUnderItsRefund(t *testing.T) {
 	}
 }
 
+// TestTwoRunsTakeTheStockOnce: a server that is taken for dead and lives may work
+// on an order beside another.
+func TestTwoRunsTakeTheStockOnce(t *testing.T) {
+	e := newEngine(t, options{url: postgrestest.URL(t), idle: true})
+	if err := e.products.Seed(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	order, err := e.orders.Create(within(t), models.NewOrder{Lines: []models.OrderLine{{Product: "cat-tree", Quantity: 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := e.products.Get(within(t), "cat-tree")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packing := &Packing{store: e.store}
+	for range 2 {
+		task := order.Task
+		report := e.tasks.reporter(within(t), &task, newOutbox(within(t), e.courier))
+		if _, err := packing.run(within(t), &task, report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after, err := e.products.Get(within(t), "cat-tree"); err != nil || after.Stock != before.Stock-2 {
+		t.Errorf("%d of %d are left, %v", after.Stock, before.Stock, err)
+	}
+}
+
 // TestReplicasShareTheStock: orders that name the same products crosswise do not
 // block each other, and sell each item once.
 func TestReplicasShareTheStock(t *testing.T) {
