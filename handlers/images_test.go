@@ -10,6 +10,9 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -83,9 +86,13 @@ func (a *api) unchecked() *api {
 	return &plain
 }
 
-// TestArticleImage is the article's request, on a picture that is here.
+// TestArticleImage is the article's request, on a photograph that is here: a rose,
+// which comes with the sources of golang.org/x/image.
 func TestArticleImage(t *testing.T) {
-	file := photo(t, 400, 300)
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/image").Output()
+	must(t, err)
+	file, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(module)), "testdata", "yellow_rose.lossy.webp"))
+	must(t, err)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(file) }))
 	t.Cleanup(server.Close)
 	a := newAPI(t, settings{})
