@@ -131,6 +131,9 @@ func TestStopEndsWhatIsOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := session.Read(t.Context()); err != nil { // the packet that opens the session
+		t.Fatal(err)
+	}
 	var open sync.WaitGroup
 	waiting := make(chan struct{})
 	open.Go(func() {

@@ -37,7 +37,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !session.beginUpgrade(ws) || !s.start(func() { session.upgrade(ws) }) {
-		ws.refuse()
+		s.refuse(ws)
 	}
 }
 
@@ -50,7 +50,7 @@ func (s *Server) full() bool {
 func (s *Server) openWebSocket(ws *wsConn) {
 	session, err := s.open(ws)
 	if err != nil {
-		ws.refuse()
+		s.refuse(ws)
 		return
 	}
 	session.send(openPacket(session.id, []string{}, s.opts))
@@ -151,9 +151,15 @@ func (ws *wsConn) expire() { _ = ws.net.SetDeadline(time.Now().Add(closeTimeout)
 func (ws *wsConn) cut() { _ = ws.net.Close() }
 
 // refuse closes a connection that no session wants.
-func (ws *wsConn) refuse() {
+func (s *Server) refuse(ws *wsConn) {
+	s.mu.Lock()
+	status, reason := websocket.StatusPolicyViolation, "session unavailable"
+	if s.closed {
+		status, reason = websocket.StatusGoingAway, string(ReasonServerShutdown)
+	}
+	s.mu.Unlock()
 	_ = ws.net.SetDeadline(time.Now().Add(refuseTimeout))
-	_ = ws.conn.Close(websocket.StatusPolicyViolation, "session unavailable")
+	_ = ws.conn.Close(status, reason)
 }
 
 // A hijacker hands a connection over to the websocket package: it keeps hold of
