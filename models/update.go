@@ -51,10 +51,13 @@ func FindUpdate(db *gorm.DB, id int64) (Update, error) {
 	return u, notFound(err, "update", fmt.Sprint(id))
 }
 
-// Overtaken reports whether the task has told anything after u.
-func Overtaken(db *gorm.DB, u Update) (bool, error) {
-	var overtaken bool
-	err := queryRow(db, "SELECT EXISTS (SELECT 1 FROM updates WHERE task_id = ? AND sequence > ?)", u.TaskID, u.Sequence).Scan(&overtaken)
+// Overtaken reports whether the task has told anything after u. If not, it tells
+// nothing until this transaction ends.
+func Overtaken(tx *Tx, u Update) (overtaken bool, err error) {
+	if err = tx.lock("tasks", u.TaskID); err != nil {
+		return false, err
+	}
+	err = queryRow(tx.DB, "SELECT EXISTS (SELECT 1 FROM updates WHERE task_id = ? AND sequence > ?)", u.TaskID, u.Sequence).Scan(&overtaken)
 	if err != nil {
 		return false, fmt.Errorf("looking for what follows update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}

@@ -80,7 +80,7 @@ func (c *Courier) storeAndAttempt(ctx context.Context, d *models.Delivery) (time
 	case d.Attempts == 0:
 		var overtaken bool // by a cancellation at another replica: the one that runs here would have said so
 		err := c.store.InTx(ctx, func(tx *models.Tx) (err error) {
-			if overtaken, err = models.Overtaken(tx.DB, d.Update); err != nil || overtaken {
+			if overtaken, err = models.Overtaken(tx, d.Update); err != nil || overtaken {
 				return err
 			}
 			return models.CreateDelivery(tx, d)

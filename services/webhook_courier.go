@@ -78,7 +78,11 @@ func (c *Courier) takeTurn(ctx context.Context, d *models.Delivery) (ours bool, 
 	}
 	until := models.Now().Add(lease)
 	err = c.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		ours = false
+		ours, wait = false, 0
+		// The delivery of what came after it may have had its turn already.
+		if overtaken, err := models.Overtaken(tx, d.Update); err != nil || overtaken {
+			return err
+		}
 		if err = models.SupersedeEarlier(tx, d); err != nil {
 			return err
 		}

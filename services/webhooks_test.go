@@ -69,6 +69,44 @@ func TestWebhooksCostNothingUnlessThereAreSome(t *testing.T) {
 	}
 }
 
+// TestWebhookProgressThatIsOvertaken is not sent any more: the news that overtook it
+// may have had its turn.
+func TestWebhookProgressThatIsOvertaken(t *testing.T) {
+	e := newHookEngine(t)
+	task := e.begin("", models.Metadata{"steps": "1", "step": fmt.Sprint(int64(time.Hour))})
+	e.until("it works", func() bool {
+		var err error
+		task, err = e.tasks.Get(e.ctx, task.ID)
+		return err == nil && task.Sequence == 2
+	})
+	w := e.register("http://127.0.0.1:1", "order.progress")
+	var told [2]*models.Delivery
+	for i := range told {
+		err := e.store.InTx(e.ctx, func(tx *models.Tx) error {
+			now := task
+			news, err := e.tasks.tell(tx, &now, "progress")
+			if err == nil {
+				told[i], task = news[0], now
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []bool{false, true} {
+		if ours, wait, err := e.courier.takeTurn(e.ctx, told[i]); ours != want || wait != 0 || err != nil {
+			t.Errorf("progress %d: got %t, %s, %v", i+1, ours, wait, err)
+		}
+	}
+	if stored := e.deliveries(w.ID); len(stored) != 1 || stored[0].ID != told[1].ID {
+		t.Errorf("stored are %v", stored)
+	}
+	if _, err := e.tasks.Cancel(e.ctx, task.ID); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWebhookLimit(t *testing.T) {
 	e := newHookEngine(t)
 	for range models.MaxWebhooks {
