@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"maps"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -76,12 +75,7 @@ func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChang
 		if err != nil {
 			return err
 		}
-		if err := checkCallback(to.CallbackURL, to.Metadata, h.production); err != nil {
-			return err
-		}
-		task.CallbackURL, task.Metadata = to.CallbackURL, models.Metadata{}
-		maps.Copy(task.Metadata, to.Metadata)
-		return nil
+		return changeTold(task, to.CallbackURL, to.Metadata, h.production)
 	})
 	if err != nil {
 		return err

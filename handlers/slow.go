@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -121,4 +122,14 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// changeTold replaces whom a task tells, and with which metadata.
+func changeTold(task *models.Task, callbackURL string, metadata map[string]string, production bool) error {
+	if err := checkCallback(callbackURL, metadata, production); err != nil {
+		return err
+	}
+	task.CallbackURL, task.Metadata = callbackURL, models.Metadata{}
+	maps.Copy(task.Metadata, metadata)
+	return nil
 }
