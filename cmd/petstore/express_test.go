@@ -39,15 +39,8 @@ type told struct {
 
 func startExpress(t *testing.T, secret string) *express {
 	t.Helper()
-	needNode(t)
 	dir := filepath.Join("testdata", "express")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "express")); err != nil {
-		npm := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-		npm.Dir, npm.Stderr = dir, os.Stderr
-		if err := npm.Run(); err != nil {
-			t.Fatalf("npm ci: %v", err)
-		}
-	}
+	needNode(t, dir)
 	ctx, cancel := context.WithCancel(context.Background())
 	node := exec.CommandContext(ctx, "node", "run.js")
 	node.Dir, node.Stderr = dir, os.Stderr

@@ -36,8 +36,10 @@ var nodeModules = sync.OnceValue(func() error {
 
 func needNode(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("needs node and npm")
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") == "" {
+			t.Skip("needs node and npm")
+		}
 	}
 	if err := nodeModules(); err != nil {
 		t.Fatalf("npm ci: %v", err)
