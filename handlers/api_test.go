@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,11 +21,17 @@ import (
 	"petstore/callbacks"
 	"petstore/handlers"
 	"petstore/models"
+	"petstore/models/postgrestest"
 	"petstore/services"
 	"petstore/services/stripesandbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		postgrestest.Stop()
+		os.Exit(code)
+	}))
+}
 
 const secret = "a secret for tests"
 
@@ -39,6 +47,7 @@ type api struct {
 }
 
 type settings struct {
+	database   string // its URL; by default a new SQLite file
 	production bool
 	step       time.Duration // how long an item takes to pack
 	schedule   callbacks.Schedule
@@ -52,12 +61,12 @@ type settings struct {
 func newAPI(t testing.TB, s settings) *api {
 	t.Helper()
 	ctx := context.Background()
-	store, err := models.Open(ctx, filepath.Join(t.TempDir(), "petstore.db"))
+	store, err := models.Open(ctx, cmp.Or(s.database, filepath.Join(t.TempDir(), "petstore.db")))
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !s.production})
 	t.Cleanup(sender.Close)
-	hub := services.NewHub()
+	hub := services.NewHub(store)
 	t.Cleanup(hub.Close)
 	courier := services.NewCourier(store, sender, s.schedule, secret)
 	tasks := services.NewTasks(store, hub, courier)

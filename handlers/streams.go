@@ -18,6 +18,7 @@ import (
 // feed is where updates come from, in order, each once.
 type feed interface {
 	Newest(ctx context.Context) (int64, error)
+	Reached(ctx context.Context, position int64) (bool, error)
 	Follow(ctx context.Context, f models.UpdateFilter, after int64, quiet time.Duration) iter.Seq2[[]models.Update, error]
 }
 
@@ -137,16 +138,9 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 		return err
 	}
 	defer leave()
-	newest, err := h.feed.Newest(c.Request.Context())
+	position, reset, err := h.begin(c.Request.Context(), filter, last)
 	if err != nil {
 		return err
-	}
-	position, reset := newest, last != nil && *last > newest
-	switch {
-	case last != nil && !reset:
-		position = *last
-	case last == nil && filter.TaskID != "":
-		position = 0
 	}
 	s := newEventStream(c, event, h.patience)
 	if c.Request.Method == http.MethodHead {
@@ -161,6 +155,21 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 	defer context.AfterFunc(h.gate.stopping, cancel)()
 	h.pump(ctx, s, filter, position)
 	return nil
+}
+
+// begin says where a stream begins, and whether that is not where it should resume.
+func (h streamHandlers) begin(ctx context.Context, filter models.UpdateFilter, last *int64) (position int64, reset bool, err error) {
+	if last != nil {
+		known, err := h.feed.Reached(ctx, *last)
+		if err != nil || known {
+			return *last, false, err
+		}
+	}
+	if last == nil && filter.TaskID != "" {
+		return 0, false, nil
+	}
+	position, err = h.feed.Newest(ctx)
+	return position, last != nil, err
 }
 
 // pump sends what comes.

@@ -17,6 +17,7 @@ import (
 
 	"petstore/docs/contracttest"
 	"petstore/models"
+	"petstore/models/postgrestest"
 )
 
 // event is one server-sent event.
@@ -215,12 +216,28 @@ func TestStreamEndsCleanly(t *testing.T) {
 // TestStreamCutOff cuts a client off at random, at any byte, 200 times while
 // 2,000 orders go through.
 func TestStreamCutOff(t *testing.T) {
-	const orders, cuts = 2000, 200
 	a := newAPI(t, settings{})
 	a.start()
+	cutOff(t, 2000, 200, a)
+}
+
+// TestStreamCutOffBetweenReplicas has two servers share a PostgreSQL database. The
+// client comes back to the one or the other.
+func TestStreamCutOffBetweenReplicas(t *testing.T) {
+	url := postgrestest.URL(t)
+	a, b := newAPI(t, settings{database: url}), newAPI(t, settings{database: url})
+	a.start()
+	b.start()
+	cutOff(t, 500, 50, a, b)
+}
+
+// cutOff places orders at all servers, and holds what a client gets that is cut
+// off meanwhile against what they have stored.
+func cutOff(t *testing.T, orders, cuts int, servers ...*api) {
+	t.Helper()
 	var got []event
 	var group sync.WaitGroup
-	group.Go(func() { got = a.survive(orders, cuts) })
+	group.Go(func() { got = survive(orders, cuts, servers) })
 	var next sync.Mutex
 	placed := 0
 	for range 16 {
@@ -233,7 +250,7 @@ func TestStreamCutOff(t *testing.T) {
 				if n > orders {
 					return
 				}
-				if err := a.post(`{"product":"dog-food"}`); err != nil {
+				if err := servers[n%len(servers)].post(`{"product":"dog-food"}`); err != nil {
 					t.Error(err)
 					return
 				}
@@ -241,7 +258,7 @@ func TestStreamCutOff(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if want := a.told("kind = 'order'"); !slices.Equal(got, want) {
+	if want := servers[0].told("kind = 'order'"); !slices.Equal(got, want) {
 		t.Errorf("got %d events, want %d, the same in the same order", len(got), len(want))
 	}
 }
@@ -261,9 +278,10 @@ func (a *api) post(body string) error {
 }
 
 // survive reads events until so many orders have ended, and is cut off so often.
-func (a *api) survive(orders, cuts int) (got []event) {
+func survive(orders, cuts int, servers []*api) (got []event) {
 	lastID := "0"
 	for ended, cut := 0, 0; ended < orders; cut++ {
+		a := servers[rand.IntN(len(servers))]
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		s, err := a.listen(ctx, "/api/orders/stream", lastID)
 		if err != nil {

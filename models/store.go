@@ -176,6 +176,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Shared reports whether other processes may write to the database, too.
+func (s *Store) Shared() bool { return s.reads.Name() == "postgres" }
+
 // Pool is the pool for the queue's own statements: a *sql.DB with a single
 // connection on SQLite, a *pgxpool.Pool on PostgreSQL.
 func (s *Store) Pool() any { return s.engine.pool() }

@@ -29,10 +29,10 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 // pass; that a task has begun and how it ended are told whatever comes later.
 func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
 
-// CreateUpdate stores an update and gives it its position. Positions grow in the
-// order of commits: who has seen one will never see a lower one appear. On
-// PostgreSQL that holds for the updates of one task; those of several may be
-// committed in another order.
+// CreateUpdate stores an update and gives it its position. Its task must have been
+// written in the same transaction. On SQLite positions grow in the order of
+// commits: who has seen one will never see a lower one appear. On PostgreSQL that
+// holds for the updates of one task; for those of several see Horizon.
 func CreateUpdate(tx *Tx, u *Update) error {
 	var err error
 	u.ID, err = tx.insert(`INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
@@ -111,11 +111,11 @@ type UpdatePage struct {
 	More     bool     // there is, or may be, a next page
 }
 
-// UpdatesAfter reads the next updates that f picks after a position.
-func UpdatesAfter(db *gorm.DB, f UpdateFilter, after int64) (UpdatePage, error) {
-	newest, err := NewestUpdate(db)
-	if err != nil || newest <= after {
-		return UpdatePage{Position: after}, err
+// UpdatesAfter reads the next updates that f picks after a position, up to the one
+// that is the newest.
+func UpdatesAfter(db *gorm.DB, f UpdateFilter, after, newest int64) (UpdatePage, error) {
+	if newest <= after {
+		return UpdatePage{Position: after}, nil
 	}
 	page := UpdatePage{Position: newest}
 	q := db.Limit(updatePage)

@@ -61,12 +61,13 @@ func newEngine(t testing.TB, o options) *engine {
 	if o.waits == nil {
 		o.waits = []time.Duration{time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond}
 	}
-	e := &engine{t: t, options: o, hub: NewHub()}
+	e := &engine{t: t, options: o}
 	ctx := within(t)
 	var err error
 	if e.store, err = models.Open(ctx, o.url); err != nil {
 		t.Fatal(err)
 	}
+	e.hub = NewHub(e.store)
 	e.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: o.timeout})
 	e.courier = NewCourier(e.store, e.sender, callbacks.Schedule{Waits: o.waits}, testSecret)
 	e.tasks = NewTasks(e.store, e.hub, e.courier)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"time"
 
 	"petstore/models"
@@ -25,8 +24,19 @@ func NewFeed(store *models.Store, hub *Hub) *Feed { return &Feed{store: store, h
 // memory and loses nothing.
 const followBuffer = 8
 
-// Newest is the position of the newest update, 0 if there is none.
+// Reached reports whether the database has given out a position. Another replica
+// may have told a client of updates that have not come here yet.
+func (f *Feed) Reached(ctx context.Context, position int64) (bool, error) {
+	newest, err := models.NewestUpdate(f.store.Read(ctx))
+	return position <= newest, err
+}
+
+// Newest is the position of the newest update that followers here have heard of,
+// 0 if there is none.
 func (f *Feed) Newest(ctx context.Context) (int64, error) {
+	if f.hub.tail != nil {
+		return f.hub.tail.position(ctx)
+	}
 	return models.NewestUpdate(f.store.Read(ctx))
 }
 
@@ -39,12 +49,9 @@ func (f *Feed) Newest(ctx context.Context) (int64, error) {
 // A consumer that takes its time holds up nobody. It may be seconds behind: then
 // it is given what is stored, a page at a time.
 //
-// That nothing is lost rests on this: positions grow in the order of commits.
-// SQLite's single writer sees to it. On PostgreSQL it holds for the updates of one
-// task, but those of several can be committed in another order: a client that
-// follows them all, and is cut off between two such commits, can miss the later
-// one when it resumes. Also, what other replicas commit does not come live: it is
-// there at the next resume.
+// That nothing is lost or repeated rests on this: all updates up to Newest can be
+// read, and whatever comes after it is published later, in order. SQLite's single
+// writer sees to it; on PostgreSQL the tail does.
 func (f *Feed) Follow(ctx context.Context, filter models.UpdateFilter, after int64, quiet time.Duration) iter.Seq2[[]models.Update, error] {
 	return func(yield func([]models.Update, error) bool) {
 		w := follower{feed: f, filter: filter, position: after, quiet: quiet}
@@ -61,23 +68,14 @@ type follower struct {
 	filter   models.UpdateFilter
 	position int64 // the highest that has been yielded
 
-	// What has come by replay must not come again, live.
-	replayed map[int64]struct{} // of the last overlap positions
-	known    int64              // positions up to here are old, whether picked or not
-
 	quiet time.Duration
 	yield func([]models.Update) bool
 }
 
-// overlap is by how much the positions of two updates may differ that are being
-// committed side by side.
-const overlap = 1000
-
 // run subscribes, then replays, then goes live: in this order an update may come
-// both ways, but never neither. Positions tell which have been yielded.
+// both ways, but never neither. The position tells which have been yielded.
 func (w *follower) run(ctx context.Context) error {
 	for {
-		w.known, w.replayed = w.position, nil
 		subscription := w.feed.hub.Subscribe(w.filter.TaskID, followBuffer)
 		goOn, err := w.replay(ctx)
 		if goOn && err == nil {
@@ -93,28 +91,20 @@ func (w *follower) run(ctx context.Context) error {
 // replay yields what is stored.
 func (w *follower) replay(ctx context.Context) (goOn bool, err error) {
 	for more := true; more; {
-		var page models.UpdatePage
-		if page, err = models.UpdatesAfter(w.feed.store.Read(ctx), w.filter, w.position); err != nil {
+		newest, err := w.feed.Newest(ctx)
+		if err != nil {
+			return false, err
+		}
+		page, err := models.UpdatesAfter(w.feed.store.Read(ctx), w.filter, w.position, newest)
+		if err != nil {
 			return false, err
 		}
 		if len(page.Items) > 0 && !w.yield(page.Items) {
 			return false, nil
 		}
 		w.position, more = page.Position, page.More
-		w.remember(page.Items)
 	}
 	return true, nil
-}
-
-func (w *follower) remember(replayed []models.Update) {
-	if w.replayed == nil && len(replayed) > 0 {
-		w.replayed = map[int64]struct{}{}
-	}
-	w.known = max(w.known, w.position-overlap)
-	maps.DeleteFunc(w.replayed, func(id int64, _ struct{}) bool { return id <= w.known })
-	for _, u := range replayed {
-		w.replayed[u.ID] = struct{}{}
-	}
 }
 
 // live yields what comes, and reports whether to go on with a replay, because it
@@ -143,12 +133,11 @@ func (w *follower) live(ctx context.Context, s *Subscription) (goOn bool) {
 	}
 }
 
-// pick returns what the filter picks of a lot, without what was replayed.
+// pick returns what the filter picks of a lot, without what has been yielded.
 func (w *follower) pick(lot []models.Update) []models.Update {
 	picked := lot[:0:0]
 	for _, u := range lot {
-		_, replayed := w.replayed[u.ID]
-		if u.ID > w.known && !replayed && w.filter.Picks(u) {
+		if u.ID > w.position && w.filter.Picks(u) {
 			picked = append(picked, u)
 		}
 		w.position = max(w.position, u.ID)

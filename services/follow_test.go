@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -27,12 +26,18 @@ func newTold(t testing.TB) *told {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-	store, err := models.Open(context.Background(), filepath.Join(t.TempDir(), "petstore.db"))
+	return newToldOn(t, newDatabase(t))
+}
+
+// newToldOn is told on a database that others may use, too.
+func newToldOn(t testing.TB, url string) *told {
+	t.Helper()
+	store, err := models.Open(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	hub := NewHub()
+	hub := NewHub(store)
 	t.Cleanup(hub.Close)
 	return &told{TB: t, store: store, hub: hub, feed: NewFeed(store, hub)}
 }
@@ -49,16 +54,25 @@ func (e *told) task(kind string) models.Task {
 
 // tell stores the next update of a task, and publishes it as Tasks does.
 func (e *told) tell(task *models.Task, status string) {
+	e.telling(task, status, func() {})
+}
+
+// telling is tell that calls stored before it commits.
+func (e *told) telling(task *models.Task, status string, stored func()) {
 	task.Sequence++
 	u := models.Update{
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: task.ID, Kind: task.Kind, ResourceID: task.ResourceID,
 		Sequence: task.Sequence, Status: status, Type: task.Kind + ".told", Body: fmt.Sprintf(`{"sequence":%d}`, task.Sequence), CreatedAt: models.Now(),
 	}
 	e.write(func(tx *models.Tx) error {
+		if err := tx.Model(task).Update("sequence", task.Sequence).Error; err != nil {
+			return err
+		}
 		if err := models.CreateUpdate(tx, &u); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { e.hub.Publish(u) })
+		stored()
+		tx.AfterCommit(func() { e.hub.Committed(u) })
 		return nil
 	})
 }
@@ -132,7 +146,7 @@ func TestFollowMissesAndRepeatsNothing(t *testing.T) {
 }
 
 // collect follows, cut off now and then, until everything that was written has
-// come: when nothing came for a while after written was closed.
+// come, and then nothing for a while.
 func (e *told) collect(ctx context.Context, f models.UpdateFilter, after int64, slow bool, written <-chan struct{}) (ids []int64) {
 	for {
 		for updates, err := range e.feed.Follow(ctx, f, after, 50*time.Millisecond) {
@@ -140,7 +154,7 @@ func (e *told) collect(ctx context.Context, f models.UpdateFilter, after int64, 
 				e.Error(err)
 				return ids
 			}
-			if len(updates) == 0 && isClosed(written) {
+			if len(updates) == 0 && isClosed(written) && len(e.stored(f, after)) == 0 {
 				return ids
 			}
 			for _, u := range updates {
@@ -246,7 +260,7 @@ func TestFollowTellsThatTheDatabaseIsGone(t *testing.T) {
 func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{0, 100, 5000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			hub := NewHub()
+			hub := newHub()
 			var group sync.WaitGroup
 			for range n {
 				s := hub.Subscribe("", 1024)
@@ -257,7 +271,7 @@ func BenchmarkPublish(b *testing.B) {
 			}
 			u := models.Update{ID: 1, TaskID: "task_1"}
 			for b.Loop() {
-				hub.Publish(u)
+				hub.publish(u)
 			}
 			b.StopTimer()
 			hub.Close()

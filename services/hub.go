@@ -7,8 +7,11 @@ import (
 )
 
 // Hub hands updates, once they are committed, to whoever follows them live in
-// this process.
+// this process, in the order of their positions. Where several servers share a
+// database it is the tail that publishes what any of them has committed.
 type Hub struct {
+	tail *tail // nil where this process is the only one
+
 	publishing sync.Mutex // held for moments: by who commits
 	pending    []models.Update
 	handing    bool // a goroutine is handing out what is pending
@@ -21,7 +24,7 @@ type Hub struct {
 	closed     bool
 }
 
-// Subscription is a stream of updates, in the order of their commits. C is closed
+// Subscription is a stream of updates, in the order of their positions. C is closed
 // when the subscriber was too slow, or the hub was closed.
 type Subscription struct {
 	C      <-chan []models.Update
@@ -31,8 +34,16 @@ type Subscription struct {
 	slow   bool // set before c is closed
 }
 
-// NewHub returns a hub without subscribers.
-func NewHub() *Hub {
+// NewHub returns a hub for the updates of a store, without subscribers.
+func NewHub(store *models.Store) *Hub {
+	h := newHub()
+	if store.Shared() {
+		h.tail = startTail(store, h.publish)
+	}
+	return h
+}
+
+func newHub() *Hub {
 	return &Hub{everything: map[*Subscription]struct{}{}, byTask: map[string]map[*Subscription]struct{}{}}
 }
 
@@ -80,10 +91,19 @@ func (h *Hub) drop(s *Subscription) {
 	close(s.c)
 }
 
-// Publish hands u to its subscribers. It takes no longer however many there are,
+// Committed tells that this process has committed u.
+func (h *Hub) Committed(u models.Update) {
+	if h.tail != nil {
+		h.tail.ring()
+		return
+	}
+	h.publish(u)
+}
+
+// publish hands u to its subscribers. It takes no longer however many there are,
 // for whoever commits is waiting: another goroutine hands out what has come
 // meanwhile, all at once, and goes away when there is nothing left.
-func (h *Hub) Publish(u models.Update) {
+func (h *Hub) publish(u models.Update) {
 	h.publishing.Lock()
 	defer h.publishing.Unlock()
 	if h.silent {
@@ -132,6 +152,9 @@ func (h *Hub) give(s *Subscription, lot []models.Update) {
 
 // Close ends all subscriptions, and those to come.
 func (h *Hub) Close() {
+	if h.tail != nil {
+		h.tail.close()
+	}
 	h.publishing.Lock()
 	h.silent = true
 	h.publishing.Unlock()

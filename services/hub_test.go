@@ -13,10 +13,10 @@ import (
 )
 
 func TestHubHandsOutWhatIsWanted(t *testing.T) {
-	h := NewHub()
+	h := newHub()
 	one, every := h.Subscribe("task_1", 10), h.Subscribe("", 10)
 	for i := range 6 {
-		h.Publish(models.Update{ID: int64(i), TaskID: fmt.Sprintf("task_%d", i%2)})
+		h.publish(models.Update{ID: int64(i), TaskID: fmt.Sprintf("task_%d", i%2)})
 	}
 	if got := positions(t, every, 6); !slices.Equal(got, []int64{0, 1, 2, 3, 4, 5}) {
 		t.Errorf("got %v of everything", got)
@@ -25,7 +25,7 @@ func TestHubHandsOutWhatIsWanted(t *testing.T) {
 		t.Errorf("got %v of one task", got)
 	}
 	h.Close()
-	h.Publish(models.Update{ID: 8})
+	h.publish(models.Update{ID: 8})
 	one.Close()
 	for _, s := range []*Subscription{one, every, h.Subscribe("", 1)} {
 		if !ended(s) {
@@ -47,16 +47,16 @@ func positions(t *testing.T, s *Subscription, n int) []int64 {
 }
 
 func TestHubDropsTheSlow(t *testing.T) {
-	h := NewHub()
+	h := newHub()
 	t.Cleanup(h.Close)
 	slow, quick := h.Subscribe("", 2), h.Subscribe("", 3)
 	for i := range 3 {
-		h.Publish(models.Update{ID: int64(i)})
+		h.publish(models.Update{ID: int64(i)})
 		if got := positions(t, quick, 1); got[0] != int64(i) {
 			t.Errorf("the quick one got %v", got)
 		}
 	}
-	h.Publish(models.Update{ID: 3})
+	h.publish(models.Update{ID: 3})
 	positions(t, quick, 1) // by now the third lot has been handed out to all
 	<-slow.C
 	<-slow.C
@@ -80,12 +80,12 @@ func ended(s *Subscription) bool {
 // TestHubUnderConcurrency subscribes, publishes, drops and closes at once; a
 // send on a closed channel would panic.
 func TestHubUnderConcurrency(t *testing.T) {
-	h := NewHub()
+	h := newHub()
 	var publishers, subscribers sync.WaitGroup
 	for range 4 {
 		publishers.Go(func() {
 			for i := range 2000 {
-				h.Publish(models.Update{ID: int64(i)})
+				h.publish(models.Update{ID: int64(i)})
 			}
 		})
 		for buffer := range 3 {

@@ -42,12 +42,13 @@ func newTill(t *testing.T) *till {
 // newTillOn is a till on a database and with a provider that others may use, too.
 func newTillOn(t *testing.T, url string, provider *provider) *till {
 	t.Helper()
-	x := &till{t: t, hub: NewHub(), provider: provider}
+	x := &till{t: t, provider: provider}
 	ctx := t.Context()
 	var err error
 	if x.store, err = models.Open(ctx, url); err != nil {
 		t.Fatal(err)
 	}
+	x.hub = NewHub(x.store)
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
 	courier := NewCourier(x.store, sender, callbacks.Development(), callbacks.DevelopmentSecret)
 	x.tasks = NewTasks(x.store, x.hub, courier)

@@ -29,6 +29,7 @@ func TestOnPostgres(t *testing.T) {
 		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,
 		"ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
 		"replay":             replayOnceExactly,
+		"follow": TestFollowMissesAndRepeatsNothing, "stuck follower": TestStuckFollowerHarmsNobody,
 		"replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {
 		t.Run(name, test)

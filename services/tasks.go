@@ -126,10 +126,6 @@ func (t *Tasks) Updates(ctx context.Context, id string) ([]models.Update, error)
 	return models.TaskUpdates(t.store.Read(ctx), id)
 }
 
-// lookAgain is how late Wait can notice the end of a task that another replica
-// works on: its updates do not come live here.
-const lookAgain = 500 * time.Millisecond
-
 // Wait waits until a task has ended, for wait at the most, and returns it as it
 // is then.
 func (t *Tasks) Wait(ctx context.Context, id string, wait time.Duration) (models.Task, error) {
@@ -144,14 +140,8 @@ func (t *Tasks) Wait(ctx context.Context, id string, wait time.Duration) (models
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	look := time.NewTicker(lookAgain)
-	defer look.Stop()
 	for ended := false; !ended; {
 		select {
-		case <-look.C:
-			if task, err = t.Get(ctx, id); err != nil || task.Ended() {
-				return task, err
-			}
 		case updates, open := <-live.C:
 			ended = !open || updates[len(updates)-1].Terminal()
 		case <-timer.C:
@@ -269,7 +259,7 @@ func (t *Tasks) record(tx *models.Tx, task *models.Task, what string) (models.Up
 	if err := models.CreateUpdate(tx, &update); err != nil {
 		return update, err
 	}
-	tx.AfterCommit(func() { t.hub.Publish(update) })
+	tx.AfterCommit(func() { t.hub.Committed(update) })
 	return update, nil
 }
 

@@ -65,7 +65,7 @@ func (s *Webhooks) recordPing(tx *models.Tx, webhookID string) (models.Update, e
 	if err := models.CreateUpdate(tx, &update); err != nil {
 		return update, err
 	}
-	tx.AfterCommit(func() { s.tasks.hub.Publish(update) })
+	tx.AfterCommit(func() { s.tasks.hub.Committed(update) })
 	return update, nil
 }
 

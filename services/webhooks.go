@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -55,7 +54,7 @@ func (s *Webhooks) refresh(ctx context.Context) error {
 // Follow hears of the changes that other replicas make, until ctx ends: two
 // seconds after they were made, at most. On SQLite there are no others.
 func (s *Webhooks) Follow(ctx context.Context) {
-	if _, alone := s.store.Pool().(*sql.DB); !alone {
+	if s.store.Shared() {
 		s.follow(ctx, refreshInterval)
 	}
 }

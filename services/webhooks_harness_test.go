@@ -48,7 +48,8 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: 10 * time.Second})
 	e.courier = NewCourier(e.store, sender, callbacks.Schedule{Waits: waits}, "a secret of the callbacks")
 	e.courier.webhooks.now = e.time
-	e.tasks = NewTasks(e.store, NewHub(), e.courier)
+	hub := NewHub(e.store)
+	e.tasks = NewTasks(e.store, hub, e.courier)
 	e.tasks.Register(Operation{Kind: kindOrder, SetID: func(u *callbacks.Update, id string) { u.OrderID = id }, Run: e.work})
 	if e.webhooks, err = NewWebhooks(ctx, e.store, e.tasks); err != nil {
 		t.Fatal(err)
@@ -61,6 +62,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		hub.Close()
 		if err := errors.Join(queue.Stop(context.Background()), e.store.Close()); err != nil {
 			t.Error(err)
 		}

@@ -449,7 +449,7 @@ func TestWebhookMoves(t *testing.T) {
 func TestWebhookReplicas(t *testing.T) {
 	e := newHookEngine(t)
 	courier := NewCourier(e.store, nil, callbacks.Schedule{}, "")
-	tasks := NewTasks(e.store, NewHub(), courier)
+	tasks := NewTasks(e.store, newHub(), courier)
 	replica, err := NewWebhooks(e.ctx, e.store, tasks)
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func (a *App) wire(ctx context.Context) error {
 		schedule = callbacks.Production()
 	}
 	a.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !cfg.production()})
-	a.hub = services.NewHub()
+	a.hub = services.NewHub(a.store)
 	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
 	tasks := services.NewTasks(a.store, a.hub, courier)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
