@@ -28,7 +28,7 @@ func TestOnPostgres(t *testing.T) {
 		"one moment": TestReportIsOneMoment, "delete report": TestDeletingAReport,
 		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,
 		"ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
-		"replay":             replayOnceExactly,
+		"replay": replayOnceExactly,
 		"follow": TestFollowMissesAndRepeatsNothing, "stuck follower": TestStuckFollowerHarmsNobody,
 		"replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {

@@ -27,6 +27,8 @@ const (
 	// maxWorkers is how many jobs of one queue run at once. A job mostly waits,
 	// for a step, for a receiver, or for a place among its kind.
 	maxWorkers = 4000
+	// fetchPollInterval is how late a retry can be.
+	fetchPollInterval = 200 * time.Millisecond
 	// maxJobErrors is when River gives up on a job that returns errors. Tasks
 	// gives up long before that, and says so to the client.
 	maxJobErrors = 25
@@ -121,8 +123,8 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 			queueDeliveries: {MaxWorkers: maxWorkers},
 		},
 		Workers:           workers,
-		FetchCooldown:     time.Millisecond,       // under load; a lone job is fetched at once
-		FetchPollInterval: 200 * time.Millisecond, // how late a retry can be
+		FetchCooldown:     time.Millisecond, // under load; a lone job is fetched at once
+		FetchPollInterval: fetchPollInterval,
 		MaxAttempts:       maxJobErrors,
 		SoftStopTimeout:   stopPatience,
 		Logger:            slog.New(quietHandler{slog.Default().Handler()}),
@@ -131,13 +133,7 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 	}
 	switch pool := store.Pool().(type) {
 	case *sql.DB:
-		bell := newBell()
-		queue, err := newQueue(ctx, newSQLiteDriver(store, pool, bell), config, store, bell.ring)
-		if err != nil {
-			return nil, err
-		}
-		queue.resume, queue.release = func(ctx context.Context) error { return resumeSQLite(ctx, store) }, func() {}
-		return queue, nil
+		return newSQLiteQueue(ctx, pool, config, store)
 	case *pgxpool.Pool:
 		return newPostgresQueue(ctx, pool, config, store)
 	default:
@@ -145,7 +141,8 @@ func NewQueue(ctx context.Context, store *models.Store, tasks *Tasks, courier *C
 	}
 }
 
-func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], config *river.Config, store *models.Store, wake func(queue string)) (*Queue, error) {
+// newClient brings River's tables up to date.
+func newClient[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], config *river.Config) (*river.Client[TTx], error) {
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: config.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the queue's migrations: %w", err)
@@ -157,27 +154,7 @@ func newQueue[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], conf
 	if err != nil {
 		return nil, fmt.Errorf("making the queue: %w", err)
 	}
-	store.SetJobInserter(func(ctx context.Context, tx any, jobs []models.Job) (func(), error) {
-		params := make([]river.InsertManyParams, len(jobs))
-		touched := map[string]bool{}
-		for i, job := range jobs {
-			params[i] = insertParams(job)
-			touched[params[i].InsertOpts.Queue] = true
-		}
-		queueTx, ok := tx.(TTx)
-		if !ok {
-			return nil, fmt.Errorf("the queue cannot use a transaction of type %T", tx)
-		}
-		if _, err := client.InsertManyFastTx(ctx, queueTx, params); err != nil {
-			return nil, err
-		}
-		return func() {
-			for queue := range touched {
-				wake(queue)
-			}
-		}, nil
-	})
-	return &Queue{client: client}, nil
+	return client, nil
 }
 
 func insertParams(job models.Job) river.InsertManyParams {
@@ -210,20 +187,6 @@ func (q *Queue) Stop(ctx context.Context) error {
 		return fmt.Errorf("stopping the queue: %w", err)
 	}
 	return nil
-}
-
-// resumeSQLite makes the jobs available that were running when the process
-// before this one was killed, and the deliveries due that they had claimed. This
-// process owns the file, so nobody else can be running them, and there is no need
-// to wait until River takes them for stuck and until the lease of the claims ends.
-// Being killed is no error of the job, so the attempt doesn't count.
-func resumeSQLite(ctx context.Context, store *models.Store) error {
-	return store.InTx(ctx, func(tx *models.Tx) error {
-		if err := models.FreeClaims(tx); err != nil {
-			return err
-		}
-		return tx.Exec("UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'").Error
-	})
 }
 
 // quietHandler drops River's notes about jobs that fail: those that matter are

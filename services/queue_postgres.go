@@ -44,13 +44,24 @@ func newPostgresQueue(ctx context.Context, pool *pgxpool.Pool, config *river.Con
 		err = errors.Join(err, unlocking)
 	}()
 	config.ID = models.NewID("server_")
-	queue, err = newQueue(ctx, riverpgxv5.New(pool), config, store, func(string) {})
+	client, err := newClient(ctx, riverpgxv5.New(pool), config)
 	if err != nil {
 		return nil, err
 	}
+	store.SetJobInserter(func(ctx context.Context, tx any, jobs []models.Job) (func(), error) {
+		pgxTx, ok := tx.(pgx.Tx)
+		if !ok {
+			return nil, fmt.Errorf("a transaction of pgx was expected, not a %T", tx)
+		}
+		params := make([]river.InsertManyParams, len(jobs))
+		for i, job := range jobs {
+			params[i] = insertParams(job)
+		}
+		_, err := client.InsertManyFastTx(ctx, pgxTx, params)
+		return func() {}, err
+	})
 	r := &rescuer{config: pool.Config().ConnConfig, id: config.ID}
-	queue.resume, queue.release = r.start, r.stop
-	return queue, nil
+	return &Queue{client: client, resume: r.start, release: r.stop}, nil
 }
 
 // rescuer tells other servers that this one lives, by an advisory lock that

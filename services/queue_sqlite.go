@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
@@ -14,20 +16,83 @@ import (
 	"petstore/models"
 )
 
+// newSQLiteQueue works on the jobs of a database that this process alone uses.
+func newSQLiteQueue(ctx context.Context, pool *sql.DB, config *river.Config, store *models.Store) (*Queue, error) {
+	config.ID = models.NewID("server_")
+	driver := newSQLiteDriver(store, pool, config.ID)
+	client, err := newClient(ctx, driver, config)
+	if err != nil {
+		return nil, err
+	}
+	store.SetJobInserter(driver.insert)
+	return &Queue{
+		client:  client,
+		resume:  func(ctx context.Context) error { driver.ready.begin(); return resumeSQLite(ctx, store) },
+		release: driver.ready.end,
+	}, nil
+}
+
 // sqliteDriver is River's driver for SQLite with three changes. The two frequent
 // writes, taking jobs and finishing them, join the store's group commits instead
-// of competing with them for SQLite's only write lock. Workers are woken by a bell
-// in memory instead of polling a table of notifications every 50 ms. (Both are
-// possible because one process owns the file.) And what is done to every job is
+// of competing with them for SQLite's only write lock. New jobs get to the workers
+// in memory instead of by polling: a bell wakes them, and ready has the jobs. (Both
+// are possible because one process owns the file.) And what is done to every job is
 // done by statements of our own: see queue_sqlite_jobs.go.
 type sqliteDriver struct {
 	*riversqlite.Driver
-	store *models.Store
-	bell  *bell
+	store  *models.Store
+	server string // ID of the client
+	bell   *bell
+	ready  *ready
 }
 
-func newSQLiteDriver(store *models.Store, pool *sql.DB, bell *bell) *sqliteDriver {
-	return &sqliteDriver{Driver: riversqlite.New(pool), store: store, bell: bell}
+func newSQLiteDriver(store *models.Store, pool *sql.DB, server string) *sqliteDriver {
+	return &sqliteDriver{Driver: riversqlite.New(pool), store: store, server: server, bell: newBell(), ready: newReady()}
+}
+
+// insert is the store's way to put jobs into the queue.
+func (d *sqliteDriver) insert(_ context.Context, tx any, jobs []models.Job) (committed func(), err error) {
+	sqlTx, ok := tx.(*sql.Tx)
+	if !ok {
+		return nil, fmt.Errorf("a transaction of SQLite was expected, not a %T", tx)
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	var taken []*rivertype.JobRow
+	touched := map[string]struct{}{}
+	for _, job := range jobs {
+		row, err := newJob(job, now)
+		if err != nil {
+			return nil, err
+		}
+		if d.ready.welcomes(row.Queue) {
+			row.State, row.Attempt, row.AttemptedAt, row.AttemptedBy = rivertype.JobStateRunning, 1, &now, []string{d.server}
+			taken = append(taken, row)
+		}
+		if err := insertJob(sqlTx, row); err != nil {
+			return nil, fmt.Errorf("storing a job: %w", err)
+		}
+		touched[row.Queue] = struct{}{}
+	}
+	return func() {
+		d.ready.put(taken)
+		for queue := range touched {
+			d.bell.ring(queue)
+		}
+	}, nil
+}
+
+// resumeSQLite makes the jobs available that were running when the process
+// before this one was killed, and the deliveries due that they had claimed. This
+// process owns the file, so nobody else can be running them, and there is no need
+// to wait until River takes them for stuck and until the lease of the claims ends.
+// Being killed is no error of the job, so the attempt doesn't count.
+func resumeSQLite(ctx context.Context, store *models.Store) error {
+	return store.InTx(ctx, func(tx *models.Tx) error {
+		if err := models.FreeClaims(tx); err != nil {
+			return err
+		}
+		return tx.Exec("UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'").Error
+	})
 }
 
 // SupportsListenNotify tells River to write no notifications: the bell is rung
@@ -44,44 +109,25 @@ func (d *sqliteDriver) GetExecutor() riverdriver.Executor {
 	return &groupExecutor{Executor: d.Driver.GetExecutor(), driver: d}
 }
 
-// UnwrapExecutor returns River's executor in a transaction, which inserts jobs by
-// a statement of our own.
-func (d *sqliteDriver) UnwrapExecutor(tx *sql.Tx) riverdriver.ExecutorTx {
-	return &txExecutor{ExecutorTx: d.Driver.UnwrapExecutor(tx), tx: tx}
-}
-
-// UnwrapTx is the inverse of UnwrapExecutor.
-func (d *sqliteDriver) UnwrapTx(exec riverdriver.ExecutorTx) *sql.Tx {
-	if ours, ok := exec.(*txExecutor); ok {
-		return ours.tx
-	}
-	return d.Driver.UnwrapTx(exec)
-}
-
-type txExecutor struct {
-	riverdriver.ExecutorTx
-	tx *sql.Tx
-}
-
-func (e *txExecutor) JobInsertFastManyNoReturning(ctx context.Context, params *riverdriver.JobInsertFastManyParams) (int, error) {
-	if !simplyNew(params) {
-		return e.ExecutorTx.JobInsertFastManyNoReturning(ctx, params)
-	}
-	return len(params.Jobs), insertMany(e.tx, params)
-}
-
 type groupExecutor struct {
 	riverdriver.Executor
 	driver *sqliteDriver
 }
 
 func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
+	jobs, look := e.driver.ready.take(params.Queue, params.MaxToLock)
+	if !look {
+		return &riverdriver.JobGetAvailableResult{Jobs: jobs}, nil
+	}
 	err = e.inGroup(ctx, func(ctx context.Context, tx *sql.Tx, exec riverdriver.Executor) error {
 		if params.Kind != nil {
 			res, err = exec.JobGetAvailable(ctx, params)
-			return err
+		} else {
+			res, err = takeAvailable(tx, params)
 		}
-		res, err = takeAvailable(tx, params)
+		if err == nil {
+			e.driver.ready.looked(params.Queue, len(res.Jobs) == params.MaxToLock)
+		}
 		return err
 	})
 	return res, err

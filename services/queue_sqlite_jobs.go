@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
+
+	"petstore/models"
 )
 
 // River's statements for SQLite serve every job there can be, and took a fifth of
@@ -24,36 +27,33 @@ func riverTime(t *time.Time) string {
 
 const riverTimeFormat = "2006-01-02 15:04:05.000"
 
-// simplyNew reports whether jobs come without an id and a uniqueness of their own.
-func simplyNew(params *riverdriver.JobInsertFastManyParams) bool {
-	for _, job := range params.Jobs {
-		if job.ID != nil || job.UniqueKey != nil || job.UniqueStates != 0 || params.Schema != "" {
-			return false
-		}
-	}
-	return true
+// newJob is a job as River would make it.
+func newJob(job models.Job, now time.Time) (*rivertype.JobRow, error) {
+	params := insertParams(job)
+	args, err := json.Marshal(params.Args)
+	return &rivertype.JobRow{
+		EncodedArgs: args, CreatedAt: now, Kind: params.Args.Kind(), MaxAttempts: maxJobErrors, Metadata: []byte("{}"),
+		Priority: river.PriorityDefault, Queue: params.InsertOpts.Queue, ScheduledAt: now, State: rivertype.JobStateAvailable, Tags: []string{},
+	}, err
 }
 
-// insertMany is JobInsertFastManyNoReturning for jobs that are simply new.
-func insertMany(tx *sql.Tx, params *riverdriver.JobInsertFastManyParams) error {
-	for _, job := range params.Jobs {
-		metadata := job.Metadata
-		if len(metadata) == 0 {
-			metadata = []byte("{}")
-		}
-		tags, err := json.Marshal(job.Tags)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(`INSERT INTO river_job (args, created_at, kind, max_attempts, metadata, priority, queue, scheduled_at, state, tags)
-			VALUES (jsonb(?), ?, ?, ?, jsonb(?), ?, ?, ?, ?, jsonb(?))`,
-			string(job.EncodedArgs), riverTime(job.CreatedAt), job.Kind, job.MaxAttempts, string(metadata), job.Priority, job.Queue,
-			riverTime(job.ScheduledAt), string(job.State), string(tags))
-		if err != nil {
-			return err
-		}
+// insertJob stores a new job, and gives it its ID. RETURNING would cost as much as
+// the row.
+func insertJob(tx *sql.Tx, job *rivertype.JobRow) error {
+	now := riverTime(&job.CreatedAt)
+	var attemptedAt, attemptedBy any
+	if job.State == rivertype.JobStateRunning {
+		attemptedAt, attemptedBy = now, job.AttemptedBy[0]
 	}
-	return nil
+	res, err := tx.Exec(`INSERT INTO river_job (args, attempt, attempted_at, attempted_by, created_at, kind, max_attempts, metadata, priority,
+			queue, scheduled_at, state, tags)
+		VALUES (jsonb(?), ?, ?, CASE WHEN ?4 IS NOT NULL THEN jsonb_array(?4) END, ?5, ?, ?, jsonb(?), ?, ?, ?5, ?, jsonb('[]'))`,
+		string(job.EncodedArgs), job.Attempt, attemptedAt, attemptedBy, now, job.Kind, job.MaxAttempts, string(job.Metadata), job.Priority,
+		job.Queue, string(job.State))
+	if err == nil {
+		job.ID, err = res.LastInsertId()
+	}
+	return err
 }
 
 // takeAvailable is JobGetAvailable for queues that take jobs of every kind. Of a
@@ -119,16 +119,16 @@ func simplyDone(params *riverdriver.JobSetStateIfRunningManyParams) bool {
 	return len(params.ID) > 0
 }
 
-// completeMany is JobSetStateIfRunningMany for jobs that are simply done. River's
-// own sets them one at a time, and reads back each row; the client needs no more of
-// it than this.
+// completeMany is JobSetStateIfRunningMany for jobs that are simply done. They are
+// deleted: their tasks and deliveries are the record of what was done, and a table
+// of those that are not done stays small. River's own sets them one at a time, and
+// reads back each row; the client needs no more of it than this.
 func completeMany(tx *sql.Tx, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	ids, err := json.Marshal(params.ID)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(`UPDATE river_job SET state = 'completed', finalized_at = ?
-		WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' RETURNING id`, riverTime(params.FinalizedAt[0]), string(ids))
+	rows, err := tx.Query("DELETE FROM river_job WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' RETURNING id", string(ids))
 	if err != nil {
 		return nil, err
 	}

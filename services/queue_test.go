@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 
@@ -39,11 +41,7 @@ func TestQueueStatementsAreNotInterrupted(t *testing.T) {
 	e.begin("")
 	ctx, cancel := context.WithCancel(within(t))
 	ending := &endingContext{Context: ctx, end: cancel}
-	pool, ok := e.store.Pool().(*sql.DB)
-	if !ok {
-		t.Fatalf("the pool is a %T", e.store.Pool())
-	}
-	executor := newSQLiteDriver(e.store, pool, newBell()).GetExecutor()
+	executor := driverOf(t, e).GetExecutor()
 	res, err := executor.JobGetAvailable(ending, &riverdriver.JobGetAvailableParams{
 		ClientID: "test", MaxAttemptedBy: 10, MaxToLock: 10, Queue: queueTasks,
 	})
@@ -98,8 +96,8 @@ func TestBellWakesWorkers(t *testing.T) {
 	}
 }
 
-// TestQueueStatementsAreRivers does the same to two queues, by River's statements
-// and by ours, and compares what is in them after each step.
+// TestQueueStatementsAreRivers takes and finishes the same jobs in two queues, by
+// River's statements and by ours, and compares what that leaves.
 func TestQueueStatementsAreRivers(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 345_000_000, time.UTC)
 	later, earlier := now.Add(time.Millisecond), now.Add(-time.Hour)
@@ -120,28 +118,21 @@ func TestQueueStatementsAreRivers(t *testing.T) {
 	rivers, ours := newEngine(t, options{idle: true}), newEngine(t, options{idle: true})
 	var taken [2][]*rivertype.JobRow
 	for i, e := range []*engine{rivers, ours} {
-		pool, ok := e.store.Pool().(*sql.DB)
-		if !ok {
-			t.Fatalf("the pool is a %T", e.store.Pool())
-		}
-		driver := newSQLiteDriver(e.store, pool, newBell())
-		inTx, exec := driver.Driver.UnwrapExecutor, driver.Driver.GetExecutor()
+		driver := driverOf(t, e)
+		exec := driver.Driver.GetExecutor()
 		if e == ours {
-			inTx, exec = driver.UnwrapExecutor, driver.GetExecutor()
+			exec = driver.GetExecutor()
 		}
 		err := e.store.InTx(within(t), func(tx *models.Tx) error {
-			_, err := inTx(tx.QueueTx().(*sql.Tx)).JobInsertFastManyNoReturning(within(t), &riverdriver.JobInsertFastManyParams{Jobs: jobs})
+			_, err := driver.UnwrapExecutor(tx.QueueTx().(*sql.Tx)).JobInsertFastManyNoReturning(within(t), &riverdriver.JobInsertFastManyParams{Jobs: jobs})
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		// The third job has been tried before.
-		_, err = pool.ExecContext(within(t), `UPDATE river_job SET attempt = 2, attempted_by = jsonb('["x","y"]'),
+		e.exec(`UPDATE river_job SET attempt = 2, attempted_by = jsonb('["x","y"]'),
 			errors = jsonb('[{"at":"2026-11-23T11:00:00Z","attempt":1,"error":"no","trace":""}]') WHERE id = 3`)
-		if err != nil {
-			t.Fatal(err)
-		}
 		res, err := exec.JobGetAvailable(within(t), &riverdriver.JobGetAvailableParams{
 			ClientID: "z", MaxAttemptedBy: 3, MaxToLock: 3, Queue: queueTasks, Now: &now,
 		})
@@ -165,9 +156,139 @@ func TestQueueStatementsAreRivers(t *testing.T) {
 	if len(taken[1]) != 3 || taken[1][0].ID != 1 {
 		t.Errorf("took %v", taken[1])
 	}
+	rivers.exec("DELETE FROM river_job WHERE state = 'completed'") // which ours does at once
 	if diff := cmp.Diff(jobTable(t, rivers), jobTable(t, ours)); diff != "" {
 		t.Errorf("River's statements leave other rows than ours:\n%s", diff)
 	}
+}
+
+// TestJobsAreStoredAsRivers: a job is stored as River stores it; and one that waits
+// in memory as if River had stored and then taken it, and the same is what River
+// gets to see.
+func TestJobsAreStoredAsRivers(t *testing.T) {
+	jobs := []models.Job{{TaskID: `task_"ü"`}, {DeliveryID: "dlv_1"}, {WebhookID: "wh_1"}, {TaskID: "task_2"}}
+	rivers, ours, ready := newEngine(t, options{idle: true}), newEngine(t, options{idle: true}), newEngine(t, options{idle: true})
+	insert := func(e *engine, driver *sqliteDriver) {
+		e.store.SetJobInserter(driver.insert)
+		err := e.store.InTx(within(t), func(tx *models.Tx) error {
+			for _, job := range jobs {
+				tx.Enqueue(job)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	take := func(driver *sqliteDriver, queue string) []*rivertype.JobRow {
+		res, err := driver.GetExecutor().JobGetAvailable(within(t), &riverdriver.JobGetAvailableParams{
+			ClientID: "test", MaxAttemptedBy: 3, MaxToLock: 3, Queue: queue,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Jobs
+	}
+	client, err := river.NewClient(driverOf(t, rivers).Driver, &river.Config{MaxAttempts: maxJobErrors})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var params []river.InsertManyParams
+	for _, job := range jobs {
+		params = append(params, insertParams(job))
+	}
+	if _, err := client.InsertManyFast(within(t), params); err != nil {
+		t.Fatal(err)
+	}
+	ourDriver, readyDriver := driverOf(t, ours), driverOf(t, ready)
+	insert(ours, ourDriver)
+	if diff := cmp.Diff(jobTable(t, rivers), jobTable(t, ours), withoutTimes); diff != "" {
+		t.Errorf("River stores other rows than we do:\n%s", diff)
+	}
+	readyDriver.ready.begin()
+	for _, queue := range []string{queueTasks, queueDeliveries} {
+		if waiting := take(readyDriver, queue); len(waiting) > 0 {
+			t.Errorf("before there are jobs, %v are taken", waiting)
+		}
+	}
+	insert(ready, readyDriver)
+	before := jobTable(t, ready)
+	for _, queue := range []string{queueTasks, queueDeliveries} {
+		want, got := take(ourDriver, queue), take(readyDriver, queue)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(time.Minute)); diff != "" || len(got) != 2 {
+			t.Errorf("from memory come other jobs than from the table:\n%s", diff)
+		}
+	}
+	after := jobTable(t, ready)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("taking jobs from memory has changed the table:\n%s", diff)
+	}
+	if diff := cmp.Diff(jobTable(t, ours), after, withoutTimes); diff != "" {
+		t.Errorf("jobs that were taken are in the table otherwise than those that wait in memory:\n%s", diff)
+	}
+}
+
+var times = regexp.MustCompile(`"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d\d"`)
+
+var withoutTimes = cmp.Transformer("withoutTimes", func(row string) []byte { return times.ReplaceAll([]byte(row), []byte("a time")) })
+
+// TestReadyKeepsTheOrder: once jobs wait in the table, because there were too many,
+// those that come later wait there, too, until the table is empty.
+func TestReadyKeepsTheOrder(t *testing.T) {
+	r := newReady()
+	if r.welcomes("q") {
+		t.Error("a job may wait where nobody fetches")
+	}
+	r.begin()
+	if r.welcomes("q") {
+		t.Error("a job may wait before anybody has looked into the table")
+	}
+	r.looked("q", false)
+	for id := range int64(readySize) {
+		if !r.welcomes("q") {
+			t.Fatalf("job %d may not wait", id)
+		}
+		r.put([]*rivertype.JobRow{{ID: id, Queue: "q"}})
+	}
+	if r.welcomes("q") {
+		t.Error("one job too many may wait")
+	}
+	for want := int64(0); want < readySize; {
+		jobs, look := r.take("q", 100)
+		for _, job := range jobs {
+			if job.ID != want {
+				t.Fatalf("job %d came when it was the turn of %d", job.ID, want)
+			}
+			want++
+		}
+		if look || r.welcomes("q") {
+			t.Fatal("the jobs in the table are not the next")
+		}
+	}
+	if jobs, look := r.take("q", 100); len(jobs) > 0 || !look {
+		t.Errorf("got %v, look into the table: %v", jobs, look)
+	}
+	r.looked("q", true)
+	if r.welcomes("q") {
+		t.Error("a job may overtake those in the table")
+	}
+	r.looked("q", false)
+	if !r.welcomes("q") {
+		t.Error("a job may not wait though the table is empty")
+	}
+	if _, look := r.take("q", 100); look {
+		t.Error("the table is looked into again at once")
+	}
+}
+
+// driverOf returns another driver of the engine's database.
+func driverOf(t *testing.T, e *engine) *sqliteDriver {
+	t.Helper()
+	pool, ok := e.store.Pool().(*sql.DB)
+	if !ok {
+		t.Fatalf("the pool is a %T", e.store.Pool())
+	}
+	return newSQLiteDriver(e.store, pool, "test")
 }
 
 // jobTable is the queue's table, each row as text.
