@@ -1,4 +1,4 @@
-package services
+package picture
 
 import (
 	"fmt"
@@ -14,35 +14,35 @@ import (
 
 // Formats that pictures are written in.
 const (
-	formatJPEG = "jpeg"
-	formatPNG  = "png"
-	formatGIF  = "gif"
+	JPEG = "jpeg"
+	PNG  = "png"
+	GIF  = "gif"
 )
 
 // defaultQuality is that of JPEG.
 const defaultQuality = 85
 
-// suitable is the format that keeps what a picture has: photographs stay small,
+// Suitable is the format that keeps what a picture has: photographs stay small,
 // drawings sharp, and transparency what it is.
-func suitable(source string, picture image.Image) string {
+func Suitable(source string, picture image.Image) string {
 	if source == "JPEG" || source == "WebP" && opaque(picture) {
-		return formatJPEG
+		return JPEG
 	}
-	return formatPNG
+	return PNG
 }
 
-// writePicture writes a picture, and nothing of the metadata of the file it came in:
-// not where it was taken, nor by whom.
-func writePicture(w io.Writer, picture image.Image, format string, quality int) error {
+// Write writes a picture, and nothing of the metadata of the file it came in:
+// not where it was taken, nor by whom. Quality is of JPEG, 1 to 100, or 0 for 85.
+func Write(w io.Writer, picture image.Image, format string, quality int) error {
 	switch format {
-	case formatJPEG:
+	case JPEG:
 		if quality == 0 {
 			quality = defaultQuality
 		}
 		return jpeg.Encode(w, onWhite(picture), &jpeg.Options{Quality: quality})
-	case formatPNG:
+	case PNG:
 		return png.Encode(w, picture)
-	case formatGIF:
+	case GIF:
 		return gif.Encode(w, picture, &gif.Options{NumColors: 256, Quantizer: colors{}})
 	}
 	return fmt.Errorf("pictures are not written as %q", format)

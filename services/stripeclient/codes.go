@@ -1,4 +1,4 @@
-package services
+package stripeclient
 
 import "github.com/stripe/stripe-go/v85"
 
@@ -38,39 +38,43 @@ var failureText = map[string]string{
 	CodeProviderUnavailable:    "The provider cannot be reached",
 }
 
-func failWith(code string) *Failure { return &Failure{Code: code, Message: failureText[code]} }
+// Error is why a payment or a refund failed, in words meant for the customer.
+type Error struct {
+	Code    string // one of the above
+	Message string // a sentence
+}
 
-// decided reports whether a task that failed with this code is known not to have
-// moved any money.
-func decided(code string) bool { return code != CodeProviderUnavailable && code != CodeProcessing }
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func newError(code string) *Error { return &Error{Code: code, Message: failureText[code]} }
 
 // declined is the failure for a card error. The decline code is the finer one;
 // those that a customer must not be told (lost, stolen, fraudulent) are plain
 // declines, as https://docs.stripe.com/declines/codes asks for.
-func declined(e *stripe.Error) *Failure {
+func declined(e *stripe.Error) *Error {
 	if e == nil {
-		return failWith(CodeCardDeclined)
+		return newError(CodeCardDeclined)
 	}
 	for _, code := range []string{string(e.DeclineCode), string(e.Code)} {
 		switch code {
 		case CodeInsufficientFunds, CodeExpiredCard, CodeIncorrectCVC, CodeCardProcessing, CodeAuthenticationRequired:
-			return failWith(code)
+			return newError(code)
 		}
 	}
-	return failWith(CodeCardDeclined)
+	return newError(CodeCardDeclined)
 }
 
 // rejected is the failure for a request that Stripe does not accept.
-func rejected(e *stripe.Error) *Failure {
+func rejected(e *stripe.Error) *Error {
 	switch {
 	case e.Code == stripe.ErrorCodeAmountTooSmall:
-		return failWith(CodeAmountTooSmall)
+		return newError(CodeAmountTooSmall)
 	case e.Code == stripe.ErrorCodeAmountTooLarge:
-		return failWith(CodeAmountTooLarge)
+		return newError(CodeAmountTooLarge)
 	case e.Code == stripe.ErrorCodeChargeAlreadyRefunded:
-		return failWith(CodeAlreadyRefunded)
+		return newError(CodeAlreadyRefunded)
 	case e.Param == "payment_method":
-		return failWith(CodeInvalidPaymentMethod)
+		return newError(CodeInvalidPaymentMethod)
 	}
-	return failWith(CodeProviderRejected)
+	return newError(CodeProviderRejected)
 }

@@ -1,12 +1,10 @@
-package services
+package statistics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
-	"petstore/models"
 	"petstore/services/dataset"
 	"petstore/services/report"
 )
@@ -14,15 +12,12 @@ import (
 // cellLength is how many characters of a value a report shows.
 const cellLength = 100
 
-// profileDataset says what is in the data that the client gave.
-func (r *Reporting) profileDataset(ctx context.Context, d *report.Document, tell Report) error {
-	text, err := models.ReportData(r.store.Read(ctx), d.ReportID)
-	if err != nil {
-		return err
-	}
+// Dataset says what is in data that a client gave. A *dataset.MalformedError says why
+// it cannot be read.
+func Dataset(ctx context.Context, text string, d *report.Document, tell Step) error {
 	data, err := dataset.Read(text)
 	if err != nil {
-		return invalidDataset(err)
+		return err
 	}
 	steps := newSteps(data.Rows, tell)
 	columns, err := data.Profile(steps.batch, func(done int64) error {
@@ -32,18 +27,10 @@ func (r *Reporting) profileDataset(ctx context.Context, d *report.Document, tell
 		return steps.tell(done)
 	})
 	if err != nil {
-		return invalidDataset(err)
+		return err
 	}
 	writeProfile(d, data, columns)
 	return nil
-}
-
-// invalidDataset tells the client what is wrong with the data.
-func invalidDataset(err error) error {
-	if wrong, ok := errors.AsType[*dataset.MalformedError](err); ok {
-		return &Failure{Code: CodeInvalidDataset, Message: wrong.Message}
-	}
-	return err
 }
 
 func writeProfile(d *report.Document, data *dataset.Dataset, columns []dataset.Column) {

@@ -1,4 +1,4 @@
-package services
+package fetch
 
 import (
 	"context"
@@ -11,18 +11,22 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
-// newTestFetcher has less patience than a real one.
-func newTestFetcher(t testing.TB, production bool) *Fetcher {
+// newTestClient has less patience than a real one.
+func newTestClient(t testing.TB, production bool) *Client {
 	t.Helper()
-	f := NewFetcher(production)
-	f.patience, f.pause = 5*time.Second, time.Millisecond
+	f := New(production)
+	f.patience, f.wait = 5*time.Second, time.Millisecond
 	t.Cleanup(f.Close)
 	return f
 }
 
-func fetched(t testing.TB, f *Fetcher, url string) (string, error) {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func fetched(t testing.TB, f *Client, url string) (string, error) {
 	t.Helper()
 	var content []byte
 	err := f.Fetch(within(t), url, func(r io.Reader) (err error) {
@@ -76,7 +80,7 @@ func TestFetch(t *testing.T) {
 	server.Config.ErrorLog = nil
 	server.Start()
 	t.Cleanup(server.Close)
-	f := newTestFetcher(t, false)
+	f := newTestClient(t, false)
 	for path, want := range map[string]string{"/ok": "content", "/moved": "content", "/busy": "at last"} {
 		if got, err := fetched(t, f, server.URL+path); got != want || err != nil {
 			t.Errorf("%s: got %q, %v", path, got, err)
@@ -95,8 +99,8 @@ func TestFetch(t *testing.T) {
 		"/endless":    "it is larger than 20 MiB",
 	} {
 		_, err := fetched(t, f, server.URL+path)
-		var failed *fetchError
-		if !errors.As(err, &failed) || failed.reason != want {
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Reason != want {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
@@ -105,7 +109,7 @@ func TestFetch(t *testing.T) {
 func TestFetchFromNowhere(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	_, err := fetched(t, newTestFetcher(t, false), closed.URL)
+	_, err := fetched(t, newTestClient(t, false), closed.URL)
 	if err == nil || err.Error() != "fetching it failed: connection refused" {
 		t.Errorf("got %v", err)
 	}
@@ -117,7 +121,7 @@ func TestFetchIsGuarded(t *testing.T) {
 	var called atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Store(true) }))
 	t.Cleanup(server.Close)
-	f := newTestFetcher(t, true)
+	f := newTestClient(t, true)
 	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"} {
 		_, err := fetched(t, f, "http://"+host+port)
@@ -126,7 +130,7 @@ func TestFetchIsGuarded(t *testing.T) {
 		}
 	}
 	request := httptest.NewRequest(http.MethodGet, "http://10.0.0.1/", nil)
-	if err := f.client.CheckRedirect(request, []*http.Request{request}); err == nil {
+	if err := f.http.CheckRedirect(request, []*http.Request{request}); err == nil {
 		t.Error("a redirect to plain http is followed in production")
 	}
 	if called.Load() {
@@ -142,10 +146,10 @@ func TestFetchGivesUp(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	f := newTestFetcher(t, false)
+	f := newTestClient(t, false)
 	f.patience = 50 * time.Millisecond
-	var failed *fetchError
-	if _, err := fetched(t, f, server.URL); !errors.As(err, &failed) || failed.reason != "fetching it failed: timed out" {
+	var failed *Error
+	if _, err := fetched(t, f, server.URL); !errors.As(err, &failed) || failed.Reason != "fetching it failed: timed out" {
 		t.Errorf("got %v", err)
 	}
 	await(t, arrived, "the request")
@@ -170,7 +174,7 @@ func TestFetchesPerHost(t *testing.T) {
 	t.Cleanup(hanging.Close)
 	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }))
 	t.Cleanup(healthy.Close)
-	f := newTestFetcher(t, false)
+	f := newTestClient(t, false)
 	f.patience = time.Hour
 	ctx, cancel := context.WithCancel(within(t))
 	const many = 3 * maxFetches
@@ -190,5 +194,29 @@ func TestFetchesPerHost(t *testing.T) {
 	}
 	if len(arrived) > 0 {
 		t.Errorf("%d more requests than %d were under way", len(arrived), maxFetchesPerHost)
+	}
+}
+
+// patienceOfTests bounds every wait for an event that should come.
+const patienceOfTests = 30 * time.Second
+
+// within returns a context that ends with the test, or when the test has waited
+// too long.
+func within(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patienceOfTests)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// await receives from c, and fails the test when nothing comes.
+func await[T any](t testing.TB, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-within(t).Done():
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
 	}
 }

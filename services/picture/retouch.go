@@ -1,4 +1,4 @@
-package services
+package picture
 
 import (
 	"fmt"
@@ -14,8 +14,9 @@ import (
 // maxMade is how long a side may be that an operation makes, in pixels.
 const maxMade = 5000
 
-// retouch applies operations, in their order.
-func retouch(picture image.Image, operations []models.ImageOperation) (image.Image, error) {
+// Retouch applies operations, in their order. An *Error says which of them cannot be
+// done to this picture.
+func Retouch(picture image.Image, operations []models.ImageOperation) (image.Image, error) {
 	for i, op := range operations {
 		var err error
 		switch op.Op {
@@ -31,7 +32,7 @@ func retouch(picture image.Image, operations []models.ImageOperation) (image.Ima
 			err = fmt.Errorf("there is no operation %q", op.Op)
 		}
 		if err != nil {
-			return nil, unprocessable("operations[%d]: %s", i, err)
+			return nil, wrong("operations[%d]: %s", i, err)
 		}
 	}
 	return picture, nil
@@ -67,8 +68,8 @@ func resize(picture image.Image, op models.ImageOperation) (image.Image, error) 
 	return resample(picture, to.X, to.Y), nil
 }
 
-// shrink makes a picture no longer than limit on either side.
-func shrink(picture image.Image, limit int) image.Image {
+// Shrink makes a picture no longer than limit on either side.
+func Shrink(picture image.Image, limit int) image.Image {
 	size := picture.Bounds().Size()
 	if size.X <= limit && size.Y <= limit {
 		return picture

@@ -1,4 +1,4 @@
-package services
+package statistics
 
 import (
 	"math/big"

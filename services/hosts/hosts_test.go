@@ -1,4 +1,4 @@
-package services
+package hosts
 
 import (
 	"context"
@@ -6,35 +6,37 @@ import (
 	"testing"
 )
 
+const perHost = 64
+
 func TestHostHasSoManyPlaces(t *testing.T) {
-	h := newHosts(maxPerHost)
+	l := New(perHost)
 	var releases []func()
-	for range maxPerHost {
-		release, ok := h.take(t.Context(), "http://one.test/x")
+	for range perHost {
+		release, ok := l.Take(t.Context(), "http://one.test/x")
 		if !ok {
 			t.Fatal("no place at a free host")
 		}
 		releases = append(releases, release)
 	}
-	if _, ok := h.take(t.Context(), "http://one.test/another-path"); ok {
+	if _, ok := l.Take(t.Context(), "http://one.test/another-path"); ok {
 		t.Error("one place too many")
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, ok := h.take(cancelled, "http://ONE.test/"); ok {
+	if _, ok := l.Take(cancelled, "http://ONE.test/"); ok {
 		t.Error("one place too many for a host in capitals")
 	}
-	other, ok := h.take(t.Context(), "http://one.test:81/x")
+	other, ok := l.Take(t.Context(), "http://one.test:81/x")
 	if !ok {
 		t.Fatal("another host has to wait")
 	}
 	waiting := make(chan func(), 1)
 	go func() {
-		release, _ := h.take(t.Context(), "http://one.test/")
+		release, _ := l.Take(t.Context(), "http://one.test/")
 		waiting <- release
 	}()
 	releases[0]()
-	if release := await(t, waiting, "a place"); release != nil { // nil: it waited too long
+	if release := <-waiting; release != nil { // nil: it waited too long
 		releases[0] = release
 	} else {
 		releases = releases[1:]
@@ -43,25 +45,25 @@ func TestHostHasSoManyPlaces(t *testing.T) {
 	for _, release := range releases {
 		release()
 	}
-	if len(h.byName) != 0 {
-		t.Errorf("hosts that nobody uses are remembered: %v", h.byName)
+	if len(l.byName) != 0 {
+		t.Errorf("hosts that nobody uses are remembered: %v", l.byName)
 	}
 }
 
 func TestHostsUnderConcurrency(t *testing.T) {
-	h := newHosts(maxPerHost)
+	l := New(perHost)
 	var all sync.WaitGroup
-	for range 4 * maxPerHost {
+	for range 4 * perHost {
 		all.Go(func() {
 			for range 50 {
-				if release, ok := h.take(t.Context(), "http://one.test/"); ok {
+				if release, ok := l.Take(t.Context(), "http://one.test/"); ok {
 					release()
 				}
 			}
 		})
 	}
 	all.Wait()
-	if len(h.byName) != 0 {
-		t.Errorf("left: %v", h.byName)
+	if len(l.byName) != 0 {
+		t.Errorf("left: %v", l.byName)
 	}
 }

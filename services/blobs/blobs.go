@@ -1,4 +1,5 @@
-package services
+// Package blobs keeps files that are too large for the database.
+package blobs
 
 import (
 	"context"
@@ -29,21 +30,21 @@ const (
 	sweepBatch = 100
 )
 
-// Blobs holds what is too large for the database: files, by key. One that is
+// Bucket holds files, by key. One that is
 // loose (see models.LooseBlob) is deleted in the background, by Start.
-type Blobs struct {
-	store  *models.Store
-	bucket *blob.Bucket
+type Bucket struct {
+	store *models.Store
+	files *blob.Bucket
 
 	stop    context.CancelFunc
 	sweeper sync.WaitGroup
 }
 
-// OpenBlobs opens the bucket that rawURL names: file:///a/folder, which is made
+// Open opens the bucket that rawURL names: file:///a/folder, which is made
 // when it is missing, or mem://. Drivers for S3, Google Cloud and Azure exist
 // (https://gocloud.dev/howto/blob/), and need no more than their import here;
 // that of S3 alone makes the program 9 MB larger.
-func OpenBlobs(ctx context.Context, store *models.Store, rawURL string) (*Blobs, error) {
+func Open(ctx context.Context, store *models.Store, rawURL string) (*Bucket, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("BLOB_URL %q: want a URL, such as file:///var/lib/petstore/blobs", rawURL)
@@ -53,11 +54,11 @@ func OpenBlobs(ctx context.Context, store *models.Store, rawURL string) (*Blobs,
 			return nil, fmt.Errorf("BLOB_URL %q: %w", rawURL, err)
 		}
 	}
-	bucket, err := blob.OpenBucket(ctx, u.String())
+	files, err := blob.OpenBucket(ctx, u.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening the bucket BLOB_URL %q: %w", rawURL, err)
 	}
-	return &Blobs{store: store, bucket: bucket, stop: func() {}}, nil
+	return &Bucket{store: store, files: files, stop: func() {}}, nil
 }
 
 // prepareFolder makes the folder, sets how fileblob uses it, and removes what
@@ -92,11 +93,11 @@ func prepareFolder(u *url.URL) error {
 
 // Put stores what r holds. When it returns nil all of it is there and survives a
 // power cut, otherwise nothing is.
-func (b *Blobs) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
+func (b *Bucket) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var file *os.File
-	w, err := b.bucket.NewWriter(ctx, key, &blob.WriterOptions{
+	w, err := b.files.NewWriter(ctx, key, &blob.WriterOptions{
 		ContentType: "application/octet-stream", // what it is, its row knows
 		BeforeWrite: func(as func(any) bool) error { as(&file); return nil },
 	})
@@ -138,8 +139,8 @@ func syncFolder(name string) error {
 }
 
 // Open opens a blob to read. The context must not end before the reader is closed.
-func (b *Blobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	r, err := b.bucket.NewReader(ctx, key, nil)
+func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	r, err := b.files.NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, &models.Error{Code: models.CodeNotFound, Message: "What you ask for has been deleted.", Err: err}
 	}
@@ -150,8 +151,8 @@ func (b *Blobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
 }
 
 // Exists reports whether there is such a blob.
-func (b *Blobs) Exists(ctx context.Context, key string) (bool, error) {
-	found, err := b.bucket.Exists(ctx, key)
+func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
+	found, err := b.files.Exists(ctx, key)
 	if err != nil {
 		return false, fmt.Errorf("looking for blob %s: %w", key, err)
 	}
@@ -159,7 +160,7 @@ func (b *Blobs) Exists(ctx context.Context, key string) (bool, error) {
 }
 
 // Start sweeps until Close: now, and then every minute.
-func (b *Blobs) Start() {
+func (b *Bucket) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.sweeper.Go(func() {
@@ -179,7 +180,7 @@ func (b *Blobs) Start() {
 }
 
 // Sweep deletes all blobs whose time has come.
-func (b *Blobs) Sweep(ctx context.Context) error {
+func (b *Bucket) Sweep(ctx context.Context) error {
 	for {
 		keys, err := models.DueBlobs(b.store.Read(ctx), models.Now(), sweepBatch)
 		if err != nil || len(keys) == 0 {
@@ -192,11 +193,11 @@ func (b *Blobs) Sweep(ctx context.Context) error {
 }
 
 // discard deletes loose blobs. Those that it cannot delete stay on the list.
-func (b *Blobs) discard(ctx context.Context, keys []string) error {
+func (b *Bucket) discard(ctx context.Context, keys []string) error {
 	var gone []string
 	var errs []error
 	for _, key := range keys {
-		if err := b.bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		if err := b.files.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 			errs = append(errs, fmt.Errorf("deleting blob %s: %w", key, err))
 			continue
 		}
@@ -207,10 +208,10 @@ func (b *Blobs) discard(ctx context.Context, keys []string) error {
 }
 
 // Close stops sweeping and closes the bucket.
-func (b *Blobs) Close() error {
+func (b *Bucket) Close() error {
 	b.stop()
 	b.sweeper.Wait()
-	if err := b.bucket.Close(); err != nil {
+	if err := b.files.Close(); err != nil {
 		return fmt.Errorf("closing the bucket: %w", err)
 	}
 	return nil

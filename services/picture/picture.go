@@ -1,4 +1,7 @@
-package services
+// Package picture decodes pictures that anybody may have made, bounded in memory and
+// time; retouches them; and encodes them anew, without the metadata of the file that
+// they came in.
+package picture
 
 import (
 	"bytes"
@@ -27,15 +30,24 @@ import (
 // it is processed; the worst that is let in, 16 bits a colour or a progressive
 // JPEG without subsampling, 400 MB.
 const (
-	maxPixels = 25_000_000
+	// MaxPixels bounds a picture, in pixels.
+	MaxPixels = 25_000_000
 	maxSide   = 30_000 // in pixels
 	// maxDecode bounds the time of decoding: thousands of empty scans in a
 	// progressive JPEG cost far more than their bytes tell.
 	maxDecode = 30 * time.Second
 )
 
-// pictureFormat is a kind of file that pictures come in.
-type pictureFormat struct {
+// Error is what is wrong with a picture, or with what is to be done to it, in words
+// for whoever sent it.
+type Error struct{ Reason string }
+
+func (e *Error) Error() string { return e.Reason }
+
+func wrong(format string, args ...any) *Error { return &Error{Reason: fmt.Sprintf(format, args...)} }
+
+// fileFormat is a kind of file that pictures come in.
+type fileFormat struct {
 	name   string
 	known  func(head string) bool // by the file's first headSize bytes
 	config func(io.Reader) (image.Config, error)
@@ -46,9 +58,9 @@ type pictureFormat struct {
 // headSize is as much as http.DetectContentType looks at.
 const headSize = 512
 
-// pictureFormats are named here one by one, not found by package image's
+// fileFormats are named here one by one, not found by package image's
 // registry, which any dependency can add formats to.
-var pictureFormats = []pictureFormat{
+var fileFormats = []fileFormat{
 	{"JPEG", startsWith("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, imagemeta.JPEG},
 	{"PNG", startsWith("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode, imagemeta.PNG},
 	{"GIF", startsWith("GIF87a", "GIF89a"), gif.DecodeConfig, decodeGIF, imagemeta.ImageFormatAuto},
@@ -66,65 +78,92 @@ func startsWith(magic ...string) func(string) bool {
 	}
 }
 
-// source is what a file says of the picture in it.
-type source struct {
-	pictureFormat
-	width, height int
+// Source is what a file says of the picture in it.
+type Source struct {
+	Format        string // JPEG, PNG, GIF or WebP
+	Width, Height int    // as stored, in pixels
+	file          fileFormat
 }
 
-// inspect reads the beginning of a file, and refuses what is no picture or too
-// large a one. A file's name and its media type have no say in that.
-func inspect(r io.Reader) (source, error) {
+// Inspect reads the beginning of a file, and refuses what is no picture or too
+// large a one. A file's name and its media type have no say in that. An *Error
+// says what is wrong with the file; errors of reading it come back as they are.
+func Inspect(file io.Reader) (Source, error) {
+	watched := &watchedReader{r: file}
+	s, err := inspect(watched)
+	if watched.err != nil {
+		return Source{}, fmt.Errorf("reading the beginning of a picture: %w", watched.err)
+	}
+	return s, err
+}
+
+// watchedReader keeps the error of reading, so that it isn't blamed on what was
+// read.
+type watchedReader struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+func inspect(r io.Reader) (Source, error) {
 	head := make([]byte, headSize)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return source{}, fmt.Errorf("reading the beginning of a picture: %w", err)
+		return Source{}, err
 	}
 	head = head[:n]
 	if n == 0 {
-		return source{}, unprocessable("it is empty")
+		return Source{}, wrong("it is empty")
 	}
-	for _, format := range pictureFormats {
+	for _, format := range fileFormats {
 		if format.known(string(head)) {
 			return format.measure(io.MultiReader(bytes.NewReader(head), r))
 		}
 	}
 	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
-	return source{}, unprocessable("it is no JPEG, PNG, GIF or WebP, it looks like %s", found)
+	return Source{}, wrong("it is no JPEG, PNG, GIF or WebP, it looks like %s", found)
 }
 
-func (f pictureFormat) measure(r io.Reader) (source, error) {
+func (f fileFormat) measure(r io.Reader) (Source, error) {
 	c, err := f.config(r)
 	if err != nil {
-		return source{}, f.explain(err)
+		return Source{}, f.explain(err)
 	}
-	s := source{pictureFormat: f, width: c.Width, height: c.Height}
+	s := Source{Format: f.name, Width: c.Width, Height: c.Height, file: f}
 	switch {
 	case c.Width < 1 || c.Height < 1:
-		return source{}, unprocessable("it has no pixels")
-	case c.Width > maxSide || c.Height > maxSide || int64(c.Width)*int64(c.Height) > maxPixels:
-		return source{}, unprocessable("it has %d×%d pixels, at most %d million are allowed, and %d on a side",
-			c.Width, c.Height, maxPixels/1_000_000, maxSide)
+		return Source{}, wrong("it has no pixels")
+	case c.Width > maxSide || c.Height > maxSide || int64(c.Width)*int64(c.Height) > MaxPixels:
+		return Source{}, wrong("it has %d×%d pixels, at most %d million are allowed, and %d on a side",
+			c.Width, c.Height, MaxPixels/1_000_000, maxSide)
 	}
 	return s, nil
 }
 
-// load decodes the picture of a file, and puts it upright.
-func (s source) load(ctx context.Context, data []byte) (_ image.Image, err error) {
+// Load decodes the picture of a file, and puts it upright. An *Error says what is
+// wrong with it. It holds the picture in memory, and up to 30 seconds of a core.
+func (s Source) Load(ctx context.Context, data []byte) (_ image.Image, err error) {
 	ctx, cancel := context.WithTimeout(ctx, maxDecode)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil { // decoders are large, and files can be made to hit what they overlook
-			slog.Error("A decoder panicked.", "format", s.name, "panic", p, "stack", string(debug.Stack()))
-			err = unprocessable("the %s is damaged or cut off", s.name)
+			slog.Error("A decoder panicked.", "format", s.Format, "panic", p, "stack", string(debug.Stack()))
+			err = wrong("the %s is damaged or cut off", s.Format)
 		}
 	}()
-	picture, err := s.decode(&boundedReader{ctx, bytes.NewReader(data)})
+	picture, err := s.file.decode(&boundedReader{ctx, bytes.NewReader(data)})
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, s.file.explain(err)
 	}
-	if size := picture.Bounds().Size(); size != image.Pt(s.width, s.height) {
-		return nil, unprocessable("the %s is damaged or cut off", s.name)
+	if size := picture.Bounds().Size(); size != image.Pt(s.Width, s.Height) {
+		return nil, wrong("the %s is damaged or cut off", s.Format)
 	}
 	return turn(picture, s.orientation(data)), nil
 }
@@ -143,30 +182,30 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 }
 
 // explain says in plain words what a decoder found.
-func (f pictureFormat) explain(err error) error {
+func (f fileFormat) explain(err error) error {
 	var jpegFeature jpeg.UnsupportedError
 	var pngFeature png.UnsupportedError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return unprocessable("the %s takes too long to decode", f.name)
+		return wrong("the %s takes too long to decode", f.name)
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &jpegFeature), errors.As(err, &pngFeature):
-		return unprocessable("the %s uses a feature that is not supported", f.name)
+		return wrong("the %s uses a feature that is not supported", f.name)
 	}
-	return unprocessable("the %s is damaged or cut off", f.name)
+	return wrong("the %s is damaged or cut off", f.name)
 }
 
 // orientation is how the camera was held: a number from 1, upright, to 8 (Exif
 // 3.0, section 4.6.5.1.1). Broken metadata doesn't make a picture unusable.
-func (s source) orientation(data []byte) int {
-	if s.exif == imagemeta.ImageFormatAuto {
+func (s Source) orientation(data []byte) int {
+	if s.file.exif == imagemeta.ImageFormatAuto {
 		return 1 // GIF has none
 	}
 	orientation := 1
 	isOrientation := func(t imagemeta.TagInfo) bool { return t.Namespace == "IFD0" && t.Tag == "Orientation" }
 	_, _ = imagemeta.Decode(imagemeta.Options{
-		R: bytes.NewReader(data), ImageFormat: s.exif, Sources: imagemeta.EXIF, ShouldHandleTag: isOrientation,
+		R: bytes.NewReader(data), ImageFormat: s.file.exif, Sources: imagemeta.EXIF, ShouldHandleTag: isOrientation,
 		HandleTag: func(t imagemeta.TagInfo) error {
 			if n, ok := t.Value.(uint16); ok && isOrientation(t) && n >= 1 && n <= 8 {
 				orientation = int(n)
@@ -191,9 +230,4 @@ func decodeGIF(r io.Reader) (image.Image, error) {
 	whole := image.NewRGBA(image.Rect(0, 0, c.Width, c.Height))
 	draw.Draw(whole, frame.Bounds(), frame, frame.Bounds().Min, draw.Src)
 	return whole, nil
-}
-
-// unprocessable is how all failures of images begin.
-func unprocessable(format string, args ...any) *Failure {
-	return &Failure{Code: CodeProcessing, Message: "Failed to process image: " + fmt.Sprintf(format, args...)}
 }

@@ -1,58 +1,20 @@
-package services
+package picture
 
 import (
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"os"
 	"runtime"
 	"strings"
 	"testing"
+
+	"petstore/services/picture/picturetest"
 )
-
-// corners is a picture that looks different from every side: each quarter has a
-// colour of its own.
-func corners(w, h int) *image.RGBA {
-	picture := image.NewRGBA(image.Rect(0, 0, w, h))
-	quarters := [2][2]color.RGBA{{{255, 0, 0, 255}, {0, 255, 0, 255}}, {{0, 0, 255, 255}, {255, 255, 255, 255}}}
-	for y := range h {
-		for x := range w {
-			picture.SetRGBA(x, y, quarters[2*y/h][2*x/w])
-		}
-	}
-	return picture
-}
-
-func jpegOf(t testing.TB, picture image.Image) []byte {
-	t.Helper()
-	return written(t, func(out *bytes.Buffer) error { return jpeg.Encode(out, picture, &jpeg.Options{Quality: 95}) })
-}
-
-func pngOf(t testing.TB, picture image.Image) []byte {
-	t.Helper()
-	return written(t, func(out *bytes.Buffer) error { return png.Encode(out, picture) })
-}
-
-func gifOf(t testing.TB, picture image.Image) []byte {
-	t.Helper()
-	return written(t, func(out *bytes.Buffer) error { return gif.Encode(out, picture, nil) })
-}
-
-func written(t testing.TB, write func(*bytes.Buffer) error) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	if err := write(&out); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 func testFile(t testing.TB, name string) []byte {
 	t.Helper()
@@ -63,81 +25,28 @@ func testFile(t testing.TB, name string) []byte {
 	return data
 }
 
-// exifOf is the metadata that says how a picture is oriented (Exif 3.0, section
-// 4.5): a TIFF header and a directory with one entry.
-func exifOf(orientation uint16) []byte {
-	tiff := []byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01" + "\x01\x12\x00\x03\x00\x00\x00\x01")
-	tiff = binary.BigEndian.AppendUint16(tiff, orientation)
-	return append(tiff, 0, 0, 0, 0, 0, 0)
-}
-
-// withExif puts metadata into a JPEG, right after its start.
-func withExif(file []byte, tiff []byte) []byte {
-	segment := append([]byte("Exif\x00\x00"), tiff...)
-	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, binary.BigEndian.AppendUint16(nil, uint16(2+len(segment)))...)
-	return append(append(out, segment...), file[2:]...)
-}
-
-// chunk is one of a PNG file's.
-func chunk(kind string, data []byte) []byte {
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
-	out = append(append(out, kind...), data...)
-	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[4:]))
-}
-
-// pngHeader is the beginning of a PNG of any size.
-func pngHeader(w, h uint32) []byte {
-	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
-	return append([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(header, 8, 2, 0, 0, 0))...)
-}
-
-// read inspects and loads a file.
-func readPicture(data []byte) (source, image.Image, error) {
-	src, err := inspect(bytes.NewReader(data))
+// readPicture inspects and loads a file.
+func readPicture(data []byte) (Source, image.Image, error) {
+	src, err := Inspect(bytes.NewReader(data))
 	if err != nil {
 		return src, nil, err
 	}
-	picture, err := src.load(context.Background(), data)
+	picture, err := src.Load(context.Background(), data)
 	return src, picture, err
 }
 
-// near fails the test unless a pixel has about this colour.
-func near(t *testing.T, picture image.Image, x, y int, want color.RGBA) {
-	t.Helper()
-	b := picture.Bounds()
-	got := color.RGBAModel.Convert(picture.At(b.Min.X+x, b.Min.Y+y)).(color.RGBA)
-	for _, d := range []int{int(got.R) - int(want.R), int(got.G) - int(want.G), int(got.B) - int(want.B), int(got.A) - int(want.A)} {
-		if d < -30 || d > 30 {
-			t.Errorf("the pixel at %d,%d is %v, want about %v", x, y, got, want)
-			return
-		}
-	}
-}
-
-// upright fails the test unless picture is corners of this size.
-func upright(t *testing.T, picture image.Image, w, h int) {
-	t.Helper()
-	if size := picture.Bounds().Size(); size != image.Pt(w, h) {
-		t.Fatalf("the picture has %v pixels, want %d×%d", size, w, h)
-	}
-	want := corners(w, h)
-	for _, at := range []image.Point{{w / 4, h / 4}, {3 * w / 4, h / 4}, {w / 4, 3 * h / 4}, {3 * w / 4, 3 * h / 4}} {
-		near(t, picture, at.X, at.Y, want.RGBAAt(at.X, at.Y))
-	}
-}
-
 func TestFormats(t *testing.T) {
-	picture := corners(64, 48)
-	for name, data := range map[string][]byte{"JPEG": jpegOf(t, picture), "PNG": pngOf(t, picture), "GIF": gifOf(t, picture)} {
+	picture := picturetest.Corners(64, 48)
+	for name, data := range map[string][]byte{"JPEG": picturetest.JPEG(t, picture), "PNG": picturetest.PNG(t, picture), "GIF": picturetest.GIF(t, picture)} {
 		src, got, err := readPicture(data)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if src.name != name {
-			t.Errorf("a %s was taken for a %s", name, src.name)
+		if src.Format != name {
+			t.Errorf("a %s was taken for a %s", name, src.Format)
 		}
-		upright(t, got, 64, 48)
+		picturetest.Upright(t, got, 64, 48)
 	}
 }
 
@@ -165,7 +74,7 @@ func TestWebP(t *testing.T) {
 				t.Fatalf("%v pixels, want %d×%d", size, test.w, test.h)
 			}
 			for at, want := range test.pixels {
-				near(t, picture, at.X, at.Y, want)
+				picturetest.Near(t, picture, at.X, at.Y, want)
 			}
 		})
 	}
@@ -181,7 +90,7 @@ func TestAnimatedGIF(t *testing.T) {
 	for i := range second.Pix {
 		second.Pix[i] = 2
 	}
-	data := written(t, func(out *bytes.Buffer) error {
+	data := picturetest.Written(t, func(out *bytes.Buffer) error {
 		return gif.EncodeAll(out, &gif.GIF{Image: []*image.Paletted{first, second}, Delay: []int{5, 5}, Config: image.Config{Width: 30, Height: 30, ColorModel: colors}})
 	})
 	_, picture, err := readPicture(data)
@@ -191,8 +100,8 @@ func TestAnimatedGIF(t *testing.T) {
 	if size := picture.Bounds().Size(); size != image.Pt(30, 30) {
 		t.Fatalf("%v pixels, want those of the whole animation", size)
 	}
-	near(t, picture, 15, 15, color.RGBA{200, 0, 0, 255})
-	near(t, picture, 5, 5, color.RGBA{})
+	picturetest.Near(t, picture, 15, 15, color.RGBA{200, 0, 0, 255})
+	picturetest.Near(t, picture, 5, 5, color.RGBA{})
 }
 
 // TestOrientations stores a picture in each of Exif's eight ways, as a camera
@@ -201,19 +110,19 @@ func TestOrientations(t *testing.T) {
 	// The way back of a turn to the left is one to the right.
 	stored := [...]int{1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
 	for orientation := 1; orientation <= 8; orientation++ {
-		tiff := exifOf(uint16(orientation))
-		picture := turn(corners(64, 32), stored[orientation])
-		plain := pngOf(t, picture)
+		tiff := picturetest.Exif(uint16(orientation))
+		picture := turn(picturetest.Corners(64, 32), stored[orientation])
+		plain := picturetest.PNG(t, picture)
 		const afterIHDR = 8 + 25
 		for name, data := range map[string][]byte{
-			"JPEG": withExif(jpegOf(t, picture), tiff),
-			"PNG":  append(append(append([]byte{}, plain[:afterIHDR]...), chunk("eXIf", tiff)...), plain[afterIHDR:]...),
+			"JPEG": picturetest.WithExif(picturetest.JPEG(t, picture), tiff),
+			"PNG":  append(append(append([]byte{}, plain[:afterIHDR]...), picturetest.Chunk("eXIf", tiff)...), plain[afterIHDR:]...),
 		} {
 			_, got, err := readPicture(data)
 			if err != nil {
 				t.Fatalf("%s, orientation %d: %v", name, orientation, err)
 			}
-			upright(t, got, 64, 32)
+			picturetest.Upright(t, got, 64, 32)
 			if t.Failed() {
 				t.Fatalf("%s, orientation %d", name, orientation)
 			}
@@ -224,22 +133,22 @@ func TestOrientations(t *testing.T) {
 // TestBrokenMetadata is no reason to refuse a picture.
 func TestBrokenMetadata(t *testing.T) {
 	for name, tiff := range map[string][]byte{
-		"orientation 0": exifOf(0), "orientation 9": exifOf(9), "cut off": exifOf(6)[:12], "garbage": []byte("garbage"),
-		"endless": append(exifOf(6)[:8], 0xff, 0xff),
+		"orientation 0": picturetest.Exif(0), "orientation 9": picturetest.Exif(9), "cut off": picturetest.Exif(6)[:12], "garbage": []byte("garbage"),
+		"endless": append(picturetest.Exif(6)[:8], 0xff, 0xff),
 	} {
-		_, got, err := readPicture(withExif(jpegOf(t, corners(64, 32)), tiff))
+		_, got, err := readPicture(picturetest.WithExif(picturetest.JPEG(t, picturetest.Corners(64, 32)), tiff))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		upright(t, got, 64, 32)
+		picturetest.Upright(t, got, 64, 32)
 	}
 }
 
 func TestRefused(t *testing.T) {
-	photo := jpegOf(t, corners(200, 200))
-	drawing := pngOf(t, corners(200, 200))
-	animation := gifOf(t, corners(200, 200))
+	photo := picturetest.JPEG(t, picturetest.Corners(200, 200))
+	drawing := picturetest.PNG(t, picturetest.Corners(200, 200))
+	animation := picturetest.GIF(t, picturetest.Corners(200, 200))
 	flipped := bytes.Clone(drawing)
 	flipped[len(flipped)/2] ^= 0xff
 	tests := map[string]struct {
@@ -253,10 +162,10 @@ func TestRefused(t *testing.T) {
 		"BMP":               {[]byte("BM............"), "it looks like image/bmp"},
 		"a program":         {[]byte("\x7fELF\x02\x01\x01\x00"), "it looks like application/octet-stream"},
 		"only magic":        {photo[:3], "the JPEG is damaged or cut off"},
-		"bomb":              {pngHeader(50_000, 50_000), "it has 50000×50000 pixels, at most 25 million are allowed"},
-		"just too large":    {pngHeader(5_000, 5_001), "it has 5000×5001 pixels"},
-		"too long":          {pngHeader(30_001, 1), "and 30000 on a side"},
-		"no width":          {pngHeader(0, 10), "the PNG is damaged or cut off"},
+		"bomb":              {picturetest.PNGHeader(50_000, 50_000), "it has 50000×50000 pixels, at most 25 million are allowed"},
+		"just too large":    {picturetest.PNGHeader(5_000, 5_001), "it has 5000×5001 pixels"},
+		"too long":          {picturetest.PNGHeader(30_001, 1), "and 30000 on a side"},
+		"no width":          {picturetest.PNGHeader(0, 10), "the PNG is damaged or cut off"},
 		"JPEG cut off":      {photo[:len(photo)/2], "the JPEG is damaged or cut off"},
 		"PNG cut off":       {drawing[:len(drawing)/2], "the PNG is damaged or cut off"},
 		"GIF cut off":       {animation[:len(animation)/2], "the GIF is damaged or cut off"},
@@ -268,11 +177,11 @@ func TestRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := readPicture(test.data)
-			var failure *Failure
+			var failure *Error
 			if !errors.As(err, &failure) {
-				t.Fatalf("got %v, want a Failure", err)
+				t.Fatalf("got %v, want an Error", err)
 			}
-			if failure.Code != "PROCESSING_ERROR" || !strings.HasPrefix(failure.Message, "Failed to process image: ") || !strings.Contains(failure.Message, test.want) {
+			if !strings.Contains(failure.Reason, test.want) {
 				t.Errorf("got %+v, want %q", failure, test.want)
 			}
 		})
@@ -283,7 +192,7 @@ func TestRefused(t *testing.T) {
 func TestBombIsCheap(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, _, err := readPicture(pngHeader(50_000, 50_000)); err == nil {
+	if _, _, err := readPicture(picturetest.PNGHeader(50_000, 50_000)); err == nil {
 		t.Fatal("the bomb was accepted")
 	}
 	runtime.ReadMemStats(&after)
@@ -305,13 +214,13 @@ func TestHiddenBomb(t *testing.T) {
 	animated := asFile(whole, append(animation, frame...))
 	animated[20] = 1 << 1
 	for name, file := range map[string][]byte{"still": asFile(whole, frame), "animated": animated} {
-		src, err := inspect(bytes.NewReader(file))
-		if err != nil || src.width != 10 {
+		src, err := Inspect(bytes.NewReader(file))
+		if err != nil || src.Width != 10 {
 			t.Fatalf("%s: the file does not hide its frame: %+v, %v", name, src, err)
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, err := src.load(context.Background(), file); err == nil {
+		if _, err := src.Load(context.Background(), file); err == nil {
 			t.Errorf("%s: the bomb was accepted", name)
 		}
 		runtime.ReadMemStats(&after)
@@ -323,46 +232,46 @@ func TestHiddenBomb(t *testing.T) {
 
 // TestDecodingEndsWithItsContext, however long it would take.
 func TestDecodingEndsWithItsContext(t *testing.T) {
-	data := jpegOf(t, corners(200, 200))
-	src, err := inspect(bytes.NewReader(data))
+	data := picturetest.JPEG(t, picturetest.Corners(200, 200))
+	src, err := Inspect(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := src.load(ctx, data); !errors.Is(err, context.Canceled) {
+	if _, err := src.Load(ctx, data); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 0)
 	defer cancel()
-	var failure *Failure
-	if _, err := src.load(ctx, data); !errors.As(err, &failure) || !strings.Contains(failure.Message, "takes too long") {
+	var failure *Error
+	if _, err := src.Load(ctx, data); !errors.As(err, &failure) || !strings.Contains(failure.Reason, "takes too long") {
 		t.Errorf("too late: got %v", err)
 	}
 }
 
-// FuzzPicture: whatever a file holds, it is a picture or a Failure, and no
+// FuzzPicture: whatever a file holds, it is a picture or an Error, and no
 // decoder panics.
 func FuzzPicture(f *testing.F) {
-	f.Add(withExif(jpegOf(f, corners(16, 8)), exifOf(6)))
-	f.Add(pngOf(f, corners(16, 8)))
-	f.Add(gifOf(f, corners(16, 8)))
+	f.Add(picturetest.WithExif(picturetest.JPEG(f, picturetest.Corners(16, 8)), picturetest.Exif(6)))
+	f.Add(picturetest.PNG(f, picturetest.Corners(16, 8)))
+	f.Add(picturetest.GIF(f, picturetest.Corners(16, 8)))
 	for _, name := range []string{"lossy.webp", "lossless-alpha.webp", "lossy-alpha.webp", "animated.webp", "animated-part.webp"} {
 		f.Add(testFile(f, name))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		src, err := inspect(bytes.NewReader(data))
-		if err == nil && src.width*src.height < 1_000_000 {
+		src, err := Inspect(bytes.NewReader(data))
+		if err == nil && src.Width*src.Height < 1_000_000 {
 			var picture image.Image
-			if picture, err = src.load(context.Background(), data); err == nil {
-				if err := writePicture(new(bytes.Buffer), shrink(picture, 20), suitable(src.name, picture), 0); err != nil {
+			if picture, err = src.Load(context.Background(), data); err == nil {
+				if err := Write(new(bytes.Buffer), Shrink(picture, 20), Suitable(src.Format, picture), 0); err != nil {
 					t.Errorf("a picture that cannot be written: %v", err)
 				}
 			}
 		}
-		var failure *Failure
+		var failure *Error
 		if err != nil && !errors.As(err, &failure) {
-			t.Errorf("got %v, want a Failure", err)
+			t.Errorf("got %v, want an Error", err)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package services
+package statistics
 
 import (
 	"cmp"
@@ -35,7 +35,8 @@ type went struct {
 // take. The histogram keeps three digits of each, in memory that does not grow.
 const maxLatency = 30 * 24 * time.Hour
 
-func makeCallbacks(db *gorm.DB, d *report.Document, tell Report) error {
+// Callbacks counts the deliveries of a period, and how fast they were.
+func Callbacks(db *gorm.DB, d *report.Document, tell Step) error {
 	p, err := period(d)
 	if err != nil {
 		return err

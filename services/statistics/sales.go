@@ -1,4 +1,4 @@
-package services
+package statistics
 
 import (
 	"cmp"
@@ -50,7 +50,8 @@ func (t *tally) add(s *models.Sale) {
 	}
 }
 
-func makeSales(db *gorm.DB, d *report.Document, tell Report) error {
+// Sales counts the orders of a period, by day, product and category.
+func Sales(db *gorm.DB, d *report.Document, tell Step) error {
 	p, err := period(d)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package services
+package statistics
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 	"petstore/services/report"
 )
 
-// lowStock is the stock from which on a product should be ordered.
-const lowStock = 20
+// LowStock is the stock from which on a product should be ordered.
+const LowStock = 20
 
 // inventory counts what is in stock.
 type inventory struct {
@@ -32,7 +32,8 @@ type stocked struct {
 	value                big.Int
 }
 
-func makeInventory(db *gorm.DB, d *report.Document, tell Report) error {
+// Inventory counts what is in stock, and what it is worth.
+func Inventory(db *gorm.DB, d *report.Document, tell Step) error {
 	v := &inventory{totals: newGroups[string, stocked](), categories: newGroups[saleKey, stocked]()}
 	err := eachSpan(db, models.ProductRows, models.Period{}, tell, func(span models.Span) error {
 		return models.EachStockItem(db, span, v.add)
@@ -51,7 +52,7 @@ func (v *inventory) add(item models.StockItem) {
 	switch {
 	case item.Stock == 0:
 		v.out++
-	case item.Stock <= lowStock:
+	case item.Stock <= LowStock:
 		v.low++
 	}
 	v.totals.at(item.Currency).add(item)
@@ -96,7 +97,7 @@ func (v *inventory) write(d *report.Document) {
 	for _, amount := range amounts[:min(len(amounts), 3)] {
 		d.Figures = append(d.Figures, report.Figure{Title: "Value", Value: amount})
 	}
-	d.Notes = []string{fmt.Sprintf("A product is low with %d units or fewer. Value is price times units.", lowStock)}
+	d.Notes = []string{fmt.Sprintf("A product is low with %d units or fewer. Value is price times units.", LowStock)}
 	if left := v.products - int64(len(v.items)); left > 0 {
 		d.Notes = append(d.Notes, fmt.Sprintf("%s more are counted, but not listed.", report.Plural(left, "product", "products")))
 	}
@@ -172,7 +173,7 @@ func (v *inventory) productTable() report.Table {
 		state := "ok"
 		if item.Stock == 0 {
 			state = "out"
-		} else if item.Stock <= lowStock {
+		} else if item.Stock <= LowStock {
 			state = "low"
 		}
 		t.Rows = append(t.Rows, []string{

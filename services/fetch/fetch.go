@@ -1,4 +1,5 @@
-package services
+// Package fetch downloads files that clients name by URL.
+package fetch
 
 import (
 	"context"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"petstore/callbacks"
+	"petstore/services/hosts"
 )
 
 const (
@@ -31,20 +33,20 @@ const (
 	maxFetchesPerHost = 8
 )
 
-// Fetcher downloads what clients name by URL. It is guarded like a callback: in
+// Client downloads what clients name by URL. It is guarded like a callback: in
 // production no private address is dialled, whatever a name resolves to, and
 // wherever a redirect leads.
-type Fetcher struct {
+type Client struct {
 	transport *http.Transport
-	client    *http.Client
-	hosts     *hosts
+	http      *http.Client
+	hosts     *hosts.Limiter
 	places    *semaphore.Weighted
 	patience  time.Duration // maxFetch
-	pause     time.Duration // retryFetch
+	wait      time.Duration // retryFetch
 }
 
-// NewFetcher returns a Fetcher. Close it after use.
-func NewFetcher(production bool) *Fetcher {
+// New returns a Client. Close it after use.
+func New(production bool) *Client {
 	dialer := &net.Dialer{Timeout: maxFetch}
 	if production {
 		dialer.Control = callbacks.Guard
@@ -62,115 +64,123 @@ func NewFetcher(production bool) *Fetcher {
 		Transport: transport,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
-				return &fetchError{reason: "there are too many redirects"}
+				return &Error{Reason: "there are too many redirects"}
 			}
 			if err := callbacks.CheckURL(r.URL.String(), production); err != nil {
-				return &fetchError{reason: "it redirects to a URL that " + err.Error()}
+				return &Error{Reason: "it redirects to a URL that " + err.Error()}
 			}
 			r.Header.Del("Referer") // the URL before may hold a secret
 			return nil
 		},
 	}
-	return &Fetcher{
-		transport: transport, client: client,
-		hosts: newHosts(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
-		patience: maxFetch, pause: retryFetch,
+	return &Client{
+		transport: transport, http: client,
+		hosts: hosts.New(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
+		patience: maxFetch, wait: retryFetch,
 	}
 }
 
 // Close closes the connections that are idle.
-func (f *Fetcher) Close() { f.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// fetchError is why a file could not be fetched, in words for the client.
-type fetchError struct {
-	reason string
+// Error is why a file could not be fetched, in words for whoever named it.
+type Error struct {
+	Reason string
 	passes bool // it may work a moment later
 }
 
-func (e *fetchError) Error() string { return e.reason }
+func (e *Error) Error() string { return e.Reason }
 
 // Fetch downloads url and gives its content to store, again from the start if a
-// failure on the way may pass. A *fetchError says what is wrong with the URL or
+// failure on the way may pass. An *Error says what is wrong with the URL or
 // its server; errors of store come back as they are.
-func (f *Fetcher) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
-	release, err := f.hosts.wait(ctx, url)
+func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
+	release, err := c.hosts.Wait(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := f.places.Acquire(ctx, 1); err != nil {
+	if err := c.places.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer f.places.Release(1)
-	fetching, cancel := context.WithTimeout(ctx, f.patience)
+	defer c.places.Release(1)
+	fetching, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := f.try(fetching, url, store)
+		err := c.try(fetching, url, store)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var failed *fetchError
+		var failed *Error
 		if !errors.As(err, &failed) || !failed.passes || try == maxTries {
 			return err
 		}
-		if pause(fetching, f.pause) != nil {
+		if pause(fetching, c.wait) != nil {
 			return err
 		}
 	}
 }
 
-func (f *Fetcher) try(ctx context.Context, url string, store func(io.Reader) error) error {
+func (c *Client) try(ctx context.Context, url string, store func(io.Reader) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return &fetchError{reason: "its URL is not valid"}
+		return &Error{Reason: "its URL is not valid"}
 	}
 	request.Header.Set("User-Agent", "petstore/1")
 	request.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif")
-	response, err := f.client.Do(request)
+	response, err := c.http.Do(request)
 	if err != nil {
-		return explainFetch(ctx, err)
+		return explain(ctx, err)
 	}
 	defer response.Body.Close()
 	switch status := response.StatusCode; {
 	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
-		return &fetchError{reason: fmt.Sprintf("its URL answered with the status %d", status), passes: true}
+		return &Error{Reason: fmt.Sprintf("its URL answered with the status %d", status), passes: true}
 	case status != http.StatusOK:
-		return &fetchError{reason: fmt.Sprintf("its URL answered with the status %d", status)}
+		return &Error{Reason: fmt.Sprintf("its URL answered with the status %d", status)}
 	case response.ContentLength > maxFile:
 		return errTooLarge
 	}
-	return store(&fetchedBody{ctx: ctx, r: response.Body})
+	return store(&body{ctx: ctx, r: response.Body})
 }
 
-var errTooLarge = &fetchError{reason: fmt.Sprintf("it is larger than %d MiB", maxFile>>20)}
+var errTooLarge = &Error{Reason: fmt.Sprintf("it is larger than %d MiB", maxFile>>20)}
 
-// explainFetch puts the failure of an exchange into words.
-func explainFetch(ctx context.Context, err error) error {
-	if known, ok := errors.AsType[*fetchError](err); ok { // of a redirect
+// explain puts the failure of an exchange into words.
+func explain(ctx context.Context, err error) error {
+	if known, ok := errors.AsType[*Error](err); ok { // of a redirect
 		return known
 	}
-	return &fetchError{
-		reason: "fetching it failed: " + callbacks.Describe(ctx, err),
+	return &Error{
+		Reason: "fetching it failed: " + callbacks.Describe(ctx, err),
 		passes: !errors.Is(err, callbacks.ErrForbiddenAddress),
 	}
 }
 
-// fetchedBody reads at most maxFile bytes, and says of each error that it comes
+// body reads at most maxFile bytes, and says of each error that it comes
 // from the server there, not from where its content goes.
-type fetchedBody struct {
+type body struct {
 	ctx  context.Context
 	r    io.Reader
 	read int64
 }
 
-func (b *fetchedBody) Read(p []byte) (int, error) {
+func (b *body) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.read += int64(n)
 	if b.read > maxFile {
 		return 0, errTooLarge
 	}
 	if err != nil && err != io.EOF {
-		return n, explainFetch(b.ctx, err)
+		return n, explain(b.ctx, err)
 	}
 	return n, err
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	waiting, done := context.WithTimeout(ctx, d)
+	defer done()
+	<-waiting.Done()
+	return ctx.Err()
 }

@@ -1,17 +1,17 @@
-package services
+package picture
 
 import (
 	"bytes"
 	"errors"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"strings"
 	"testing"
 
 	"golang.org/x/image/draw"
 
 	"petstore/models"
+	"petstore/services/picture/picturetest"
 )
 
 func TestRetouch(t *testing.T) {
@@ -38,8 +38,8 @@ func TestRetouch(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			for _, picture := range []image.Image{corners(200, 100), decoded(t, corners(200, 100))} {
-				got, err := retouch(picture, test.ops)
+			for _, picture := range []image.Image{picturetest.Corners(200, 100), decoded(t, picturetest.Corners(200, 100))} {
+				got, err := Retouch(picture, test.ops)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -54,7 +54,7 @@ func TestRetouch(t *testing.T) {
 // decoded is a picture as it comes from a JPEG: YCbCr.
 func decoded(t *testing.T, picture image.Image) image.Image {
 	t.Helper()
-	_, got, err := readPicture(jpegOf(t, picture))
+	_, got, err := readPicture(picturetest.JPEG(t, picture))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +70,9 @@ func TestRetouchRefuses(t *testing.T) {
 		"over an edge": {models.ImageOperation{Op: "crop", X: 195, Width: 10, Height: 10}, "not within"},
 		"too large":    {models.ImageOperation{Op: "resize", Height: 5000}, "it would make a picture of 10000×5000 pixels, at most 5000"},
 	} {
-		_, err := retouch(corners(200, 100), []models.ImageOperation{{Op: "grayscale"}, test.op})
-		var failure *Failure
-		if !errors.As(err, &failure) || !strings.Contains(failure.Message, test.want) {
+		_, err := Retouch(picturetest.Corners(200, 100), []models.ImageOperation{{Op: "grayscale"}, test.op})
+		var failure *Error
+		if !errors.As(err, &failure) || !strings.Contains(failure.Reason, test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 	}
@@ -80,26 +80,26 @@ func TestRetouchRefuses(t *testing.T) {
 
 // TestQuarters follows the quarters of a picture through what is done to it.
 func TestQuarters(t *testing.T) {
-	picture := corners(200, 100)
+	picture := picturetest.Corners(200, 100)
 	red, green, blue := picture.RGBAAt(0, 0), picture.RGBAAt(199, 0), picture.RGBAAt(0, 99)
-	right, _ := retouch(picture, []models.ImageOperation{{Op: "rotate", Degrees: 90}})
-	near(t, right, 10, 10, blue)
-	near(t, right, 90, 10, red)
-	left, _ := retouch(picture, []models.ImageOperation{{Op: "rotate", Degrees: 270}})
-	near(t, left, 10, 10, green)
-	near(t, left, 10, 190, red)
-	covered, _ := retouch(picture, []models.ImageOperation{{Op: "resize", Width: 50, Height: 50, Fit: "cover"}})
-	near(t, covered, 5, 5, red)
-	near(t, covered, 45, 5, green)
-	cut, _ := retouch(picture, []models.ImageOperation{{Op: "crop", X: 110, Y: 10, Width: 20, Height: 20}, {Op: "grayscale"}})
+	right, _ := Retouch(picture, []models.ImageOperation{{Op: "rotate", Degrees: 90}})
+	picturetest.Near(t, right, 10, 10, blue)
+	picturetest.Near(t, right, 90, 10, red)
+	left, _ := Retouch(picture, []models.ImageOperation{{Op: "rotate", Degrees: 270}})
+	picturetest.Near(t, left, 10, 10, green)
+	picturetest.Near(t, left, 10, 190, red)
+	covered, _ := Retouch(picture, []models.ImageOperation{{Op: "resize", Width: 50, Height: 50, Fit: "cover"}})
+	picturetest.Near(t, covered, 5, 5, red)
+	picturetest.Near(t, covered, 45, 5, green)
+	cut, _ := Retouch(picture, []models.ImageOperation{{Op: "crop", X: 110, Y: 10, Width: 20, Height: 20}, {Op: "grayscale"}})
 	y := color.GrayModel.Convert(green).(color.Gray).Y
-	near(t, cut, 10, 10, color.RGBA{y, y, y, 255})
+	picturetest.Near(t, cut, 10, 10, color.RGBA{y, y, y, 255})
 }
 
 // TestResample holds strips in two directions against the library's own way,
 // which takes all at once.
 func TestResample(t *testing.T) {
-	for _, picture := range []image.Image{noise(317, 211), decoded(t, noise(317, 211))} {
+	for _, picture := range []image.Image{picturetest.Noise(317, 211), decoded(t, picturetest.Noise(317, 211))} {
 		for _, size := range []image.Point{{100, 70}, {317, 20}, {20, 211}, {500, 400}, {1, 1}} {
 			want := image.NewRGBA(image.Rectangle{Max: size})
 			draw.CatmullRom.Scale(want, want.Bounds(), picture, picture.Bounds(), draw.Src, nil)
@@ -114,18 +114,6 @@ func TestResample(t *testing.T) {
 	}
 }
 
-// noise is a picture with something to see in every place.
-func noise(w, h int) *image.RGBA {
-	picture := image.NewRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			n := uint32(x*7919+y*104729) * 2654435761 >> 16
-			picture.SetRGBA(x, y, color.RGBA{uint8(128 + n%64), uint8(x * 255 / w), uint8(y * 255 / h), 255})
-		}
-	}
-	return picture
-}
-
 func TestTransparency(t *testing.T) {
 	picture := image.NewNRGBA(image.Rect(0, 0, 20, 20))
 	for x := range 10 {
@@ -133,14 +121,14 @@ func TestTransparency(t *testing.T) {
 			picture.SetNRGBA(x, y, color.NRGBA{0, 0, 200, 255})
 		}
 	}
-	if got := suitable("WebP", picture); got != formatPNG {
+	if got := Suitable("WebP", picture); got != PNG {
 		t.Errorf("a WebP with transparency becomes %s", got)
 	}
-	if got := suitable("WebP", corners(2, 2)); got != formatJPEG {
+	if got := Suitable("WebP", picturetest.Corners(2, 2)); got != JPEG {
 		t.Errorf("a WebP without becomes %s", got)
 	}
 	for _, op := range []models.ImageOperation{{Op: "grayscale"}, {Op: "rotate", Degrees: 180}, {Op: "resize", Width: 10}} {
-		changed, err := retouch(picture, []models.ImageOperation{op})
+		changed, err := Retouch(picture, []models.ImageOperation{op})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,20 +136,20 @@ func TestTransparency(t *testing.T) {
 			t.Errorf("%s loses transparency", op.Op)
 		}
 	}
-	for format, want := range map[string]color.RGBA{formatPNG: {}, formatGIF: {}, formatJPEG: {255, 255, 255, 255}} {
-		file := written(t, func(out *bytes.Buffer) error { return writePicture(out, picture, format, 0) })
+	for format, want := range map[string]color.RGBA{PNG: {}, GIF: {}, JPEG: {255, 255, 255, 255}} {
+		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(out, picture, format, 0) })
 		_, got, err := readPicture(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, got, 18, 10, want)
-		near(t, got, 2, 10, color.RGBA{0, 0, 200, 255})
+		picturetest.Near(t, got, 18, 10, want)
+		picturetest.Near(t, got, 2, 10, color.RGBA{0, 0, 200, 255})
 	}
 }
 
 func TestQuality(t *testing.T) {
 	size := func(quality int) int {
-		return len(written(t, func(out *bytes.Buffer) error { return writePicture(out, noise(200, 200), formatJPEG, quality) }))
+		return len(picturetest.Written(t, func(out *bytes.Buffer) error { return Write(out, picturetest.Noise(200, 200), JPEG, quality) }))
 	}
 	if low, high := size(10), size(95); low*3 > high {
 		t.Errorf("quality 10 takes %d bytes, and 95 %d", low, high)
@@ -174,34 +162,15 @@ func TestQuality(t *testing.T) {
 // TestNoMetadata: of what a file says beside its picture, nothing is kept.
 func TestNoMetadata(t *testing.T) {
 	secret := []byte("52.5163N 13.3777E")
-	tiff := append(exifOf(1), secret...)
-	_, picture, err := readPicture(withExif(jpegOf(t, corners(64, 32)), tiff))
+	tiff := append(picturetest.Exif(1), secret...)
+	_, picture, err := readPicture(picturetest.WithExif(picturetest.JPEG(t, picturetest.Corners(64, 32)), tiff))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, format := range []string{formatJPEG, formatPNG, formatGIF} {
-		file := written(t, func(out *bytes.Buffer) error { return writePicture(out, picture, format, 0) })
+	for _, format := range []string{JPEG, PNG, GIF} {
+		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(out, picture, format, 0) })
 		if bytes.Contains(file, secret) || bytes.Contains(file, []byte("Exif")) {
 			t.Errorf("%s keeps metadata", format)
-		}
-	}
-}
-
-// BenchmarkThumbnails is a photograph of 12 megapixels on its way to three
-// thumbnails.
-func BenchmarkThumbnails(b *testing.B) {
-	data := jpegOf(b, noise(4032, 3024))
-	b.ReportAllocs()
-	for b.Loop() {
-		_, picture, err := readPicture(data)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, t := range thumbnails {
-			picture = shrink(picture, t.side)
-			if err := jpeg.Encode(new(bytes.Buffer), picture, nil); err != nil {
-				b.Fatal(err)
-			}
 		}
 	}
 }
