@@ -157,7 +157,7 @@ type outage struct{ err error }
 func (o *outage) Error() string { return "Stripe is out of order: " + o.err.Error() }
 func (o *outage) Unwrap() error { return o.err }
 
-var errUnsettled = errors.New("Stripe has not decided yet")
+var errUnsettled = errors.New("no decision yet")
 
 // explain turns an error of the client into an *outage, or into the *Error
 // that it means for the payment.

@@ -60,7 +60,7 @@ func Noise(w, h int) *image.RGBA {
 	for y := range h {
 		for x := range w {
 			n := uint32(x*7919+y*104729) * 2654435761 >> 16
-			picture.SetRGBA(x, y, color.RGBA{uint8(128 + n%64), uint8(x * 255 / w), uint8(y * 255 / h), 255})
+			picture.SetRGBA(x, y, color.RGBA{uint8(128 + n%64), uint8(x * 255 / w), uint8(y * 255 / h), 255}) //nolint:gosec // G115: bytes, by their formulas
 		}
 	}
 	return picture
@@ -77,13 +77,13 @@ func Exif(orientation uint16) []byte {
 // WithExif puts metadata into a JPEG, right after its start.
 func WithExif(file []byte, tiff []byte) []byte {
 	segment := append([]byte("Exif\x00\x00"), tiff...)
-	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, binary.BigEndian.AppendUint16(nil, uint16(2+len(segment)))...)
+	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, binary.BigEndian.AppendUint16(nil, uint16(2+len(segment)))...) //nolint:gosec // G115: segments are short
 	return append(append(out, segment...), file[2:]...)
 }
 
 // Chunk is one of a PNG file's.
 func Chunk(kind string, data []byte) []byte {
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
+	out := binary.BigEndian.AppendUint32(nil, uint32(len(data))) //nolint:gosec // G115: chunks are short
 	out = append(append(out, kind...), data...)
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[4:]))
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -19,6 +20,24 @@ var downloads = map[string]struct{ mediaType, disposition string }{
 // pagePolicy lets a report's page have its own style and nothing else
 // (https://www.w3.org/TR/CSP3/): names in it come from clients.
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+
+// reportContent is what a report says.
+type reportContent struct { //nolint:unused // read by the contract's generator
+	ReportID string `json:"report_id"`
+	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
+	Title    string `json:"title"`
+	Summary  string `json:"summary"`
+	// The first day it covers, null for the beginning.
+	From *string `json:"from" format:"date" extensions:"x-nullable"`
+	// The last day it covers, null for today.
+	To *string `json:"to" format:"date" extensions:"x-nullable"`
+	// The moment whose state it shows.
+	AsOf time.Time `json:"as_of" format:"date-time"`
+	// What a reader should know.
+	Notes []string `json:"notes"`
+	// Rows by the table's name. Money is in the currency's smallest unit, shares are from 0 to 1.
+	Tables map[string][]map[string]any `json:"tables" swaggertype:"object"`
+}
 
 // @Summary     Download a report
 // @Description `json` and `csv` are for programs, `xlsx` is a workbook, `html` a page with charts that prints well and needs nothing from elsewhere. In `csv` all tables are one, in which the column `table` tells them apart.
@@ -60,18 +79,3 @@ func (h reportHandlers) download(c *gin.Context) error {
 	c.Data(http.StatusOK, as.mediaType, content)
 	return nil
 }
-
-// reportUpdate documents a callback: docs/overlay.yaml moves it under the
-// operation that causes it.
-//
-// @Summary     What a report has to tell
-// @Description The server POSTs each update of the report to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
-// @ID          reportUpdate
-// @Tags        reports
-// @Accept      json
-// @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     410 "Gone: this update is not sent again"
-// @Router      /callbacks-sent/report-update [post]
-func reportUpdate() {} //nolint:unused // read by the contract's generator

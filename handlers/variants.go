@@ -9,6 +9,18 @@ import (
 	"petstore/models"
 )
 
+// imageVariant is one picture that was made.
+type imageVariant struct {
+	Name string `json:"name" enums:"large,medium,small,processed" example:"small"`
+	// A path on this server. It can be the image_url of a product.
+	URL         string `json:"url" example:"/api/images/img_0199f2a0c1d27d3ea4b5c6d7e8f90123/small"`
+	ContentType string `json:"content_type" enums:"image/jpeg,image/png,image/gif" example:"image/jpeg"`
+	Width       int    `json:"width" minimum:"1" example:"160"`
+	Height      int    `json:"height" minimum:"1" example:"120"`
+	// In bytes.
+	Size int64 `json:"size" minimum:"1" example:"5321"`
+}
+
 // @Summary     Get a picture
 // @Description One that was made of an image. It does not change, so it can be cached; parts of it can be asked for.
 // @ID          getImageVariant
