@@ -23,6 +23,9 @@ import (
 	"petstore/models"
 	"petstore/models/postgrestest"
 	"petstore/services"
+	"petstore/services/blobs"
+	"petstore/services/fetch"
+	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox"
 )
 
@@ -73,12 +76,12 @@ func newAPI(t testing.TB, s settings) *api {
 	tasks.Register(services.NewPacking(store, s.step))
 	payments := newPayments(t, store, tasks)
 	tasks.Register(services.NewReporting(store))
-	blobs, err := services.OpenBlobs(ctx, store, "mem://")
+	bucket, err := blobs.Open(ctx, store, "mem://")
 	must(t, err)
-	t.Cleanup(func() { must(t, blobs.Close()) })
-	fetcher := services.NewFetcher(s.production)
+	t.Cleanup(func() { must(t, bucket.Close()) })
+	fetcher := fetch.New(s.production)
 	t.Cleanup(fetcher.Close)
-	tasks.Register(services.NewImaging(store, blobs, fetcher))
+	tasks.Register(services.NewImaging(store, bucket, fetcher))
 	queue, err := services.NewQueue(ctx, store, tasks, courier)
 	must(t, err)
 	webhooks, err := services.NewWebhooks(ctx, store, tasks)
@@ -88,7 +91,7 @@ func newAPI(t testing.TB, s settings) *api {
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
 		Deliveries: services.NewDeliveries(store), Webhooks: webhooks, Health: store,
-		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, blobs),
+		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, bucket),
 		Feed:       services.NewFeed(store, hub),
 		Production: s.production, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
@@ -104,7 +107,7 @@ func newPayments(t testing.TB, store *models.Store, tasks *services.Tasks) *serv
 	sandbox, err := stripesandbox.Open("", stripesandbox.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, sandbox.Close()) })
-	stripe := services.NewStripe(services.StripeOptions{Key: "sk_test_sandbox", Transport: sandbox})
+	stripe := stripeclient.New(stripeclient.Options{Key: "sk_test_sandbox", Transport: sandbox})
 	for _, operation := range services.NewCharging(store, tasks, stripe) {
 		tasks.Register(operation)
 	}

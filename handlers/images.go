@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -27,6 +28,28 @@ type imageHandlers struct {
 	images     images
 	tasks      tasks
 	production bool
+}
+
+// imageRequest asks for an image to be processed.
+type imageRequest struct {
+	// Where the image is.
+	ImageURL string `json:"image_url,omitempty" format:"uri" maxLength:"2048" example:"https://example.com/cat.jpg"`
+	// What to do to it, in this order. It makes one picture, called processed.
+	Operations []imageOperation `json:"operations,omitempty" validate:"max=10,dive" minItems:"1"`
+	// What to write pictures as. Without it photographs stay JPEG, and the rest becomes PNG.
+	Format string `json:"format,omitempty" validate:"omitempty,oneof=jpeg png gif" example:"jpeg"`
+	// Of JPEG pictures.
+	Quality *int `json:"quality,omitempty" validate:"omitempty,min=1,max=100" default:"85" example:"85"`
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Where progress and outcome are POSTed to.
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/image"`
+}
+
+// imageChange is what can be changed of an image that is processing.
+type imageChange struct {
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	CallbackURL string            `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/image"`
 }
 
 // image is an image as the API shows it.
@@ -57,18 +80,6 @@ type image struct {
 	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
 }
 
-// imageVariant is one picture that was made.
-type imageVariant struct {
-	Name string `json:"name" enums:"large,medium,small,processed" example:"small"`
-	// A path on this server. It can be the image_url of a product.
-	URL         string `json:"url" example:"/api/images/img_0199f2a0c1d27d3ea4b5c6d7e8f90123/small"`
-	ContentType string `json:"content_type" enums:"image/jpeg,image/png,image/gif" example:"image/jpeg"`
-	Width       int    `json:"width" minimum:"1" example:"160"`
-	Height      int    `json:"height" minimum:"1" example:"120"`
-	// In bytes.
-	Size int64 `json:"size" minimum:"1" example:"5321"`
-}
-
 // imagePage is a page of images.
 type imagePage struct {
 	Items []image `json:"items"`
@@ -95,6 +106,36 @@ func nullableInt(n int) *int {
 		return nil
 	}
 	return &n
+}
+
+// check says what the validate tags cannot.
+func (r imageRequest) check(file io.Reader, production bool) (models.NewImage, error) {
+	n := models.NewImage{ImageURL: r.ImageURL, File: file, Format: r.Format, CallbackURL: r.CallbackURL, Metadata: r.Metadata}
+	switch {
+	case r.ImageURL == "" && file == nil:
+		return n, models.Invalid("image_url", "is required, or a file in a form (multipart/form-data)")
+	case r.ImageURL != "" && file != nil:
+		return n, models.Invalid("image_url", "must not be given together with file")
+	case r.Operations != nil && len(r.Operations) == 0:
+		return n, models.Invalid("operations", "must have at least one entry; leave it out for thumbnails")
+	case r.Quality != nil && r.Format != "" && r.Format != "jpeg":
+		return n, models.Invalid("quality", "is of JPEG only")
+	}
+	if r.ImageURL != "" {
+		if err := callbacks.CheckURL(r.ImageURL, production); err != nil {
+			return n, models.Invalid("image_url", "%s", err)
+		}
+	}
+	for i, op := range r.Operations {
+		if field, message := op.wrong(); field != "" {
+			return n, models.Invalid(fmt.Sprintf("operations[%d].%s", i, field), "%s", message)
+		}
+		n.Operations = append(n.Operations, models.ImageOperation(op))
+	}
+	if r.Quality != nil {
+		n.Quality = *r.Quality
+	}
+	return n, checkCallback(r.CallbackURL, r.Metadata, production)
 }
 
 // @Summary     Process an image
@@ -209,6 +250,75 @@ func (h imageHandlers) get(c *gin.Context) error {
 		return err
 	}
 	i, err := h.images.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showImage(i))
+}
+
+// @Summary     Replace whom an image tells, and with which metadata
+// @Description Only while it is processing. What is made of it does not change.
+// @ID          replaceImage
+// @Tags        images
+// @Accept      json
+// @Produce     json
+// @Param       image_id path string      true "Its id"
+// @Param       image    body imageChange true "What to replace"
+// @Success     200 {object} image
+// @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image has been processed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [put]
+func (h imageHandlers) replace(c *gin.Context) error {
+	request, err := decode[imageChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(imageChange) (imageChange, error) { return request, nil })
+}
+
+// @Summary     Change whom an image tells, or its metadata
+// @Description A JSON merge patch (RFC 7396). Only while the image is processing.
+// @ID          patchImage
+// @Tags        images
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       image_id path string      true "Its id"
+// @Param       patch    body imageChange true "What to change"
+// @Success     200 {object} image
+// @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The image has been processed"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id} [patch]
+func (h imageHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch[imageChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(now imageChange) (imageChange, error) { return mergePatch(patch, now) })
+}
+
+func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChange, error)) error {
+	id, err := pathID(c, "image_id")
+	if err != nil {
+		return err
+	}
+	i, err := h.images.Change(c.Request.Context(), id, func(task *models.Task) error {
+		to, err := edit(imageChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+		if err != nil {
+			return err
+		}
+		return changeTold(task, to.CallbackURL, to.Metadata, h.production)
+	})
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,12 @@ type itemRequest struct {
 	Quantity *int64 `json:"quantity,omitempty" validate:"omitempty,min=1,max=1000" default:"1" example:"2"`
 }
 
+// orderChange is what can be changed of an order that is processing.
+type orderChange struct {
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	CallbackURL string            `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/order-status"`
+}
+
 // order is an order as the API shows it.
 type order struct {
 	OrderID string `json:"order_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
@@ -230,6 +236,75 @@ func (h orderHandlers) get(c *gin.Context) error {
 		return err
 	}
 	o, err := h.orders.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, showOrder(o))
+}
+
+// @Summary     Replace whom an order tells, and with which metadata
+// @Description Only while it is processing. What was ordered does not change.
+// @ID          replaceOrder
+// @Tags        orders
+// @Accept      json
+// @Produce     json
+// @Param       order_id path string      true "Its id"
+// @Param       order    body orderChange true "What to replace"
+// @Success     200 {object} order
+// @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The order has ended"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id} [put]
+func (h orderHandlers) replace(c *gin.Context) error {
+	request, err := decode[orderChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(orderChange) (orderChange, error) { return request, nil })
+}
+
+// @Summary     Change whom an order tells, or its metadata
+// @Description A JSON merge patch (RFC 7396). Only while the order is processing.
+// @ID          patchOrder
+// @Tags        orders
+// @Accept      json
+// @Accept      application/merge-patch+json
+// @Produce     json
+// @Param       order_id path string      true "Its id"
+// @Param       patch    body orderChange true "What to change"
+// @Success     200 {object} order
+// @Failure     400 {object} problem
+// @Failure     403 {object} problem "The page's origin is not allowed"
+// @Failure     404 {object} problem
+// @Failure     409 {object} problem "The order has ended"
+// @Failure     413 {object} problem
+// @Failure     415 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/orders/{order_id} [patch]
+func (h orderHandlers) patch(c *gin.Context) error {
+	patch, err := readPatch[orderChange](c)
+	if err != nil {
+		return err
+	}
+	return h.change(c, func(now orderChange) (orderChange, error) { return mergePatch(patch, now) })
+}
+
+func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChange, error)) error {
+	id, err := pathID(c, "order_id")
+	if err != nil {
+		return err
+	}
+	o, err := h.orders.Change(c.Request.Context(), id, func(task *models.Task) error {
+		to, err := edit(orderChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+		if err != nil {
+			return err
+		}
+		return changeTold(task, to.CallbackURL, to.Metadata, h.production)
+	})
 	if err != nil {
 		return err
 	}

@@ -74,24 +74,6 @@ type reportPage struct {
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
-// reportContent is what a report says.
-type reportContent struct { //nolint:unused // read by the contract's generator
-	ReportID string `json:"report_id"`
-	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
-	Title    string `json:"title"`
-	Summary  string `json:"summary"`
-	// The first day it covers, null for the beginning.
-	From *string `json:"from" format:"date" extensions:"x-nullable"`
-	// The last day it covers, null for today.
-	To *string `json:"to" format:"date" extensions:"x-nullable"`
-	// The moment whose state it shows.
-	AsOf time.Time `json:"as_of" format:"date-time"`
-	// What a reader should know.
-	Notes []string `json:"notes"`
-	// Rows by the table's name. Money is in the currency's smallest unit, shares are from 0 to 1.
-	Tables map[string][]map[string]any `json:"tables" swaggertype:"object"`
-}
-
 func showReport(r models.Report) report {
 	return report{
 		ReportID: r.ID, TaskID: r.TaskID, Type: r.Type, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
@@ -270,3 +252,18 @@ func (h reportHandlers) delete(c *gin.Context) error {
 	c.Status(http.StatusNoContent)
 	return nil
 }
+
+// reportUpdate documents a callback: docs/overlay.yaml moves it under the
+// operation that causes it.
+//
+// @Summary     What a report has to tell
+// @Description The server POSTs each update of the report to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
+// @ID          reportUpdate
+// @Tags        reports
+// @Accept      json
+// @Param       update body callbacks.Update true "The update"
+// @Success     200 "Received"
+// @Failure     403 {object} problem "The page's origin is not allowed"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/report-update [post]
+func reportUpdate() {} //nolint:unused // read by the contract's generator

@@ -3,7 +3,6 @@ package models
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -48,25 +47,6 @@ const (
 	FitContain = "contain" // whole, and as large as it can be
 	FitCover   = "cover"   // filling all of it, the rest cut off on both sides alike
 )
-
-// ImageVariant is one picture that was made, ready to be served.
-type ImageVariant struct {
-	ImageID     string `gorm:"primaryKey"`
-	Name        string `gorm:"primaryKey"`
-	Position    int
-	ContentType string
-	Width       int
-	Height      int
-	Size        int64  // in bytes
-	SHA256      string `gorm:"column:sha256"` // of its bytes, in hexadecimal
-	CreatedAt   time.Time
-}
-
-// imagesPath is where images are served.
-const imagesPath = "/api/images/"
-
-// Path is where the variant is served.
-func (v ImageVariant) Path() string { return imagesPath + v.ImageID + "/" + v.Name }
 
 // NewImage is what a client asks for. Exactly one of ImageURL and File is set.
 type NewImage struct {
@@ -122,36 +102,6 @@ func DeleteImage(tx *Tx, id string) error {
 		return fmt.Errorf("deleting image %s: %w", id, err)
 	}
 	return nil
-}
-
-// CreateVariants stores what was made of an image.
-func CreateVariants(tx *Tx, variants []ImageVariant) error {
-	if err := tx.Create(&variants).Error; err != nil {
-		return fmt.Errorf("storing the variants of image %s: %w", variants[0].ImageID, err)
-	}
-	return nil
-}
-
-// FindVariant finds a variant of an image by its name.
-func FindVariant(db *gorm.DB, imageID, name string) (ImageVariant, error) {
-	var v ImageVariant
-	err := db.Where("image_id = ? AND name = ?", imageID, name).Take(&v).Error
-	return v, notFound(err, "picture", imageID+"/"+name)
-}
-
-// CheckImageURL holds the image_url of a product that names a picture of this
-// server against the pictures that there are. It is Invalid if there is none.
-func CheckImageURL(db *gorm.DB, imageURL string) error {
-	path, ours := strings.CutPrefix(imageURL, imagesPath)
-	if !ours {
-		return nil
-	}
-	id, name, _ := strings.Cut(path, "/")
-	_, err := FindVariant(db, id, name)
-	if Code(err) == CodeNotFound {
-		return Invalid("image_url", "names a picture that this server does not have")
-	}
-	return err
 }
 
 // NotShown makes sure that no product shows a picture of an image.

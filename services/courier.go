@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/hosts"
 )
 
 // lease is how long a delivery belongs to the job that claimed it: longer than
@@ -19,25 +21,29 @@ const lease = 30 * time.Second
 // the sends to a busy host.
 const busyWait = 2 * time.Second
 
+// maxPerHost is how many callbacks are under way to one host at a time. It
+// keeps one receiver, slow or dead, from taking all workers, and is kind to it.
+const maxPerHost = 64
+
 // Courier sends deliveries and writes down what came of them.
 type Courier struct {
 	store    *models.Store
 	sender   *callbacks.Sender
 	schedule callbacks.Schedule
 	secret   string
-	hosts    *hosts
+	hosts    *hosts.Limiter
 	webhooks *registry
 }
 
 // NewCourier returns a courier that signs with secret and retries on schedule.
 func NewCourier(store *models.Store, sender *callbacks.Sender, schedule callbacks.Schedule, secret string) *Courier {
-	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: newHosts(maxPerHost), webhooks: newRegistry()}
+	return &Courier{store: store, sender: sender, schedule: schedule, secret: secret, hosts: hosts.New(maxPerHost), webhooks: newRegistry()}
 }
 
 // sendOrHandOver tries a delivery. If that fails, or its host has enough to do,
 // the delivery gets a job of its own.
 func (c *Courier) sendOrHandOver(ctx context.Context, d *models.Delivery) error {
-	release, ok := c.hosts.take(ctx, d.URL)
+	release, ok := c.hosts.Take(ctx, d.URL)
 	if !ok {
 		return c.handOver(ctx, d)
 	}
@@ -59,7 +65,7 @@ func (c *Courier) sendOrHandOver(ctx context.Context, d *models.Delivery) error 
 // before it is worth another try; 0 for never. Such a delivery is stored only
 // now: progress that was overtaken before it could be sent leaves no trace here.
 func (c *Courier) sendProgress(ctx context.Context, d *models.Delivery) time.Duration {
-	release, ok := c.hosts.take(ctx, d.URL)
+	release, ok := c.hosts.Take(ctx, d.URL)
 	if !ok {
 		return busyWait
 	}
@@ -117,7 +123,7 @@ func (c *Courier) retry(ctx context.Context, id string) (wait time.Duration, err
 	if early := untilDue(d); early > 0 {
 		return early, nil
 	}
-	release, ok := c.hosts.take(ctx, d.URL)
+	release, ok := c.hosts.Take(ctx, d.URL)
 	if !ok {
 		return jittered(busyWait), nil
 	}
@@ -242,4 +248,10 @@ func untilDue(d models.Delivery) time.Duration {
 		return 0
 	}
 	return max(0, time.Until(*d.NextAttemptAt))
+}
+
+// jittered returns between half of d and one and a half of it, so that what
+// was turned away together does not come back together.
+func jittered(d time.Duration) time.Duration {
+	return d/2 + rand.N(d) //nolint:gosec // G404: nothing secret
 }

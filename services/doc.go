@@ -1,5 +1,6 @@
-// Package services is what happens in the Petstore: one file for each use case,
-// and the engine that runs slow work and tells about it.
+// Package services is what happens in the Petstore: one file for each noun,
+// and the engine that runs slow work and tells about it. What the work itself takes
+// is in packages beneath this one, which do not know the engine.
 //
 // The way of a piece of slow work:
 //
@@ -11,5 +12,6 @@
 //	deliveryWorker  tries a failed delivery again, on the retry schedule
 //
 // An Operation is a plain function with a name; nothing in the engine knows the
-// operations by name, so a new kind of slow work is one more file here.
+// operations by name, so a new kind of slow work is one more file here, with its use cases and its
+// Operation.
 package services

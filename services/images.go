@@ -2,23 +2,35 @@ package services
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"image"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
+	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/blobs"
+	"petstore/services/fetch"
+	"petstore/services/picture"
 )
 
+const kindImage = "image"
+
 // Images takes pictures in, lets clients look after them, and serves what was
-// made of them. How that is made is in imaging.go.
+// made of them. Imaging makes it.
 type Images struct {
 	store *models.Store
 	tasks *Tasks
-	blobs *Blobs
+	blobs *blobs.Bucket
 }
 
 // NewImages returns the images that store and blobs hold, processed by tasks.
-func NewImages(store *models.Store, tasks *Tasks, blobs *Blobs) *Images {
+func NewImages(store *models.Store, tasks *Tasks, blobs *blobs.Bucket) *Images {
 	return &Images{store: store, tasks: tasks, blobs: blobs}
 }
 
@@ -140,29 +152,176 @@ func (s *Images) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// Open opens a picture that was made of an image, to be closed by the caller.
-func (s *Images) Open(ctx context.Context, id, name string) (models.ImageVariant, io.ReadSeekCloser, error) {
-	variant, err := models.FindVariant(s.store.Read(ctx), id, name)
-	if err != nil {
-		return variant, nil, err
-	}
-	content, err := s.blobs.Open(ctx, blobOf(id, name))
-	return variant, content, err
+// Imaging is the operation that processes an image: it fetches the file unless
+// it was uploaded, makes pictures of it, and stores them.
+type Imaging struct {
+	store    *models.Store
+	blobs    *blobs.Bucket
+	fetcher  *fetch.Client
+	decoding *semaphore.Weighted // in pixels: one large picture at a time, or two of up to half that
 }
 
-// sourceBlob is the name of the blob with the file that an image is made of. It
-// is deleted when that is done: it is large, and tells where a photograph was
-// taken.
-const sourceBlob = "source"
-
-// blobOf is the key of one of an image's blobs.
-func blobOf(imageID, name string) string { return "images/" + imageID + "." + name }
-
-// blobsOf lists the keys of all blobs that an image can have.
-func blobsOf(imageID string) []string {
-	keys := []string{blobOf(imageID, sourceBlob), blobOf(imageID, processedName)}
-	for _, t := range thumbnails {
-		keys = append(keys, blobOf(imageID, t.name))
+// NewImaging returns the operation for images.
+func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) Operation {
+	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, decoding: semaphore.NewWeighted(picture.MaxPixels)}
+	return Operation{
+		Kind:  kindImage,
+		SetID: func(u *callbacks.Update, id string) { u.ImageID = id },
+		Run:   p.run,
+		Ended: p.ended,
 	}
-	return keys
+}
+
+// processed is the result of an image.
+type processed struct {
+	Summary  string             `json:"summary"`
+	Variants []processedVariant `json:"variants"`
+}
+
+type processedVariant struct {
+	Name        string `json:"name"`
+	URL         string `json:"url"` // a path on this server
+	ContentType string `json:"content_type"`
+	Width       int    `json:"width"`
+	Height      int    `json:"height"`
+	Size        int64  `json:"size"`
+}
+
+func (p *Imaging) run(ctx context.Context, task *models.Task, report Report) (any, error) {
+	img, err := models.FindImage(p.store.Read(ctx), task.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	if len(img.Variants) > 0 {
+		return resultOf(img.Variants), nil // of a run that was interrupted after storing them
+	}
+	if err := p.fetch(ctx, img, report); err != nil {
+		return nil, imageFailure(err)
+	}
+	variants, err := p.process(ctx, img, report)
+	if err != nil {
+		return nil, imageFailure(err)
+	}
+	err = report(95, "Storing "+plural(int64(len(variants)), "picture"), func(tx *models.Tx) error {
+		return models.CreateVariants(tx, variants)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resultOf(variants), nil
+}
+
+// imageFailure tells the client what is wrong with an image, or with where it is.
+func imageFailure(err error) error {
+	var reason string
+	if failed, ok := errors.AsType[*fetch.Error](err); ok {
+		reason = failed.Reason
+	} else if wrong, ok := errors.AsType[*picture.Error](err); ok {
+		reason = wrong.Reason
+	} else {
+		return err
+	}
+	return &Failure{Code: CodeProcessing, Message: "Failed to process image: " + reason}
+}
+
+func resultOf(variants []models.ImageVariant) processed {
+	var result processed
+	var sizes []string
+	for _, v := range variants {
+		sizes = append(sizes, fmt.Sprintf("%s %d×%d", v.Name, v.Width, v.Height))
+		result.Variants = append(result.Variants, processedVariant{
+			Name: v.Name, URL: v.Path(), ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size,
+		})
+	}
+	result.Summary = plural(int64(len(variants)), "picture") + ": " + strings.Join(sizes, ", ")
+	return result
+}
+
+// fetch downloads the image's file, unless it is there: uploaded, or downloaded
+// by a run that was interrupted later.
+func (p *Imaging) fetch(ctx context.Context, img models.Image, report Report) error {
+	key := blobOf(img.ID, sourceBlob)
+	found, err := p.blobs.Exists(ctx, key)
+	if err != nil || found {
+		return err
+	}
+	if img.ImageURL == "" {
+		return fmt.Errorf("the upload of image %s is gone: is BLOB_URL another one than before?", img.ID)
+	}
+	if err := report(5, "Fetching the image"); err != nil {
+		return err
+	}
+	return p.fetcher.Fetch(ctx, img.ImageURL, func(content io.Reader) error {
+		_, err := p.blobs.Put(ctx, key, content)
+		return err
+	})
+}
+
+// process makes the image's variants and stores their blobs. It holds the file
+// and the picture in memory, so it waits for its turn first.
+func (p *Imaging) process(ctx context.Context, img models.Image, report Report) ([]models.ImageVariant, error) {
+	src, err := p.inspect(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	share := max(int64(src.Width)*int64(src.Height), picture.MaxPixels/2)
+	if err := p.decoding.Acquire(ctx, share); err != nil {
+		return nil, err
+	}
+	defer p.decoding.Release(share)
+	if err := report(20, fmt.Sprintf("Decoding a %s of %d×%d pixels", src.Format, src.Width, src.Height)); err != nil {
+		return nil, err
+	}
+	pixels, err := p.load(ctx, img, src)
+	if err != nil {
+		return nil, err
+	}
+	steps := stepsFor(img)
+	variants := make([]models.ImageVariant, len(steps))
+	for i, step := range steps {
+		message := fmt.Sprintf("Making picture %d of %d: %s", i+1, len(steps), step.name)
+		if err := report(30+60*i/len(steps), message); err != nil {
+			return nil, err
+		}
+		if pixels, err = step.make(pixels); err != nil {
+			return nil, err
+		}
+		if variants[i], err = p.save(ctx, img, src, step.name, pixels); err != nil {
+			return nil, err
+		}
+		variants[i].Position = i
+	}
+	return variants, nil
+}
+
+// inspect looks at the beginning of the image's file.
+func (p *Imaging) inspect(ctx context.Context, img models.Image) (picture.Source, error) {
+	file, err := p.blobs.Open(ctx, blobOf(img.ID, sourceBlob))
+	if err != nil {
+		return picture.Source{}, err
+	}
+	defer file.Close()
+	return picture.Inspect(file)
+}
+
+func (p *Imaging) load(ctx context.Context, img models.Image, src picture.Source) (image.Image, error) {
+	file, err := p.blobs.Open(ctx, blobOf(img.ID, sourceBlob))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the file of image %s: %w", img.ID, err)
+	}
+	return src.Load(ctx, data)
+}
+
+// ended lets go of the blobs that are not needed any more. A run that was
+// cancelled from outside may write on for a moment, so those wait.
+func (p *Imaging) ended(tx *models.Tx, task *models.Task) error {
+	if task.Status == models.StatusCompleted {
+		return models.LoosenBlobs(tx, models.Now(), blobOf(task.ResourceID, sourceBlob))
+	}
+	return models.LoosenBlobs(tx, models.Now().Add(looseFor), blobsOf(task.ResourceID)...)
 }

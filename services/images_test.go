@@ -2,15 +2,17 @@ package services
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,13 +20,17 @@ import (
 	"time"
 
 	"petstore/models"
+	"petstore/services/blobs"
+	"petstore/services/fetch"
+	"petstore/services/picture"
+	"petstore/services/picture/picturetest"
 )
 
 // gallery is an engine that processes images, with their blobs in a folder.
 type gallery struct {
 	*engine
 	images *Images
-	blobs  *Blobs
+	blobs  *blobs.Bucket
 	folder string
 }
 
@@ -35,21 +41,47 @@ func newGallery(t testing.TB, o options, folder string, change func(Operation) O
 	idle := o.idle
 	o.idle = true
 	e := newEngine(t, o)
-	blobs, err := OpenBlobs(within(t), e.store, (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String())
+	bucket, err := blobs.Open(within(t), e.store, (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	op := NewImaging(e.store, blobs, newTestFetcher(t, false))
+	op := NewImaging(e.store, bucket, newFetcher(t))
 	if change != nil {
 		op = change(op)
 	}
 	e.tasks.Register(op)
-	g := &gallery{engine: e, images: NewImages(e.store, e.tasks, blobs), blobs: blobs, folder: folder}
+	g := &gallery{engine: e, images: NewImages(e.store, e.tasks, bucket), blobs: bucket, folder: folder}
 	t.Cleanup(g.close)
 	if !idle {
 		e.start()
 	}
 	return g
+}
+
+func newFetcher(t testing.TB) *fetch.Client {
+	t.Helper()
+	f := fetch.New(false)
+	t.Cleanup(f.Close)
+	return f
+}
+
+// readPicture inspects and loads a file.
+func readPicture(data []byte) (picture.Source, image.Image, error) {
+	src, err := picture.Inspect(bytes.NewReader(data))
+	if err != nil {
+		return src, nil, err
+	}
+	pixels, err := src.Load(context.Background(), data)
+	return src, pixels, err
+}
+
+func rotated(t testing.TB, pixels image.Image, degrees int) image.Image {
+	t.Helper()
+	turned, err := picture.Retouch(pixels, []models.ImageOperation{{Op: models.OpRotate, Degrees: degrees}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return turned
 }
 
 func (g *gallery) close() {
@@ -141,7 +173,7 @@ func wantFiles(t testing.TB, got []string, want ...string) {
 func TestUploadedImage(t *testing.T) {
 	rc := newReceiver(t, nil)
 	g := newGallery(t, options{}, t.TempDir(), nil)
-	file := withExif(jpegOf(t, turn(corners(1400, 1050), 8)), exifOf(6))
+	file := picturetest.WithExif(picturetest.JPEG(t, rotated(t, picturetest.Corners(1400, 1050), 270)), picturetest.Exif(6))
 	img := g.create(models.NewImage{File: bytes.NewReader(file), CallbackURL: rc.URL, Metadata: models.Metadata{"pet": "42"}})
 	if img.Task.Status != models.StatusProcessing || img.ImageURL != "" {
 		t.Errorf("it begins as %+v", img)
@@ -167,7 +199,7 @@ func TestUploadedImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		upright(t, picture, v.Width, v.Height)
+		picturetest.Upright(t, picture, v.Width, v.Height)
 	}
 	wantFiles(t, g.files(), "large", "medium", "small", "source")
 	g.sweep()
@@ -177,7 +209,7 @@ func TestUploadedImage(t *testing.T) {
 func TestFetchedImage(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/jpeg") // it is not
-		w.Write(pngOf(t, corners(300, 200)))
+		w.Write(picturetest.PNG(t, picturetest.Corners(300, 200)))
 	}))
 	t.Cleanup(server.Close)
 	g := newGallery(t, options{}, t.TempDir(), nil)
@@ -189,10 +221,10 @@ func TestFetchedImage(t *testing.T) {
 		t.Fatalf("it is %+v", img)
 	}
 	src, picture, err := readPicture(g.picture(img, "processed"))
-	if err != nil || src.name != "JPEG" {
-		t.Fatalf("a %s, %v", src.name, err)
+	if err != nil || src.Format != "JPEG" {
+		t.Fatalf("a %s, %v", src.Format, err)
 	}
-	upright(t, turn(picture, 3), 100, 100)
+	picturetest.Upright(t, rotated(t, picture, 180), 100, 100)
 	updates, err := g.tasks.Updates(within(t), img.TaskID)
 	if err != nil {
 		t.Fatal(err)
@@ -214,9 +246,9 @@ func TestFetchedImage(t *testing.T) {
 }
 
 func TestFailedImages(t *testing.T) {
-	photo := jpegOf(t, corners(400, 300))
+	photo := picturetest.JPEG(t, picturetest.Corners(400, 300))
 	files := map[string][]byte{
-		"/cut": photo[:len(photo)/2], "/bomb": pngHeader(50_000, 50_000), "/text": []byte("not a cat"), "/empty": nil,
+		"/cut": photo[:len(photo)/2], "/bomb": picturetest.PNGHeader(50_000, 50_000), "/text": []byte("not a cat"), "/empty": nil,
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, ok := files[r.URL.Path]
@@ -248,7 +280,7 @@ func TestFailedImages(t *testing.T) {
 // without, to the byte, and nothing else is left.
 func TestImageKilledAnywhere(t *testing.T) {
 	var fetches int
-	photo := jpegOf(t, noise(300, 200))
+	photo := picturetest.JPEG(t, picturetest.Noise(300, 200))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fetches++
 		w.Write(photo)
@@ -349,7 +381,7 @@ func TestCancelledImage(t *testing.T) {
 
 func TestDeletedImage(t *testing.T) {
 	g := newGallery(t, options{}, t.TempDir(), nil)
-	img := g.done(g.create(models.NewImage{File: bytes.NewReader(pngOf(t, corners(20, 10)))}))
+	img := g.done(g.create(models.NewImage{File: bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))}))
 	product := models.Product{Slug: "cat", Name: "Cat", Price: 1, Currency: "USD", ImageURL: img.Variants[0].Path()}
 	product, err := g.products.Create(within(t), product)
 	if err != nil {
@@ -417,60 +449,22 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// TestUnfinishedFiles: what a killed write left is removed at the next start,
-// and what another process may be writing stays.
-func TestUnfinishedFiles(t *testing.T) {
-	folder := t.TempDir()
-	old, recent := filepath.Join(folder, "images", "a.1.tmp"), filepath.Join(folder, "images", "b.2.tmp")
-	if err := os.MkdirAll(filepath.Dir(old), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{old, recent} {
-		if err := os.WriteFile(name, []byte("a part"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	long := time.Now().Add(-2 * time.Hour)
-	if err := os.Chtimes(old, long, long); err != nil {
-		t.Fatal(err)
-	}
-	newGallery(t, options{}, folder, nil)
-	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the old one: %v", err)
-	}
-	if _, err := os.Stat(recent); err != nil {
-		t.Errorf("the recent one: %v", err)
-	}
-}
-
-func TestOpenBlobsRefuses(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, rawURL := range []string{"", "blobs", "nope://x", "file://" + file, "file://" + file + "/below", "%"} {
-		if _, err := OpenBlobs(within(t), nil, rawURL); err == nil || !strings.Contains(err.Error(), "BLOB_URL") {
-			t.Errorf("%q: got %v", rawURL, err)
-		}
-	}
-}
-
 // TestBlobsInMemory: the same holds without files.
 func TestBlobsInMemory(t *testing.T) {
 	e := newEngine(t, options{idle: true})
-	blobs, err := OpenBlobs(within(t), e.store, "mem://")
+	bucket, err := blobs.Open(within(t), e.store, "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs.Start()
+	bucket.Start()
 	t.Cleanup(func() {
-		if err := blobs.Close(); err != nil {
+		if err := bucket.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	e.tasks.Register(NewImaging(e.store, blobs, newTestFetcher(t, false)))
-	images := NewImages(e.store, e.tasks, blobs)
-	img, err := images.Create(within(t), models.NewImage{File: bytes.NewReader(pngOf(t, corners(20, 10)))})
+	e.tasks.Register(NewImaging(e.store, bucket, newFetcher(t)))
+	images := NewImages(e.store, e.tasks, bucket)
+	img, err := images.Create(within(t), models.NewImage{File: bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,4 +473,23 @@ func TestBlobsInMemory(t *testing.T) {
 		t.Errorf("it is %+v, %v", task, err)
 	}
 	e.stop()
+}
+
+// BenchmarkThumbnails is a photograph of 12 megapixels on its way to three
+// thumbnails.
+func BenchmarkThumbnails(b *testing.B) {
+	data := picturetest.JPEG(b, picturetest.Noise(4032, 3024))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, pixels, err := readPicture(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, t := range thumbnails {
+			pixels = picture.Shrink(pixels, t.side)
+			if err := jpeg.Encode(new(bytes.Buffer), pixels, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }

@@ -2,15 +2,24 @@ package services
 
 import (
 	"context"
+	"errors"
 
+	"github.com/stripe/stripe-go/v85"
+
+	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/stripeclient"
 )
+
+const kindPayment = "payment"
+
+// ProviderStripe is the only provider of payments.
+const ProviderStripe = "stripe"
 
 // currencyDefault is what a payment without a currency and an order is in.
 const currencyDefault = "USD"
 
-// Payments takes payments and lets clients look after them. How a payment is
-// charged is in charging.go.
+// Payments takes payments and lets clients look after them. Charging charges them.
 type Payments struct {
 	store  *models.Store
 	tasks  *Tasks
@@ -130,73 +139,142 @@ func (s *Payments) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// Refund stores a refund, its task, its first update and its job. The refunds of
-// a payment never exceed it, however many are asked for at once.
-func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRefund) (models.Refund, error) {
-	now := models.Now()
-	r := models.Refund{
-		ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
+// Charging is the operation that charges a payment, in two steps. First the
+// payment is prepared at the provider, which moves no money, and what the
+// provider calls it is stored. Then it is confirmed, which the provider does
+// once at the most, however often it is asked. So a run that was killed finds
+// out what happened before it goes on, and nobody is charged twice.
+//
+// A payment that fails without its outcome being known, because the provider
+// cannot be reached any more, is followed by a reversal: a task of its own that
+// gives back what may have been charged.
+type Charging struct {
+	store  *models.Store
+	tasks  *Tasks
+	stripe *stripeclient.Client
+}
+
+// NewCharging returns the operations for payments, refunds and reversals.
+func NewCharging(store *models.Store, tasks *Tasks, s *stripeclient.Client) []Operation {
+	c := &Charging{store: store, tasks: tasks, stripe: s}
+	return []Operation{
+		{Kind: kindPayment, SetID: setPaymentID, Run: c.charge, Ended: c.charged},
+		{Kind: kindRefund, SetID: setRefundID, Run: c.refund, Ended: c.refunded},
+		{Kind: kindReversal, SetID: setPaymentID, Run: c.reverse, Ended: c.reversed},
 	}
-	var stored models.Refund
-	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		stored = r
-		if stored.Payment, err = models.LockPayment(tx, paymentID); err != nil {
-			return err
+}
+
+func setPaymentID(u *callbacks.Update, id string) { u.PaymentID = id }
+
+// receipt is the result of a payment.
+type receipt struct {
+	Summary    string `json:"summary"`
+	Amount     int64  `json:"amount"`
+	Currency   string `json:"currency"`
+	Provider   string `json:"provider"`
+	ProviderID string `json:"provider_id"`
+	OrderID    string `json:"order_id,omitempty"`
+}
+
+func (c *Charging) charge(ctx context.Context, task *models.Task, report Report) (any, error) {
+	p, err := models.FindPayment(c.store.Read(ctx), task.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	mayBeCharged := p.ProviderID != "" // by a run that was interrupted
+	if !mayBeCharged {
+		if err := c.prepare(ctx, &p, report); err != nil {
+			return nil, err
 		}
-		if err = take(tx, &stored); err != nil {
-			return err
-		}
-		stored.Task, err = s.tasks.Begin(tx, kindRefund, Request{
-			ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
-		})
+	}
+	err = c.settle(ctx, p, mayBeCharged, report)
+	var failure *Failure
+	if errors.As(err, &failure) && failure.Code == stripeclient.CodeProviderUnavailable {
+		failure.Message += "; should it have charged the payment, that is given back"
+	}
+	if err != nil {
+		return nil, err
+	}
+	summary := money(p.Amount, p.Currency) + " paid"
+	if p.OrderID != "" {
+		summary += " for order " + p.OrderID
+	}
+	return receipt{
+		Summary: summary, Amount: p.Amount, Currency: p.Currency,
+		Provider: p.Provider, ProviderID: p.ProviderID, OrderID: p.OrderID,
+	}, nil
+}
+
+// prepare makes a payment known to the provider.
+func (c *Charging) prepare(ctx context.Context, p *models.Payment, report Report) error {
+	if err := report(10, "Preparing the payment"); err != nil {
+		return err
+	}
+	return c.persist(ctx, report, 10, func() error {
+		intent, err := c.stripe.Prepare(ctx, *p)
 		if err != nil {
 			return err
 		}
-		stored.TaskID = stored.Task.ID
-		return models.CreateRefund(tx, &stored)
+		p.ProviderID = intent.ID
+		return report(50, "Charging "+money(p.Amount, p.Currency), func(tx *models.Tx) error {
+			return models.SetPaymentProviderID(tx, p.ID, intent.ID)
+		})
 	})
-	return stored, err
 }
 
-// take takes the amount of a refund from what is left of its payment.
-func take(tx *models.Tx, r *models.Refund) error {
-	p := r.Payment
-	if p.Task.Status != models.StatusCompleted {
-		return models.Conflict("The payment is %s; only one that is completed can be refunded.", p.Task.Status)
-	}
-	left := p.Amount - p.Refunded
-	if r.Amount > p.Amount {
-		return models.Invalid("amount", "must be at most the payment's: %d", p.Amount)
-	}
-	if r.Amount == 0 {
-		r.Amount = left
-	}
-	ok := left > 0
-	if ok {
-		var err error
-		if ok, err = models.TakeRefund(tx, p.ID, r.Amount); err != nil {
+// settle charges a payment. Where an earlier attempt may have done so, it asks
+// before it tries again.
+func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bool, report Report) error {
+	return c.persist(ctx, report, 50, func() error {
+		if mayBeCharged {
+			intent, err := c.stripe.Find(ctx, p)
+			if err != nil {
+				return err
+			}
+			if intent.Status != stripe.PaymentIntentStatusRequiresConfirmation {
+				return stripeclient.Charged(intent)
+			}
+		}
+		mayBeCharged = true
+		intent, err := c.stripe.Confirm(ctx, p)
+		if err != nil {
 			return err
 		}
-	}
-	if !ok {
-		return models.Conflict("%s of the payment's %s are refunded, or about to be.", money(p.Refunded, p.Currency), money(p.Amount, p.Currency))
-	}
-	return nil
+		return stripeclient.Charged(intent)
+	})
 }
 
-// GetRefund finds a refund of a payment.
-func (s *Payments) GetRefund(ctx context.Context, paymentID, id string) (models.Refund, error) {
-	r, err := models.FindRefund(s.store.Read(ctx), id)
-	if err == nil && r.PaymentID != paymentID {
-		return r, models.NotFound("refund", id)
+// charged notes what the end of a payment means for its order.
+func (c *Charging) charged(tx *models.Tx, task *models.Task) error {
+	p, err := models.FindPayment(tx.DB, task.ResourceID)
+	if err != nil {
+		return err
 	}
-	return r, err
+	switch {
+	case task.Status == models.StatusCompleted:
+		return models.SetPaid(tx, p)
+	case p.ProviderID == "" || decided(task.ErrorCode):
+		return models.ReleaseOrder(tx, p)
+	}
+	// Nobody to call back: to a client that follows payment_id, "completed"
+	// would read as if the payment had.
+	_, err = c.tasks.Begin(tx, kindReversal, Request{ResourceID: p.ID, Metadata: task.Metadata, Message: "The outcome of the payment is unknown"})
+	return err
 }
 
-// ListRefunds lists the refunds of a payment, newest first.
-func (s *Payments) ListRefunds(ctx context.Context, paymentID string, f models.RefundFilter, page models.Page) (models.List[models.Refund], error) {
-	if _, err := s.Get(ctx, paymentID); err != nil {
-		return models.List[models.Refund]{}, err
+// persist asks Stripe for something until it answers, or its outage has lasted too
+// long. The task waits at progress meanwhile, and says so. What Stripe refuses, and
+// the end of patience, are a *Failure.
+func (c *Charging) persist(ctx context.Context, report Report, progress int, ask func() error) error {
+	err := c.stripe.Persist(ctx, func(message string) error { return report(progress, message) }, ask)
+	if refused, ok := errors.AsType[*stripeclient.Error](err); ok {
+		return &Failure{Code: refused.Code, Message: refused.Message}
 	}
-	return models.ListRefunds(s.store.Read(ctx), paymentID, f, page)
+	return err
+}
+
+// decided reports whether a task that failed with this code is known not to have
+// moved any money.
+func decided(code string) bool {
+	return code != stripeclient.CodeProviderUnavailable && code != CodeProcessing
 }

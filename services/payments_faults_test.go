@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"petstore/models"
+	"petstore/services/stripeclient"
 )
 
 // TestOutages puts the provider out of order in different ways. Whatever it
@@ -37,13 +38,13 @@ func TestOutages(t *testing.T) {
 		{"the charge's answer is lost", first(3, "confirm", brokenAfter), ""},
 		{"the charge is done and reported as failed", first(1, "confirm", failedAfter), ""},
 		{"the charge is done and always reported as failed", first(99, "confirm", failedAfter), ""}, // as Stripe does, under one key
-		{"down for good", func(ask) fault { return unavailable }, CodeProviderUnavailable},
-		{"breaks for good", func(ask) fault { return brokenBefore }, CodeProviderUnavailable},
-		{"every answer is lost", func(ask) fault { return brokenAfter }, CodeProviderUnavailable},
-		{"no charge comes through", first(99, "confirm", brokenBefore), CodeProviderUnavailable},
-		{"goes away before the charge", outOfOrderFor("confirm", "find", brokenBefore), CodeProviderUnavailable},
-		{"goes away after the charge", outOfOrderFor("confirm", "find", brokenAfter), CodeProviderUnavailable},
-		{"goes mad after the charge", outOfOrderFor("confirm", "find", failedAfter), CodeProviderUnavailable},
+		{"down for good", func(ask) fault { return unavailable }, stripeclient.CodeProviderUnavailable},
+		{"breaks for good", func(ask) fault { return brokenBefore }, stripeclient.CodeProviderUnavailable},
+		{"every answer is lost", func(ask) fault { return brokenAfter }, stripeclient.CodeProviderUnavailable},
+		{"no charge comes through", first(99, "confirm", brokenBefore), stripeclient.CodeProviderUnavailable},
+		{"goes away before the charge", outOfOrderFor("confirm", "find", brokenBefore), stripeclient.CodeProviderUnavailable},
+		{"goes away after the charge", outOfOrderFor("confirm", "find", brokenAfter), stripeclient.CodeProviderUnavailable},
+		{"goes mad after the charge", outOfOrderFor("confirm", "find", failedAfter), stripeclient.CodeProviderUnavailable},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -198,7 +199,7 @@ func everyOne(fns []func(tx *models.Tx) error) func(tx *models.Tx) error {
 // failure of the payment.
 func TestInterruptedPayment(t *testing.T) {
 	x := newTill(t)
-	x.stripe.patience = slices.Repeat(x.stripe.patience, 1000)
+	x.stripe.Patience = slices.Repeat(x.stripe.Patience, 1000)
 	came := make(chan struct{}, 10_000)
 	x.provider.disturb(func(ask) fault { came <- struct{}{}; return unavailable })
 	ctx, cancel := context.WithCancel(t.Context())

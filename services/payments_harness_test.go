@@ -17,6 +17,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox"
 )
 
@@ -30,7 +31,7 @@ type till struct {
 	queue    *Queue
 	orders   *Orders
 	payments *Payments
-	stripe   *Stripe
+	stripe   *stripeclient.Client
 	provider *provider
 }
 
@@ -54,8 +55,8 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	x.tasks = NewTasks(x.store, x.hub, courier)
 	x.tasks.Register(NewPacking(x.store, 0))
 	transport := &http.Transport{}
-	x.stripe = NewStripe(StripeOptions{Key: "sk_test_till", URL: x.provider.URL, Transport: transport})
-	x.stripe.patience = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	x.stripe = stripeclient.New(stripeclient.Options{Key: "sk_test_till", URL: x.provider.URL, Transport: transport})
+	x.stripe.Patience = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
 	for _, operation := range NewCharging(x.store, x.tasks, x.stripe) {
 		x.tasks.Register(operation)
 	}

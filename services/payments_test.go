@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"petstore/models"
+	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox/stripemock"
 )
 
@@ -22,15 +23,15 @@ func TestPaymentOutcomes(t *testing.T) {
 	}{
 		{"", 100, ""},
 		{"pm_card_mastercard", 99_999_999, ""},
-		{"pm_card_visa_chargeDeclined", 100, CodeCardDeclined},
-		{"pm_card_visa_chargeDeclinedInsufficientFunds", 100, CodeInsufficientFunds},
-		{"pm_card_visa_chargeDeclinedLostCard", 100, CodeCardDeclined},
-		{"pm_card_chargeDeclinedExpiredCard", 100, CodeExpiredCard},
-		{"pm_card_chargeDeclinedIncorrectCvc", 100, CodeIncorrectCVC},
-		{"pm_card_chargeDeclinedProcessingError", 100, CodeCardProcessing},
-		{"pm_card_authenticationRequired", 100, CodeAuthenticationRequired},
-		{"pm_nope", 100, CodeInvalidPaymentMethod},
-		{"pm_card_visa", 1, CodeAmountTooSmall},
+		{"pm_card_visa_chargeDeclined", 100, stripeclient.CodeCardDeclined},
+		{"pm_card_visa_chargeDeclinedInsufficientFunds", 100, stripeclient.CodeInsufficientFunds},
+		{"pm_card_visa_chargeDeclinedLostCard", 100, stripeclient.CodeCardDeclined},
+		{"pm_card_chargeDeclinedExpiredCard", 100, stripeclient.CodeExpiredCard},
+		{"pm_card_chargeDeclinedIncorrectCvc", 100, stripeclient.CodeIncorrectCVC},
+		{"pm_card_chargeDeclinedProcessingError", 100, stripeclient.CodeCardProcessing},
+		{"pm_card_authenticationRequired", 100, stripeclient.CodeAuthenticationRequired},
+		{"pm_nope", 100, stripeclient.CodeInvalidPaymentMethod},
+		{"pm_card_visa", 1, stripeclient.CodeAmountTooSmall},
 	}
 	for _, test := range tests {
 		t.Run(test.method, func(t *testing.T) {
@@ -328,16 +329,16 @@ func TestFailedRefund(t *testing.T) {
 	p := x.paid(models.Order{}, "")
 	x.provider.disturb(func(a ask) fault { return brokenAfter })
 	unknown := x.refunded(p.ID, 60)
-	if unknown.Task.ErrorCode != CodeProviderUnavailable || x.find(p.ID).Refunded != 60 {
+	if unknown.Task.ErrorCode != stripeclient.CodeProviderUnavailable || x.find(p.ID).Refunded != 60 {
 		t.Errorf("the refund failed with %q, and %d are refunded", unknown.Task.ErrorCode, x.find(p.ID).Refunded)
 	}
 	x.provider.disturb(nil)
 	elsewhere := models.Payment{ID: p.ID, ProviderID: p.ProviderID}
-	if _, err := x.stripe.refund(t.Context(), elsewhere, 40, "", "from the dashboard"); err != nil {
+	if _, err := x.stripe.Refund(t.Context(), elsewhere, 40, "", "from the dashboard"); err != nil {
 		t.Fatal(err)
 	}
 	known := x.refunded(p.ID, 40)
-	if known.Task.ErrorCode != CodeAlreadyRefunded || x.find(p.ID).Refunded != 60 {
+	if known.Task.ErrorCode != stripeclient.CodeAlreadyRefunded || x.find(p.ID).Refunded != 60 {
 		t.Errorf("the refund failed with %q, and %d are refunded", known.Task.ErrorCode, x.find(p.ID).Refunded)
 	}
 	x.checkBalance(p.ID, 100, 100)
@@ -435,17 +436,5 @@ func TestListPayments(t *testing.T) {
 				t.Errorf("listed %v, want %v", got, test.want)
 			}
 		})
-	}
-}
-
-func TestMoney(t *testing.T) {
-	for _, test := range []struct {
-		amount int64
-		code   string
-		want   string
-	}{{2499, "USD", "24.99 USD"}, {5, "EUR", "0.05 EUR"}, {100, "JPY", "100 JPY"}, {1234, "KWD", "1.234 KWD"}, {7, "???", "7 ???"}} {
-		if got := money(test.amount, test.code); got != test.want {
-			t.Errorf("money(%d, %s) is %q, want %q", test.amount, test.code, got, test.want)
-		}
 	}
 }

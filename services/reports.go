@@ -2,13 +2,38 @@ package services
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
+	"gorm.io/gorm"
+
+	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/dataset"
 	"petstore/services/report"
+	"petstore/services/statistics"
 )
 
-// Reports takes requests for reports and hands out what they say. How a report
-// is made is in reporting.go.
+const kindReport = "report"
+
+// Codes of reports that fail.
+const (
+	CodeInvalidDataset = "INVALID_DATASET"  // the data cannot be read
+	CodeReportTooLarge = "REPORT_TOO_LARGE" // it would take too long
+)
+
+const (
+	// reportsAtOnce is how many reports are made side by side; others wait for
+	// their turn. Each holds one of the few connections that read.
+	reportsAtOnce = 2
+	// reportPatience is how long one may take. While it reads, SQLite's log of
+	// writes grows, see models.Store.Snapshot.
+	reportPatience = 5 * time.Minute
+)
+
+// Reports takes requests for reports and hands out what they say.
+// Reporting makes them.
 type Reports struct {
 	store *models.Store
 	tasks *Tasks
@@ -87,4 +112,109 @@ func (s *Reports) Download(ctx context.Context, id, format string) ([]byte, erro
 		return nil, err
 	}
 	return document.Write(format)
+}
+
+// Reporting is the operation that makes reports.
+type Reporting struct {
+	store *models.Store
+	turns chan struct{}
+}
+
+// NewReporting returns the operation for reports.
+func NewReporting(store *models.Store) Operation {
+	r := &Reporting{store: store, turns: make(chan struct{}, reportsAtOnce)}
+	return Operation{
+		Kind:  kindReport,
+		SetID: func(u *callbacks.Update, id string) { u.ReportID = id },
+		Run:   r.run,
+	}
+}
+
+// reported is the result of a report.
+type reported struct {
+	Summary  string `json:"summary"`
+	Download string `json:"download"` // the path, below the server's URL
+}
+
+func (r *Reporting) run(ctx context.Context, task *models.Task, tell Report) (any, error) {
+	content, err := models.ReportContent(r.store.Read(ctx), task.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	if content != nil { // made by a run that was interrupted after this
+		document, err := report.Decode(content)
+		return result(document), err
+	}
+	document, err := r.inTurn(ctx, task.ResourceID, tell)
+	if err != nil {
+		return nil, err
+	}
+	if content, err = document.Encode(); err != nil {
+		return nil, err
+	}
+	err = tell(99, "Writing the report", func(tx *models.Tx) error {
+		return models.SaveReportContent(tx, task.ResourceID, content)
+	})
+	return result(document), err
+}
+
+func result(d report.Document) reported {
+	return reported{Summary: d.Summary, Download: "/api/reports/" + d.ReportID + "/download"}
+}
+
+// inTurn makes a report when there is a place for it.
+func (r *Reporting) inTurn(ctx context.Context, id string, tell Report) (report.Document, error) {
+	select {
+	case r.turns <- struct{}{}:
+		defer func() { <-r.turns }()
+	case <-ctx.Done():
+		return report.Document{}, ctx.Err()
+	}
+	limited, cancel := context.WithTimeout(ctx, reportPatience)
+	defer cancel()
+	document, err := r.make(limited, id, tell)
+	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+		return document, &Failure{Code: CodeReportTooLarge, Message: fmt.Sprintf(
+			"The report was not finished after %.0f minutes: ask for a shorter period", reportPatience.Minutes())}
+	}
+	return document, err
+}
+
+// make makes a report, all from one snapshot of the database.
+func (r *Reporting) make(ctx context.Context, id string, tell Report) (report.Document, error) {
+	row, err := models.FindReport(r.store.Read(ctx), id)
+	if err != nil {
+		return report.Document{}, err
+	}
+	d := report.Document{ReportID: id, Type: row.Type, From: row.FromDay, To: row.ToDay, AsOf: models.Now()}
+	step := func(progress int, message string) error { return tell(progress, message) }
+	if row.Type == models.ReportDataset {
+		err = r.profile(ctx, &d, step)
+		return d, err
+	}
+	err = r.store.Snapshot(ctx, func(db *gorm.DB) error {
+		switch row.Type {
+		case models.ReportSales:
+			return statistics.Sales(db, &d, step)
+		case models.ReportInventory:
+			return statistics.Inventory(db, &d, step)
+		case models.ReportCallbacks:
+			return statistics.Callbacks(db, &d, step)
+		}
+		return fmt.Errorf("report %s is of the unknown type %q", id, row.Type)
+	})
+	return d, err
+}
+
+// profile says what is in the data that the client gave, or what is wrong with it.
+func (r *Reporting) profile(ctx context.Context, d *report.Document, step statistics.Step) error {
+	data, err := models.ReportData(r.store.Read(ctx), d.ReportID)
+	if err != nil {
+		return err
+	}
+	err = statistics.Dataset(ctx, data, d, step)
+	if wrong, ok := errors.AsType[*dataset.MalformedError](err); ok {
+		return &Failure{Code: CodeInvalidDataset, Message: wrong.Message}
+	}
+	return err
 }

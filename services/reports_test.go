@@ -13,6 +13,7 @@ import (
 
 	"petstore/models"
 	"petstore/services/report"
+	"petstore/services/statistics"
 )
 
 // newReporter is an engine that makes reports, on a database in which there may
@@ -190,7 +191,7 @@ func TestReportIsOneMoment(t *testing.T) {
 	e.seed(1000)
 	d := report.Document{}
 	batches := 0
-	meddle := func(int, string, ...func(*models.Tx) error) error {
+	meddle := func(int, string) error {
 		if batches++; batches == 2 {
 			e.exec("UPDATE tasks SET status = 'failed'")
 			e.exec("UPDATE order_items SET quantity = 100")
@@ -198,42 +199,12 @@ func TestReportIsOneMoment(t *testing.T) {
 		}
 		return nil
 	}
-	err := e.store.Snapshot(within(t), func(db *gorm.DB) error { return makeSales(db, &d, meddle) })
+	err := e.store.Snapshot(within(t), func(db *gorm.DB) error { return statistics.Sales(db, &d, meddle) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := "1,000 orders so far: 1,000 items sold for 1,000.00 USD. Best seller: P0, 143 items."; batches != 2 || d.Summary != want {
 		t.Errorf("after %d batches it says %q, want %q", batches, d.Summary, want)
-	}
-}
-
-func TestBatches(t *testing.T) {
-	t.Parallel()
-	for total, want := range map[int64]string{
-		1:         "0 Processing items 0-1",
-		500:       "0 Processing items 0-500",
-		1_200:     "83 Processing items 1000-1200",
-		1_000_000: "99 Processing items 990000-1000000",
-		1_000_001: "99 Processing items 999999-1000001",
-	} {
-		var last string
-		count := 0
-		s := newSteps(total, func(progress int, message string, _ ...func(*models.Tx) error) error {
-			last = fmt.Sprint(progress, " ", message)
-			count++
-			return nil
-		})
-		for done := int64(0); done < total; done += s.batch {
-			if err := s.tell(done); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if total == 1_000_001 {
-			want = last // only how many counts
-		}
-		if last != want || count > reportBatches {
-			t.Errorf("%d items: %d batches, the last %q, want %q", total, count, last, want)
-		}
 	}
 }
 
@@ -267,8 +238,8 @@ func TestInventoryReport(t *testing.T) {
 		t.Errorf("says %q", got)
 	}
 	e.product("none", 0)
-	e.product("few", lowStock)
-	e.product("many", lowStock+1)
+	e.product("few", statistics.LowStock)
+	e.product("many", statistics.LowStock+1)
 	rich := models.Product{Slug: "rich", Name: "Rich", Category: "gold", Price: 1_000_000_000, Currency: "JPY", Stock: 1_000_000_000}
 	for i := range 20 { // together they are worth more than an int64 holds
 		rich.Slug = fmt.Sprint("rich-", i)
@@ -403,32 +374,5 @@ func TestReportsTakeTurns(t *testing.T) {
 	}
 	if len(r.turns) != 1 {
 		t.Error("it has given away a turn that it had not taken")
-	}
-}
-
-func TestGroupsAreBounded(t *testing.T) {
-	t.Parallel()
-	g := newGroups[int, int]()
-	for i := range maxGroups + 10 {
-		*g.at(i)++
-		*g.at(0)++
-	}
-	if len(g.byKey) != maxGroups || g.others == nil || *g.others != 10 || *g.at(0) != maxGroups+11 {
-		t.Errorf("%d groups, others %v", len(g.byKey), g.others)
-	}
-}
-
-func TestCalendar(t *testing.T) {
-	t.Parallel()
-	labels, values, unit := calendar(map[string]float64{"2026-02-27": 1, "2026-03-02": 2}, map[string]float64{"2026-03-01": 3})
-	if got := fmt.Sprint(labels, values, " ", unit); got != "[2026-02-27 2026-02-28 2026-03-01 2026-03-02] [[1 0 0 2] [0 0 3 0]] day" {
-		t.Errorf("got %s", got)
-	}
-	labels, values, unit = calendar(map[string]float64{"2024-12-31": 1, "2024-12-01": 1, "2026-01-31": 2})
-	if len(labels) != 14 || labels[0] != "2024-12" || values[0][0] != 2 || values[0][13] != 2 || unit != "month" {
-		t.Errorf("got %v %v %s", labels, values, unit)
-	}
-	if labels, _, _ := calendar(map[string]float64{}); len(labels) > 0 {
-		t.Errorf("nothing has days: %v", labels)
 	}
 }

@@ -38,7 +38,7 @@ func (c *Courier) replayHead(ctx context.Context, d *models.Delivery) (wait time
 	if early := untilDue(*d); early > 0 { // another job is at it
 		return min(early, busyWait), nil
 	}
-	release, ok := c.hosts.take(ctx, d.URL)
+	release, ok := c.hosts.Take(ctx, d.URL)
 	if !ok {
 		return jittered(busyWait), nil
 	}

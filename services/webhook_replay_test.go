@@ -11,6 +11,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/hosts"
 )
 
 // TestReplayBesideOtherJobs: neither jobs of the deliveries' own, left over from
@@ -115,14 +116,14 @@ func TestReplayGoesOnBesideWhatWaits(t *testing.T) {
 // keeps its order.
 func TestReplayToABusyHost(t *testing.T) {
 	e := newHookEngine(t)
-	e.courier.hosts = newHosts(1)
+	e.courier.hosts = hosts.New(1)
 	for range 3 {
 		e.ended(e.begin("", nil))
 	}
 	rc := newHookReceiver(t, nil)
 	w := e.register(rc.URL, "*")
 	missed := e.lineUp(w)
-	release, ok := e.courier.hosts.take(e.ctx, rc.URL)
+	release, ok := e.courier.hosts.Take(e.ctx, rc.URL)
 	if !ok {
 		t.Fatal("the host is busy")
 	}

@@ -16,6 +16,8 @@ import (
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/services"
+	"petstore/services/blobs"
+	"petstore/services/fetch"
 	"petstore/services/stripesandbox"
 )
 
@@ -27,8 +29,8 @@ type App struct {
 
 	store    *models.Store
 	sender   *callbacks.Sender
-	blobs    *services.Blobs
-	fetcher  *services.Fetcher
+	blobs    *blobs.Bucket
+	fetcher  *fetch.Client
 	hub      *services.Hub
 	api      *handlers.API
 	queue    *services.Queue
@@ -85,7 +87,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.openBlobs(ctx); err != nil {
 		return err
 	}
-	a.fetcher = services.NewFetcher(cfg.production())
+	a.fetcher = fetch.New(cfg.production())
 	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
 	tasks.Register(services.NewReporting(a.store))
 	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
@@ -113,7 +115,7 @@ func (a *App) wire(ctx context.Context) error {
 func (a *App) openBlobs(ctx context.Context) error {
 	url, err := a.config.blobURL()
 	if err == nil {
-		a.blobs, err = services.OpenBlobs(ctx, a.store, url)
+		a.blobs, err = blobs.Open(ctx, a.store, url)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"petstore/services"
+	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox"
 )
 
@@ -17,7 +18,7 @@ const (
 
 // payments joins payments to Stripe, or without a key to the sandbox.
 func (a *App) payments(tasks *services.Tasks) (*services.Payments, error) {
-	options := services.StripeOptions{Key: a.config.StripeKey, URL: a.config.StripeURL}
+	options := stripeclient.Options{Key: a.config.StripeKey, URL: a.config.StripeURL}
 	if options.Key == "" {
 		var err error
 		if a.sandbox, err = stripesandbox.Open(a.config.sandboxFile(), stripesandbox.Options{Delay: a.config.StepDelay}); err != nil {
@@ -28,7 +29,7 @@ func (a *App) payments(tasks *services.Tasks) (*services.Payments, error) {
 			slog.Warn("Payments go to a sandbox, and no money moves: set STRIPE_API_KEY.")
 		}
 	}
-	for _, operation := range services.NewCharging(a.store, tasks, services.NewStripe(options)) {
+	for _, operation := range services.NewCharging(a.store, tasks, stripeclient.New(options)) {
 		tasks.Register(operation)
 	}
 	method := ""

@@ -1,0 +1,138 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"petstore/models"
+)
+
+const (
+	// maxUpload bounds an uploaded file, in bytes: 20 MiB.
+	maxUpload = 20 << 20
+	// uploadPatience is how long an upload may take: 20 MiB in it are 1.4 Mbit/s.
+	uploadPatience = 2 * time.Minute
+)
+
+// readImageRequest reads JSON, or a form with the same fields and a file.
+func readImageRequest(c *gin.Context) (imageRequest, multipart.File, error) {
+	if mediaType, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type")); mediaType != "multipart/form-data" {
+		if mediaType != "application/json" {
+			// One message for both: decode would speak of JSON alone.
+			if err := checkMediaType(c.GetHeader("Content-Type"), []string{"application/json", "multipart/form-data"}); err != nil {
+				return imageRequest{}, nil, err
+			}
+		}
+		request, err := decode[imageRequest](c)
+		return request, nil, err
+	}
+	form, err := readForm(c)
+	if err != nil {
+		return imageRequest{}, nil, err
+	}
+	var request imageRequest
+	fields, err := formAsJSON(form.Value)
+	if err == nil {
+		err = unmarshal(fields, &request)
+	}
+	if err != nil {
+		return request, nil, err
+	}
+	file, err := formFile(form)
+	return request, file, err
+}
+
+// readForm reads a form. Of its file no more than 1 MiB is kept in memory; the
+// rest is in a file that net/http removes when the request is over.
+func readForm(c *gin.Context) (*multipart.Form, error) {
+	// Large files come slowly. Without a connection, in tests, there is no deadline to move.
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(uploadPatience))
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxUpload+maxBody)
+	err := c.Request.ParseMultipartForm(maxBody)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge), errors.Is(err, multipart.ErrMessageTooLarge):
+		return nil, uploadTooLarge()
+	case errors.As(err, new(*fs.PathError)):
+		return nil, fmt.Errorf("keeping an upload: %w", err)
+	case err != nil:
+		return nil, &models.Error{Code: codeMalformed, Message: "The body is not a proper form (multipart/form-data, RFC 7578).", Err: err}
+	}
+	return c.Request.MultipartForm, nil
+}
+
+func uploadTooLarge() error {
+	return &models.Error{Code: codeTooLarge, Message: fmt.Sprintf("The file is larger than %d bytes, or the rest of the form than %d.", maxUpload, maxBody),
+		Fields: []models.FieldError{{Field: "file", Message: fmt.Sprintf("must be at most %d bytes", maxUpload)}}}
+}
+
+// textFields are those that a form gives as they are; the others are JSON.
+var textFields = []string{"image_url", "format", "callback_url"}
+
+// formAsJSON writes the fields of a form as one JSON object, so that they are
+// decoded and checked as if they had come as JSON. An empty field is one that
+// was not filled in.
+func formAsJSON(fields map[string][]string) ([]byte, error) {
+	object := []byte("{")
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		values := fields[name]
+		if len(values) > 1 {
+			return nil, models.Invalid(clip(name, 200), "must be given once")
+		}
+		if values[0] == "" {
+			continue
+		}
+		key, err := jsontext.AppendQuote(nil, name)
+		if err != nil {
+			return nil, models.Invalid("file", "must not be accompanied by fields whose names are not UTF-8")
+		}
+		value := []byte(values[0])
+		if slices.Contains(textFields, name) {
+			if value, err = jsontext.AppendQuote(nil, value); err != nil {
+				return nil, models.Invalid(name, "must be UTF-8")
+			}
+		} else if !jsontext.Value(value).IsValid() {
+			return nil, models.Invalid(clip(name, 200), "must be JSON")
+		}
+		if len(object) > 1 {
+			object = append(object, ',')
+		}
+		object = append(append(append(object, key...), ':'), value...)
+	}
+	return append(object, '}'), nil
+}
+
+// formFile opens the form's file, which may be missing.
+func formFile(form *multipart.Form) (multipart.File, error) {
+	for name := range form.File {
+		if name != "file" {
+			return nil, models.Invalid(clip(name, 200), "is not a file of this request; send the picture as file")
+		}
+	}
+	files := form.File["file"]
+	switch {
+	case len(files) == 0:
+		return nil, nil
+	case len(files) > 1:
+		return nil, models.Invalid("file", "must be given once")
+	case files[0].Size > maxUpload:
+		return nil, uploadTooLarge()
+	case files[0].Size == 0:
+		return nil, models.Invalid("file", "must not be empty")
+	}
+	file, err := files[0].Open()
+	if err != nil {
+		return nil, fmt.Errorf("opening an upload: %w", err)
+	}
+	return file, nil
+}

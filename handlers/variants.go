@@ -1,0 +1,99 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/models"
+)
+
+// imageVariant is one picture that was made.
+type imageVariant struct {
+	Name string `json:"name" enums:"large,medium,small,processed" example:"small"`
+	// A path on this server. It can be the image_url of a product.
+	URL         string `json:"url" example:"/api/images/img_0199f2a0c1d27d3ea4b5c6d7e8f90123/small"`
+	ContentType string `json:"content_type" enums:"image/jpeg,image/png,image/gif" example:"image/jpeg"`
+	Width       int    `json:"width" minimum:"1" example:"160"`
+	Height      int    `json:"height" minimum:"1" example:"120"`
+	// In bytes.
+	Size int64 `json:"size" minimum:"1" example:"5321"`
+}
+
+// @Summary     Get a picture
+// @Description One that was made of an image. It does not change, so it can be cached; parts of it can be asked for.
+// @ID          getImageVariant
+// @Tags        images
+// @Produce     image/jpeg
+// @Produce     image/png
+// @Produce     image/gif
+// @Param       image_id      path   string true  "The image's id"
+// @Param       variant       path   string true  "Which picture" Enums(large, medium, small, processed)
+// @Param       Range         header string false "Which part of it (RFC 9110)" example(bytes=0-1023)
+// @Param       If-Range      header string false "ETag of the picture that you have a part of: if it is another one, all of it comes"
+// @Param       If-None-Match header string false "ETag of the picture that you have"
+// @Success     200 {file} binary
+// @Header      200,206,304 {string} ETag "Of its bytes"
+// @Header      200,206,304 {string} Cache-Control "How long it can be cached"
+// @Header      200,206,304,416 {string} Content-Disposition "inline, and a file's name"
+// @Header      200,206,304,416 {string} Last-Modified "When it was made"
+// @Header      200,206 {string} Accept-Ranges "bytes"
+// @Header      206,416 {string} Content-Range "Which part it is, or how large the whole"
+// @Success     206 {file} binary
+// @Success     304
+// @Failure     404 {object} problem
+// @Failure     416 {object} problem
+// @Failure     422 {object} problem
+// @Router      /api/images/{image_id}/{variant} [get]
+func (h imageHandlers) picture(c *gin.Context) error {
+	id, err := pathID(c, "image_id")
+	if err != nil {
+		return err
+	}
+	name, err := pathID(c, "variant")
+	if err != nil {
+		return err
+	}
+	variant, content, err := h.images.Open(c.Request.Context(), id, name)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	header := c.Writer.Header()
+	header.Set("Content-Type", variant.ContentType)
+	header.Set("ETag", `"`+variant.SHA256+`"`)
+	header.Set("Cache-Control", "public, max-age=86400, immutable") // a day, lest what was deleted stay for ever
+	header.Set("Content-Disposition", `inline; filename="`+id+"-"+name+"."+strings.TrimPrefix(variant.ContentType, "image/")+`"`)
+	// Whatever the bytes may look like to a browser: it is a picture, and no page.
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	http.ServeContent(&rangeWriter{ResponseWriter: c.Writer, c: c}, c.Request, "", variant.CreatedAt, content)
+	return nil
+}
+
+// rangeWriter answers with a problem, as all errors here are, where
+// http.ServeContent would say in plain text that there is no such range.
+type rangeWriter struct {
+	http.ResponseWriter
+	c      *gin.Context
+	failed bool
+}
+
+func (w *rangeWriter) WriteHeader(status int) {
+	if status != http.StatusRequestedRangeNotSatisfiable {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.failed = true
+	w.Header().Del("Content-Type")
+	fail(w.c, &models.Error{Code: codeRange, Message: "The picture has no such range of bytes; the Content-Range header says how many it has.",
+		Fields: []models.FieldError{{Field: "Range", Message: "is not within the picture"}}})
+}
+
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.failed {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}

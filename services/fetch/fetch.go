@@ -1,0 +1,186 @@
+// Package fetch downloads files that clients name by URL.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"petstore/callbacks"
+	"petstore/services/hosts"
+)
+
+const (
+	// maxFile bounds a file that is fetched, in bytes: 20 MiB.
+	maxFile = 20 << 20
+	// maxFetch bounds a fetch as a whole, its tries and redirects included.
+	maxFetch = 20 * time.Second
+	// maxTries bounds how often a fetch is tried whose failure may pass.
+	maxTries = 3
+	// retryFetch is the pause before the next try.
+	retryFetch = time.Second
+	// maxRedirects bounds how many redirects are followed.
+	maxRedirects = 3
+	// maxFetches is how many fetches are under way at a time, and
+	// maxFetchesPerHost from one host: one that hangs holds up no other.
+	maxFetches        = 64
+	maxFetchesPerHost = 8
+)
+
+// Client downloads what clients name by URL. It is guarded like a callback: in
+// production no private address is dialled, whatever a name resolves to, and
+// wherever a redirect leads.
+type Client struct {
+	transport *http.Transport
+	http      *http.Client
+	hosts     *hosts.Limiter
+	places    *semaphore.Weighted
+	patience  time.Duration // maxFetch
+	wait      time.Duration // retryFetch
+}
+
+// New returns a Client. Close it after use.
+func New(production bool) *Client {
+	dialer := &net.Dialer{Timeout: maxFetch}
+	if production {
+		dialer.Control = callbacks.Guard
+	}
+	transport := &http.Transport{
+		DialContext:            dialer.DialContext, // and no proxy, which would dial for us
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // pictures are compressed already, and bombs are not let in
+		MaxIdleConnsPerHost:    2,
+		IdleConnTimeout:        5 * time.Second,
+		TLSHandshakeTimeout:    maxFetch,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	client := &http.Client{
+		Transport: transport,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return &Error{Reason: "there are too many redirects"}
+			}
+			if err := callbacks.CheckURL(r.URL.String(), production); err != nil {
+				return &Error{Reason: "it redirects to a URL that " + err.Error()}
+			}
+			r.Header.Del("Referer") // the URL before may hold a secret
+			return nil
+		},
+	}
+	return &Client{
+		transport: transport, http: client,
+		hosts: hosts.New(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
+		patience: maxFetch, wait: retryFetch,
+	}
+}
+
+// Close closes the connections that are idle.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Error is why a file could not be fetched, in words for whoever named it.
+type Error struct {
+	Reason string
+	passes bool // it may work a moment later
+}
+
+func (e *Error) Error() string { return e.Reason }
+
+// Fetch downloads url and gives its content to store, again from the start if a
+// failure on the way may pass. An *Error says what is wrong with the URL or
+// its server; errors of store come back as they are.
+func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
+	release, err := c.hosts.Wait(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := c.places.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer c.places.Release(1)
+	fetching, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	for try := 1; ; try++ {
+		err := c.try(fetching, url, store)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var failed *Error
+		if !errors.As(err, &failed) || !failed.passes || try == maxTries {
+			return err
+		}
+		if pause(fetching, c.wait) != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) try(ctx context.Context, url string, store func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return &Error{Reason: "its URL is not valid"}
+	}
+	request.Header.Set("User-Agent", "petstore/1")
+	request.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return explain(ctx, err)
+	}
+	defer response.Body.Close()
+	switch status := response.StatusCode; {
+	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
+		return &Error{Reason: fmt.Sprintf("its URL answered with the status %d", status), passes: true}
+	case status != http.StatusOK:
+		return &Error{Reason: fmt.Sprintf("its URL answered with the status %d", status)}
+	case response.ContentLength > maxFile:
+		return errTooLarge
+	}
+	return store(&body{ctx: ctx, r: response.Body})
+}
+
+var errTooLarge = &Error{Reason: fmt.Sprintf("it is larger than %d MiB", maxFile>>20)}
+
+// explain puts the failure of an exchange into words.
+func explain(ctx context.Context, err error) error {
+	if known, ok := errors.AsType[*Error](err); ok { // of a redirect
+		return known
+	}
+	return &Error{
+		Reason: "fetching it failed: " + callbacks.Describe(ctx, err),
+		passes: !errors.Is(err, callbacks.ErrForbiddenAddress),
+	}
+}
+
+// body reads at most maxFile bytes, and says of each error that it comes
+// from the server there, not from where its content goes.
+type body struct {
+	ctx  context.Context
+	r    io.Reader
+	read int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.read += int64(n)
+	if b.read > maxFile {
+		return 0, errTooLarge
+	}
+	if err != nil && err != io.EOF {
+		return n, explain(b.ctx, err)
+	}
+	return n, err
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	waiting, done := context.WithTimeout(ctx, d)
+	defer done()
+	<-waiting.Done()
+	return ctx.Err()
+}

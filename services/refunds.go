@@ -1,0 +1,155 @@
+package services
+
+import (
+	"context"
+	"log/slog"
+
+	"petstore/callbacks"
+	"petstore/models"
+	"petstore/services/stripeclient"
+)
+
+const kindRefund = "refund"
+
+// Refund stores a refund, its task, its first update and its job. The refunds of
+// a payment never exceed it, however many are asked for at once.
+func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRefund) (models.Refund, error) {
+	now := models.Now()
+	r := models.Refund{
+		ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
+	}
+	var stored models.Refund
+	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		stored = r
+		if stored.Payment, err = models.LockPayment(tx, paymentID); err != nil {
+			return err
+		}
+		if err = take(tx, &stored); err != nil {
+			return err
+		}
+		stored.Task, err = s.tasks.Begin(tx, kindRefund, Request{
+			ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
+		})
+		if err != nil {
+			return err
+		}
+		stored.TaskID = stored.Task.ID
+		return models.CreateRefund(tx, &stored)
+	})
+	return stored, err
+}
+
+// take takes the amount of a refund from what is left of its payment.
+func take(tx *models.Tx, r *models.Refund) error {
+	p := r.Payment
+	if p.Task.Status != models.StatusCompleted {
+		return models.Conflict("The payment is %s; only one that is completed can be refunded.", p.Task.Status)
+	}
+	left := p.Amount - p.Refunded
+	if r.Amount > p.Amount {
+		return models.Invalid("amount", "must be at most the payment's: %d", p.Amount)
+	}
+	if r.Amount == 0 {
+		r.Amount = left
+	}
+	ok := left > 0
+	if ok {
+		var err error
+		if ok, err = models.TakeRefund(tx, p.ID, r.Amount); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return models.Conflict("%s of the payment's %s are refunded, or about to be.", money(p.Refunded, p.Currency), money(p.Amount, p.Currency))
+	}
+	return nil
+}
+
+// GetRefund finds a refund of a payment.
+func (s *Payments) GetRefund(ctx context.Context, paymentID, id string) (models.Refund, error) {
+	r, err := models.FindRefund(s.store.Read(ctx), id)
+	if err == nil && r.PaymentID != paymentID {
+		return r, models.NotFound("refund", id)
+	}
+	return r, err
+}
+
+// ListRefunds lists the refunds of a payment, newest first.
+func (s *Payments) ListRefunds(ctx context.Context, paymentID string, f models.RefundFilter, page models.Page) (models.List[models.Refund], error) {
+	if _, err := s.Get(ctx, paymentID); err != nil {
+		return models.List[models.Refund]{}, err
+	}
+	return models.ListRefunds(s.store.Read(ctx), paymentID, f, page)
+}
+
+func setRefundID(u *callbacks.Update, id string) { u.RefundID = id }
+
+// creditNote is the result of a refund.
+type creditNote struct {
+	Summary    string `json:"summary"`
+	PaymentID  string `json:"payment_id"`
+	Amount     int64  `json:"amount"`
+	Currency   string `json:"currency"`
+	Provider   string `json:"provider"`
+	ProviderID string `json:"provider_id"`
+}
+
+// refund gives back a payment or a part of it. Stripe knows the refund by its
+// id, and makes it once.
+func (c *Charging) refund(ctx context.Context, task *models.Task, report Report) (any, error) {
+	r, err := models.FindRefund(c.store.Read(ctx), task.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	sum := money(r.Amount, r.Payment.Currency)
+	if err := report(20, "Refunding "+sum); err != nil {
+		return nil, err
+	}
+	err = c.persist(ctx, report, 20, func() error {
+		made, err := c.stripe.Refund(ctx, r.Payment, r.Amount, r.Reason, r.ID)
+		if err != nil {
+			return err
+		}
+		if err := stripeclient.Refunded(made); err != nil {
+			return err
+		}
+		r.ProviderID = made.ID
+		return report(90, sum+" are on their way back", func(tx *models.Tx) error {
+			return models.SetRefundProviderID(tx, r.ID, made.ID)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return creditNote{
+		Summary: sum + " refunded", PaymentID: r.PaymentID, Amount: r.Amount, Currency: r.Payment.Currency,
+		Provider: r.Payment.Provider, ProviderID: r.ProviderID,
+	}, nil
+}
+
+// refunded notes what the end of a refund means for its payment. A refund whose
+// outcome is unknown stays taken from what is left: better a refund that a
+// person has to look up than one that is made twice.
+func (c *Charging) refunded(tx *models.Tx, task *models.Task) error {
+	r, err := models.FindRefund(tx.DB, task.ResourceID)
+	if err != nil {
+		return err
+	}
+	if task.Status != models.StatusCompleted {
+		if decided(task.ErrorCode) {
+			return models.ReturnRefund(tx, r)
+		}
+		slog.Error("A refund has failed, and may have been made: look it up at Stripe.",
+			"refund_id", r.ID, "provider_id", r.Payment.ProviderID, "code", task.ErrorCode)
+		return nil
+	}
+	// The last refund of a payment releases its order, even if two end at once.
+	if _, err := models.LockPayment(tx, r.PaymentID); err != nil {
+		return err
+	}
+	sum, err := models.CompletedRefunds(tx.DB, r.PaymentID)
+	if err != nil || sum < r.Payment.Amount {
+		return err
+	}
+	return models.ReleaseOrder(tx, r.Payment)
+}

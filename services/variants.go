@@ -1,0 +1,86 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image"
+	"io"
+
+	"petstore/models"
+	"petstore/services/picture"
+)
+
+// thumbnails is what is made of an image whose client asked for nothing else:
+// pictures of at most so many pixels on a side, each scaled from the one before.
+var thumbnails = []struct {
+	name string
+	side int
+}{{"large", 1280}, {"medium", 640}, {"small", 160}}
+
+// processedName is the name of what a client's own operations make.
+const processedName = "processed"
+
+// Open opens a picture that was made of an image, to be closed by the caller.
+func (s *Images) Open(ctx context.Context, id, name string) (models.ImageVariant, io.ReadSeekCloser, error) {
+	variant, err := models.FindVariant(s.store.Read(ctx), id, name)
+	if err != nil {
+		return variant, nil, err
+	}
+	content, err := s.blobs.Open(ctx, blobOf(id, name))
+	return variant, content, err
+}
+
+// step makes one variant, of the picture that the step before has made.
+type step struct {
+	name string
+	make func(image.Image) (image.Image, error)
+}
+
+func stepsFor(img models.Image) []step {
+	if len(img.Operations) > 0 {
+		return []step{{processedName, func(p image.Image) (image.Image, error) { return picture.Retouch(p, img.Operations) }}}
+	}
+	steps := make([]step, len(thumbnails))
+	for i, t := range thumbnails {
+		steps[i] = step{t.name, func(p image.Image) (image.Image, error) { return picture.Shrink(p, t.side), nil }}
+	}
+	return steps
+}
+
+// save writes one variant. The same picture becomes the same bytes at each run.
+func (p *Imaging) save(ctx context.Context, img models.Image, src picture.Source, name string, pixels image.Image) (models.ImageVariant, error) {
+	format := img.Format
+	if format == "" {
+		format = picture.Suitable(src.Format, pixels)
+	}
+	var file bytes.Buffer
+	if err := picture.Write(&file, pixels, format, img.Quality); err != nil {
+		return models.ImageVariant{}, fmt.Errorf("encoding %s of image %s: %w", name, img.ID, err)
+	}
+	sum := sha256.Sum256(file.Bytes())
+	size, err := p.blobs.Put(ctx, blobOf(img.ID, name), &file)
+	return models.ImageVariant{
+		ImageID: img.ID, Name: name, ContentType: "image/" + format, SHA256: hex.EncodeToString(sum[:]),
+		Width: pixels.Bounds().Dx(), Height: pixels.Bounds().Dy(), Size: size, CreatedAt: models.Now(),
+	}, err
+}
+
+// sourceBlob is the name of the blob with the file that an image is made of. It
+// is deleted when that is done: it is large, and tells where a photograph was
+// taken.
+const sourceBlob = "source"
+
+// blobOf is the key of one of an image's blobs.
+func blobOf(imageID, name string) string { return "images/" + imageID + "." + name }
+
+// blobsOf lists the keys of all blobs that an image can have.
+func blobsOf(imageID string) []string {
+	keys := []string{blobOf(imageID, sourceBlob), blobOf(imageID, processedName)}
+	for _, t := range thumbnails {
+		keys = append(keys, blobOf(imageID, t.name))
+	}
+	return keys
+}
