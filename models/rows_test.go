@@ -89,15 +89,28 @@ func TestTaskAdvances(t *testing.T) {
 	inTx(t, s, func(tx *Tx) error { return ChangeTask(tx, row.ID, "http://other.test/", nil) })
 	running := *row
 	running.Progress, running.Message = 40, "Working"
-	inTx(t, s, func(tx *Tx) error { return AdvanceTask(tx, &running) })
-	if running.Sequence != 2 || running.CallbackURL != "http://other.test/" || running.Metadata == nil || len(running.Metadata) != 0 {
+	advance := func() (changed bool) {
+		running.Sequence++
+		inTx(t, s, func(tx *Tx) (err error) {
+			changed, err = AdvanceTask(tx, &running)
+			return err
+		})
+		return changed
+	}
+	if !advance() || running.Sequence != 2 || running.CallbackURL != "http://other.test/" || running.Metadata == nil || len(running.Metadata) != 0 {
 		t.Errorf("what changed meanwhile was not read: %+v", running)
 	}
 	running.Status, running.Result = StatusCompleted, []byte(`{"a":1}`)
-	inTx(t, s, func(tx *Tx) error { return AdvanceTask(tx, &running) })
-	for range 2 {
+	if advance() {
+		t.Error("what has not changed is said to have")
+	}
+	for sequence := range int64(5) {
 		late := running
-		err := s.InTx(within(t), func(tx *Tx) error { return AdvanceTask(tx, &late) })
+		late.Sequence = sequence
+		err := s.InTx(within(t), func(tx *Tx) error {
+			_, err := AdvanceTask(tx, &late)
+			return err
+		})
 		if !errors.Is(err, ErrTaskEnded) {
 			t.Errorf("advancing an ended task: %v", err)
 		}

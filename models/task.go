@@ -89,31 +89,31 @@ func CreateTask(tx *Tx, t *Task) error {
 }
 
 // AdvanceTask stores the Status, Progress, Message, Result and error of t as the
-// task's newest, and gives it the next Sequence. What has changed meanwhile,
-// whom to call back and the metadata, is read into t. A task that has ended does
-// not change any more: ErrTaskEnded.
-func AdvanceTask(tx *Tx, t *Task) error {
+// task's newest; t.Sequence is the number of the update that says so, one more than
+// that of the update before it. If the task was changed meanwhile, what has changed
+// is read into t: the Sequence, whom to call back, and the metadata. A task that has
+// ended does not change any more: ErrTaskEnded.
+func AdvanceTask(tx *Tx, t *Task) (changed bool, err error) {
 	for {
-		t.UpdatedAt = Now()
 		advanced, err := tx.exec(`UPDATE tasks SET sequence = sequence + 1, status = ?, progress = ?, message = ?, result = ?,
 			error_code = ?, error_message = ?, updated_at = ?
 			WHERE id = ? AND status = 'processing' AND sequence = ? AND revision = ?`,
-			t.Status, t.Progress, t.Message, t.Result, t.ErrorCode, t.ErrorMessage, t.UpdatedAt, t.ID, t.Sequence, t.Revision)
+			t.Status, t.Progress, t.Message, t.Result, t.ErrorCode, t.ErrorMessage, t.UpdatedAt, t.ID, t.Sequence-1, t.Revision)
 		if err != nil {
-			return fmt.Errorf("advancing task %s: %w", t.ID, err)
+			return false, fmt.Errorf("advancing task %s: %w", t.ID, err)
 		}
 		if advanced == 1 {
-			t.Sequence++
-			return nil
+			return changed, nil
 		}
 		now, err := FindTask(tx.DB, t.ID)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if now.Ended() {
-			return ErrTaskEnded
+			return false, ErrTaskEnded
 		}
-		t.Sequence, t.Revision, t.CallbackURL, t.Metadata = now.Sequence, now.Revision, now.CallbackURL, now.Metadata
+		changed = true
+		t.Sequence, t.Revision, t.CallbackURL, t.Metadata = now.Sequence+1, now.Revision, now.CallbackURL, now.Metadata
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // engineFiles are those that every operation shares.
 var engineFiles = []string{
-	"tasks.go", "work.go", "outbox.go", "courier.go", "queue*.go", "hub.go", "follow.go", "handoff.go", "deliveries.go",
+	"tasks.go", "work.go", "outbox.go", "courier.go", "queue*.go", "hub.go", "tail.go", "follow.go", "handoff.go", "deliveries.go",
 	"registry.go", "webhook*.go",
 }
 

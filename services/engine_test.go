@@ -137,15 +137,14 @@ func operation(run func(ctx context.Context, task *models.Task, report Report) (
 // begin stores a task of testKind.
 func (e *engine) begin(callbackURL string) models.Task {
 	e.t.Helper()
-	var task models.Task
-	err := e.store.InTx(within(e.t), func(tx *models.Tx) (err error) {
-		task, err = e.tasks.Begin(tx, testKind, Request{ResourceID: "res_1", CallbackURL: callbackURL, Message: "Begun"})
-		return err
-	})
+	draft, err := e.tasks.Draft(testKind, Request{ResourceID: "res_1", CallbackURL: callbackURL, Message: "Begun"})
+	if err == nil {
+		err = e.store.InTx(within(e.t), func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
+	}
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return task
+	return draft.Task
 }
 
 // product stores a product of which there are stock.

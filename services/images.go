@@ -52,11 +52,15 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 			return models.Image{}, err
 		}
 	}
-	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		img.Task, err = s.tasks.Begin(tx, kindImage, Request{
-			ResourceID: img.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Image received",
-		})
-		if err != nil {
+	draft, err := s.tasks.Draft(kindImage, Request{
+		ResourceID: img.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Image received",
+	})
+	if err != nil {
+		return img, err
+	}
+	img.Task, img.TaskID = draft.Task, draft.Task.ID
+	return img, s.store.InTx(ctx, func(tx *models.Tx) error {
+		if err := s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
 		if n.File != nil {
@@ -64,10 +68,8 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 				return err
 			}
 		}
-		img.TaskID = img.Task.ID
 		return models.CreateImage(tx, &img)
 	})
-	return img, err
 }
 
 // receive stores an upload, which is loose until its image is stored.

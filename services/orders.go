@@ -33,17 +33,19 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 	if err != nil {
 		return models.Order{}, err
 	}
-	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		order.Task, err = s.tasks.Begin(tx, kindOrder, Request{
-			ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
-		})
-		if err != nil {
+	draft, err := s.tasks.Draft(kindOrder, Request{
+		ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
+	})
+	if err != nil {
+		return models.Order{}, err
+	}
+	order.Task, order.TaskID = draft.Task, draft.Task.ID
+	return order, s.store.InTx(ctx, func(tx *models.Tx) error {
+		if err := s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
-		order.TaskID = order.Task.ID
 		return models.CreateOrder(tx, &order)
 	})
-	return order, err
 }
 
 // price makes an order of today's names and prices.

@@ -48,8 +48,15 @@ func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Paym
 	if p.PaymentMethod == "" {
 		return p, models.Invalid("payment_method", "is required")
 	}
+	draft, err := s.tasks.Draft(kindPayment, Request{
+		ResourceID: p.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Payment received",
+	})
+	if err != nil {
+		return p, err
+	}
+	p.Task, p.TaskID = draft.Task, draft.Task.ID
 	var stored models.Payment
-	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
+	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		stored = p
 		if err = checkOrder(tx, &stored); err != nil {
 			return err
@@ -57,13 +64,9 @@ func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Paym
 		if stored.Currency == "" {
 			stored.Currency = currencyDefault
 		}
-		stored.Task, err = s.tasks.Begin(tx, kindPayment, Request{
-			ResourceID: p.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Payment received",
-		})
-		if err != nil {
+		if err = s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
-		stored.TaskID = stored.Task.ID
 		return models.CreatePayment(tx, &stored)
 	})
 	return stored, err
@@ -258,8 +261,11 @@ func (c *Charging) charged(tx *models.Tx, task *models.Task) error {
 	}
 	// Nobody to call back: to a client that follows payment_id, "completed"
 	// would read as if the payment had.
-	_, err = c.tasks.Begin(tx, kindReversal, Request{ResourceID: p.ID, Metadata: task.Metadata, Message: "The outcome of the payment is unknown"})
-	return err
+	draft, err := c.tasks.Draft(kindReversal, Request{ResourceID: p.ID, Metadata: task.Metadata, Message: "The outcome of the payment is unknown"})
+	if err != nil {
+		return err
+	}
+	return c.tasks.Begin(tx, draft)
 }
 
 // persist asks Stripe for something until it answers, or its outage has lasted too

@@ -128,7 +128,8 @@ func TestRefundsThatEndAtOnce(t *testing.T) {
 			err := x.store.InTx(t.Context(), func(tx *models.Tx) error {
 				task := r.Task
 				task.Status = models.StatusCompleted
-				if err := models.AdvanceTask(tx, &task); err != nil {
+				task.Sequence++
+				if _, err := models.AdvanceTask(tx, &task); err != nil {
 					return err
 				}
 				once.Do(func() { met.Done(); met.Wait() })

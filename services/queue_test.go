@@ -58,11 +58,11 @@ func TestTaskWithoutItsJobIsNotStored(t *testing.T) {
 	e.store.SetJobInserter(func(_ context.Context, _ any, _ []models.Job) (func(), error) {
 		return nil, errors.New("the queue is away")
 	})
-	err := e.store.InTx(within(t), func(tx *models.Tx) error {
-		_, err := e.tasks.Begin(tx, kindOrder, Request{ResourceID: "ord_1"})
-		return err
-	})
-	if err == nil {
+	draft, err := e.tasks.Draft(kindOrder, Request{ResourceID: "ord_1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = e.store.InTx(within(t), func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) }); err == nil {
 		t.Error("a task without its job was stored")
 	}
 	var stored int64

@@ -18,8 +18,15 @@ func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRef
 	r := models.Refund{
 		ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
 	}
+	draft, err := s.tasks.Draft(kindRefund, Request{
+		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
+	})
+	if err != nil {
+		return r, err
+	}
+	r.Task, r.TaskID = draft.Task, draft.Task.ID
 	var stored models.Refund
-	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
+	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		stored = r
 		if stored.Payment, err = models.LockPayment(tx, paymentID); err != nil {
 			return err
@@ -27,13 +34,9 @@ func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRef
 		if err = take(tx, &stored); err != nil {
 			return err
 		}
-		stored.Task, err = s.tasks.Begin(tx, kindRefund, Request{
-			ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
-		})
-		if err != nil {
+		if err = s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
-		stored.TaskID = stored.Task.ID
 		return models.CreateRefund(tx, &stored)
 	})
 	return stored, err

@@ -51,17 +51,19 @@ func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report
 		ID: models.NewID(models.PrefixReport), Type: n.Type, FromDay: n.FromDay, ToDay: n.ToDay, Data: n.Data, CreatedAt: models.Now(),
 	}
 	r.UpdatedAt = r.CreatedAt
-	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		r.Task, err = s.tasks.Begin(tx, kindReport, Request{
-			ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
-		})
-		if err != nil {
+	draft, err := s.tasks.Draft(kindReport, Request{
+		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
+	})
+	if err != nil {
+		return r, err
+	}
+	r.Task, r.TaskID = draft.Task, draft.Task.ID
+	return r, s.store.InTx(ctx, func(tx *models.Tx) error {
+		if err := s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
-		r.TaskID = r.Task.ID
 		return models.CreateReport(tx, &r)
 	})
-	return r, err
 }
 
 // Get finds a report.

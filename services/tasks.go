@@ -74,10 +74,17 @@ type Request struct {
 	Resource    any    // for the operation, to save it reading what was just written; may be nil
 }
 
-// Begin stores a task, its first update and the job that will work on it, as
-// part of the transaction that stores the resource. The first update goes to
-// those who follow live; a client that called knows already from the answer.
-func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error) {
+// Draft is a task as it is about to be, and the update that will say so. It is made
+// before the transaction that stores it: while one writes, all others wait.
+type Draft struct {
+	Task     models.Task
+	what     string // happens to the task
+	update   models.Update
+	resource any
+}
+
+// Draft makes a task that is to begin.
+func (t *Tasks) Draft(kind string, r Request) (*Draft, error) {
 	now := models.Now()
 	task := models.Task{
 		ID: models.NewID(models.PrefixTask), Kind: kind, ResourceID: r.ResourceID,
@@ -87,18 +94,33 @@ func (t *Tasks) Begin(tx *models.Tx, kind string, r Request) (models.Task, error
 	if task.Metadata == nil {
 		task.Metadata = models.Metadata{}
 	}
-	if err := models.CreateTask(tx, &task); err != nil {
-		return models.Task{}, err
+	update, err := t.compose(task, "created")
+	return &Draft{Task: task, what: "created", update: update, resource: r.Resource}, err
+}
+
+// next drafts what a task tells after what it has told.
+func (t *Tasks) next(task models.Task, what string) (*Draft, error) {
+	task.Sequence++
+	task.UpdatedAt = models.Now()
+	update, err := t.compose(task, what)
+	return &Draft{Task: task, what: what, update: update}, err
+}
+
+// Begin stores a task, its first update and the job that will work on it, as
+// part of the transaction that stores the resource. The first update goes to
+// those who follow live; a client that called knows already from the answer.
+func (t *Tasks) Begin(tx *models.Tx, d *Draft) error {
+	if err := models.CreateTask(tx, &d.Task); err != nil {
+		return err
 	}
-	update, err := t.record(tx, &task, "created")
-	if err != nil {
-		return models.Task{}, err
+	if err := t.record(tx, &d.update); err != nil {
+		return err
 	}
-	tx.Enqueue(models.Job{TaskID: task.ID})
-	handed := task
-	handed.Resource = r.Resource
+	tx.Enqueue(models.Job{TaskID: d.Task.ID})
+	handed := d.Task
+	handed.Resource = d.resource
 	tx.AfterCommit(func() { t.fresh.put(handed) })
-	return task, t.announce(tx, update)
+	return t.announce(tx, d.update)
 }
 
 // announce stores the deliveries of a task's first update to webhooks. Each has a
@@ -176,7 +198,12 @@ func (t *Tasks) Cancel(ctx context.Context, id string, checks ...func(tx *models
 			}
 		}
 		task.Status, task.Message = models.StatusCancelled, "Cancelled"
-		last, err = t.end(tx, &task)
+		d, err := t.next(task, task.Status)
+		if err != nil {
+			return err
+		}
+		last, err = t.end(tx, d)
+		task = d.Task
 		return err
 	})
 	if err != nil {
@@ -199,38 +226,41 @@ func (t *Tasks) tellSoon(ctx context.Context, last []*models.Delivery) {
 
 // end tells the last update of a task, stores that it is to be delivered, and
 // lets the operation tidy up. There may be nobody to deliver it to.
-func (t *Tasks) end(tx *models.Tx, task *models.Task) ([]*models.Delivery, error) {
-	last, err := t.tell(tx, task, task.Status)
+func (t *Tasks) end(tx *models.Tx, d *Draft) ([]*models.Delivery, error) {
+	last, err := t.tell(tx, d)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range last {
-		if err := models.CreateDelivery(tx, d); err != nil {
+	for _, delivery := range last {
+		if err := models.CreateDelivery(tx, delivery); err != nil {
 			return nil, err
 		}
 	}
-	if ended := t.operations[task.Kind].Ended; ended != nil {
-		if err := ended(tx, task); err != nil {
-			return nil, fmt.Errorf("tidying up after task %s: %w", task.ID, err)
+	if ended := t.operations[d.Task.Kind].Ended; ended != nil {
+		if err := ended(tx, &d.Task); err != nil {
+			return nil, fmt.Errorf("tidying up after task %s: %w", d.Task.ID, err)
 		}
 	}
 	return last, nil
 }
 
-// tell stores the task as it is now, and the update that says so. It returns to
+// tell stores a task as it is drafted, and the update that says so. It returns to
 // whom that update is to be delivered, not stored yet: the callback URL, if there
 // is one, and the webhooks that want it.
-func (t *Tasks) tell(tx *models.Tx, task *models.Task, what string) ([]*models.Delivery, error) {
-	if err := models.AdvanceTask(tx, task); err != nil {
-		return nil, err
+func (t *Tasks) tell(tx *models.Tx, d *Draft) ([]*models.Delivery, error) {
+	changed, err := models.AdvanceTask(tx, &d.Task)
+	if err == nil && changed {
+		d.update, err = t.compose(d.Task, d.what)
 	}
-	update, err := t.record(tx, task, what)
 	if err != nil {
 		return nil, err
 	}
-	told := t.courier.toWebhooks(update)
-	if task.CallbackURL != "" {
-		told = append(told, newDelivery(update, task.CallbackURL))
+	if err := t.record(tx, &d.update); err != nil {
+		return nil, err
+	}
+	told := t.courier.toWebhooks(d.update)
+	if d.Task.CallbackURL != "" {
+		told = append(told, newDelivery(d.update, d.Task.CallbackURL))
 	}
 	return told, nil
 }
@@ -245,22 +275,28 @@ func newDelivery(update models.Update, url string) *models.Delivery {
 	}
 }
 
-// record stores an update and publishes it once it is committed.
-func (t *Tasks) record(tx *models.Tx, task *models.Task, what string) (models.Update, error) {
+// compose makes the update that says how a task is.
+func (t *Tasks) compose(task models.Task, what string) (models.Update, error) {
 	update := models.Update{
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: task.ID, Kind: task.Kind, ResourceID: task.ResourceID,
 		Sequence: task.Sequence, Type: task.Kind + "." + what, Status: task.Status, CreatedAt: task.UpdatedAt,
 	}
-	body, err := callbacks.Encode(t.message(task, update))
+	body, err := callbacks.Encode(t.message(&task, update))
 	if err != nil {
 		return update, fmt.Errorf("encoding update %d of task %s: %w", update.Sequence, task.ID, err)
 	}
 	update.Body = string(body)
-	if err := models.CreateUpdate(tx, &update); err != nil {
-		return update, err
-	}
-	tx.AfterCommit(func() { t.hub.Committed(update) })
 	return update, nil
+}
+
+// record stores an update and publishes it once it is committed.
+func (t *Tasks) record(tx *models.Tx, update *models.Update) error {
+	if err := models.CreateUpdate(tx, update); err != nil {
+		return err
+	}
+	stored := *update
+	tx.AfterCommit(func() { t.hub.Committed(stored) })
+	return nil
 }
 
 // message is the update as it goes out.

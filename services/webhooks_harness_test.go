@@ -120,17 +120,14 @@ func (e *hookEngine) register(url string, events ...string) models.Webhook {
 
 func (e *hookEngine) begin(callbackURL string, metadata models.Metadata) models.Task {
 	e.t.Helper()
-	var task models.Task
-	err := e.store.InTx(e.ctx, func(tx *models.Tx) (err error) {
-		task, err = e.tasks.Begin(tx, kindOrder, Request{
-			ResourceID: models.NewID(models.PrefixOrder), CallbackURL: callbackURL, Metadata: metadata,
-		})
-		return err
-	})
+	draft, err := e.tasks.Draft(kindOrder, Request{ResourceID: models.NewID(models.PrefixOrder), CallbackURL: callbackURL, Metadata: metadata})
+	if err == nil {
+		err = e.store.InTx(e.ctx, func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
+	}
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return task
+	return draft.Task
 }
 
 // ended waits until a task has ended.

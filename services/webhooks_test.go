@@ -82,11 +82,14 @@ func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	w := e.register("http://127.0.0.1:1", "order.progress")
 	var told [2]*models.Delivery
 	for i := range told {
-		err := e.store.InTx(e.ctx, func(tx *models.Tx) error {
-			now := task
-			news, err := e.tasks.tell(tx, &now, "progress")
+		draft, err := e.tasks.next(task, "progress")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = e.store.InTx(e.ctx, func(tx *models.Tx) error {
+			news, err := e.tasks.tell(tx, draft)
 			if err == nil {
-				told[i], task = news[0], now
+				told[i], task = news[0], draft.Task
 			}
 			return err
 		})

@@ -116,11 +116,13 @@ func (t *Tasks) perform(ctx context.Context, task *models.Task, r run, outbox *o
 
 // finish stores the end of a task, and sends the news of it.
 func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) error {
-	var now models.Task
 	var last []*models.Delivery
-	err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		now = *task
-		last, err = t.end(tx, &now)
+	d, err := t.next(*task, task.Status)
+	if err != nil {
+		return err
+	}
+	err = t.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		last, err = t.end(tx, d)
 		return err
 	})
 	if errors.Is(err, models.ErrTaskEnded) {
@@ -129,7 +131,7 @@ func (t *Tasks) finish(ctx context.Context, task *models.Task, outbox *outbox) e
 	if err != nil {
 		return fmt.Errorf("ending task %s: %w", task.ID, err)
 	}
-	*task = now
+	*task = d.Task
 	outbox.last(last)
 	return nil
 }
@@ -165,23 +167,26 @@ func (t *Tasks) sendLast(ctx context.Context, task models.Task, outbox *outbox) 
 // reporter is how an operation reports its progress.
 func (t *Tasks) reporter(ctx context.Context, task *models.Task, outbox *outbox) Report {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
-		var now models.Task
+		now := *task
+		now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
+		d, err := t.next(now, "progress")
+		if err != nil {
+			return err
+		}
 		var news []*models.Delivery
-		err := t.store.InTx(ctx, func(tx *models.Tx) (err error) {
-			now = *task
-			now.Progress, now.Message = max(task.Progress, min(progress, 99)), message
+		err = t.store.InTx(ctx, func(tx *models.Tx) (err error) {
 			for _, fn := range also {
 				if err = fn(tx); err != nil {
 					return err
 				}
 			}
-			news, err = t.tell(tx, &now, "progress")
+			news, err = t.tell(tx, d)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		*task = now
+		*task = d.Task
 		outbox.progress(news)
 		return nil
 	}

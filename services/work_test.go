@@ -227,18 +227,24 @@ const crash = "UPDATE river_job SET state = 'running', attempt = 1, attempted_at
 // starts.
 func TestAfterACrash(t *testing.T) {
 	done := func(context.Context, *models.Task, Report) (any, error) { return "done", nil }
-	// end stores the end of a task, and is killed before it has sent anything.
-	end := func(e *engine, task models.Task) {
-		err := e.store.InTx(within(e.t), func(tx *models.Tx) error {
-			if err := conclude(&task, []byte(`"done"`), nil); err != nil {
+	// store stores what a task tells, and is killed before it has sent anything.
+	store := func(e *engine, task models.Task, what string, tell func(*models.Tx, *Draft) ([]*models.Delivery, error)) {
+		draft, err := e.tasks.next(task, what)
+		if err == nil {
+			err = e.store.InTx(within(e.t), func(tx *models.Tx) error {
+				_, err := tell(tx, draft)
 				return err
-			}
-			_, err := e.tasks.end(tx, &task)
-			return err
-		})
+			})
+		}
 		if err != nil {
 			e.t.Fatal(err)
 		}
+	}
+	end := func(e *engine, task models.Task) {
+		if err := conclude(&task, []byte(`"done"`), nil); err != nil {
+			e.t.Fatal(err)
+		}
+		store(e, task, task.Status, e.tasks.end)
 	}
 	for _, test := range []struct {
 		name  string
@@ -249,14 +255,8 @@ func TestAfterACrash(t *testing.T) {
 		{"before it ran", func(e *engine, _ models.Task) {}, 1, 2},
 		{"while it ran", func(e *engine, _ models.Task) { e.exec(crash) }, 1, 2},
 		{"with progress unsent", func(e *engine, task models.Task) {
-			err := e.store.InTx(within(e.t), func(tx *models.Tx) error {
-				task.Progress, task.Message = 10, "Unsent"
-				_, err := e.tasks.tell(tx, &task, "progress")
-				return err
-			})
-			if err != nil {
-				e.t.Fatal(err)
-			}
+			task.Progress, task.Message = 10, "Unsent"
+			store(e, task, "progress", e.tasks.tell)
 			e.exec(crash)
 		}, 1, 3},
 		{"after the end was stored, before it was sent", func(e *engine, task models.Task) { end(e, task); e.exec(crash) }, 1, 2},

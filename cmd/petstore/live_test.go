@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -162,10 +163,19 @@ func TestStopEndsWhatIsOpen(t *testing.T) {
 		res.Body.Close()
 	})
 	<-waiting
+	for !running("services.(*Tasks).Wait") { // the long poll has reached the server
+		runtime.Gosched()
+	}
 	begun := time.Now()
 	stopApp(t, app)
 	if took := time.Since(begun); took > 10*time.Second { // the order is packed first
 		t.Errorf("stopping took %s", took)
 	}
 	open.Wait()
+}
+
+// running reports whether a goroutine is inside a function.
+func running(function string) bool {
+	stacks := make([]byte, 1<<20)
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(function))
 }
