@@ -57,9 +57,10 @@ func (d *sqliteDriver) insert(_ context.Context, tx any, jobs []models.Job) (com
 		return nil, fmt.Errorf("a transaction of SQLite was expected, not a %T", tx)
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
+	rows := make([]*rivertype.JobRow, len(jobs))
 	var taken []*rivertype.JobRow
 	touched := map[string]struct{}{}
-	for _, job := range jobs {
+	for i, job := range jobs {
 		row, err := newJob(job, now)
 		if err != nil {
 			return nil, err
@@ -68,10 +69,11 @@ func (d *sqliteDriver) insert(_ context.Context, tx any, jobs []models.Job) (com
 			row.State, row.Attempt, row.AttemptedAt, row.AttemptedBy = rivertype.JobStateRunning, 1, &now, []string{d.server}
 			taken = append(taken, row)
 		}
-		if err := insertJob(sqlTx, row); err != nil {
-			return nil, fmt.Errorf("storing a job: %w", err)
-		}
+		rows[i] = row
 		touched[row.Queue] = struct{}{}
+	}
+	if err := insertJobs(sqlTx, rows, d.server); err != nil {
+		return nil, fmt.Errorf("storing jobs: %w", err)
 	}
 	return func() {
 		d.ready.put(taken)

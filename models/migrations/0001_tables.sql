@@ -26,7 +26,8 @@ CREATE TABLE tasks (
 	id            TEXT PRIMARY KEY,
 	kind          TEXT NOT NULL,
 	resource_id   TEXT NOT NULL,
-	status        TEXT NOT NULL CHECK (status IN ('processing', 'completed', 'failed', 'cancelled')),
+	-- Not IN: SQLite would build that list anew for each row.
+	status        TEXT NOT NULL CHECK (status = 'processing' OR status = 'completed' OR status = 'failed' OR status = 'cancelled'),
 	progress      INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
 	message       TEXT NOT NULL,
 	sequence      INTEGER NOT NULL,
@@ -84,7 +85,7 @@ CREATE TABLE deliveries (
 	task_id         TEXT NOT NULL,
 	type            TEXT NOT NULL,
 	url             TEXT NOT NULL,
-	status          TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'superseded', 'exhausted', 'gone')),
+	status          TEXT NOT NULL CHECK (status = 'pending' OR status = 'delivered' OR status = 'superseded' OR status = 'exhausted' OR status = 'gone'),
 	attempts        INTEGER NOT NULL,
 	round           INTEGER NOT NULL,
 	next_attempt_at DATETIME,
