@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"petstore/models"
 )
 
@@ -24,8 +22,7 @@ type told struct {
 
 func newTold(t testing.TB) *told {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	leavesNothing(t)
 	return newToldOn(t, newDatabase(t))
 }
 

@@ -2,13 +2,17 @@ package services
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"petstore/models"
 	"petstore/models/postgrestest"
 )
 
@@ -17,10 +21,34 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_LOG") == "" {
 		slog.SetDefault(slog.New(slog.DiscardHandler))
 	}
+	postgrestest.Prepare = makeTables
+	_ = flag.Set("test.parallel", "8") // those that are parallel mostly wait
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		postgrestest.Stop()
 		os.Exit(code)
 	}))
+}
+
+// makeTables brings a database up to date.
+func makeTables(url string) error {
+	ctx := context.Background()
+	store, err := models.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	_, err = NewQueue(ctx, store, NewTasks(store, newHub(), nil), nil)
+	return errors.Join(err, store.Close())
+}
+
+// leavesNothing fails a test that leaves goroutines behind. Of those that run side
+// by side TestMain finds it.
+func leavesNothing(t testing.TB) {
+	t.Helper()
+	if strings.HasPrefix(t.Name(), onPostgres+"/") {
+		return
+	}
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
 
 // patienceOfTests bounds every wait for an event that should come.

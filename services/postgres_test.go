@@ -32,7 +32,10 @@ func TestOnPostgres(t *testing.T) {
 		"follow": TestFollowMissesAndRepeatsNothing, "stuck follower": TestStuckFollowerHarmsNobody,
 		"replay beside jobs": TestReplayBesideOtherJobs, "replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {
-		t.Run(name, test)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they mostly wait for the server
+			test(t)
+		})
 	}
 }
 

@@ -32,6 +32,7 @@ func TestStartRescues(t *testing.T) {
 // quite dead: its run goes on beside the new one. The task ends once; its last
 // callback may be sent by both, as the same one.
 func TestRescueGoesOn(t *testing.T) {
+	t.Parallel() // it waits for seconds
 	begun, proceed := make(chan struct{}, 2), make(chan struct{})
 	e := newEngine(t, options{url: postgrestest.URL(t), operations: []Operation{operation(
 		func(context.Context, *models.Task, Report) (any, error) {

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"petstore/callbacks"
 	"petstore/models"
 )
@@ -35,8 +33,7 @@ type hookEngine struct {
 // newHookEngine starts an engine that waits so long between attempts, if given.
 func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	t.Helper()
-	leaks := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
+	leavesNothing(t)
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)

@@ -29,10 +29,16 @@ var server struct {
 	err    error
 }
 
-var databases atomic.Int64
+var (
+	databases atomic.Int64
+	// Prepare, if set, prepares the database that all others are copies of, which is
+	// quicker than to prepare each. It must not leave a connection open.
+	Prepare func(url string) error
+)
 
-// URL returns the URL of an empty database of the test's own. Where PostgreSQL is
-// not installed the test is skipped, but not in CI.
+// URL returns the URL of a database of the test's own, which is empty but for what
+// Prepare has put there. Where PostgreSQL is not installed the test is skipped, but
+// not in CI.
 func URL(t testing.TB) string {
 	t.Helper()
 	folder, err := start()
@@ -43,17 +49,25 @@ func URL(t testing.TB) string {
 		t.Fatalf("starting PostgreSQL: %v", err)
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
+	if err := create(folder, name, prepared); err != nil {
+		t.Fatal(err)
+	}
+	return at(folder, name)
+}
+
+// prepared is the database that all others are copies of.
+const prepared = "prepared"
+
+func create(folder, name, original string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, at(folder, "postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	return at(folder, name)
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+original)
+	return err
 }
 
 func at(folder, database string) string {
@@ -78,7 +92,14 @@ func start() (folder string, err error) {
 	if server.folder != "" || server.err != nil {
 		return server.folder, server.err
 	}
-	if server.err = launch(); server.err != nil {
+	if server.err = launch(); server.err == nil {
+		server.err = create(server.folder, prepared, "template1")
+	}
+	if server.err == nil && Prepare != nil {
+		server.err = Prepare(at(server.folder, prepared))
+	}
+	if server.err != nil {
+		_ = command("pg_ctl", "stop", "-D", data(), "-m", "immediate").Run()
 		_ = os.RemoveAll(server.folder)
 		server.folder = ""
 	}
