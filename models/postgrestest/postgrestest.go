@@ -29,12 +29,11 @@ var server struct {
 	err    error
 }
 
-var (
-	databases atomic.Int64
-	// Prepare, if set, prepares the database that all others are copies of, which is
-	// quicker than to prepare each. It must not leave a connection open.
-	Prepare func(url string) error
-)
+var databases atomic.Int64
+
+// Prepare, if set, prepares the database that all others are copies of, which is
+// quicker than to prepare each. It must not leave a connection open.
+var Prepare func(url string) error
 
 // URL returns the URL of a database of the test's own, which is empty but for what
 // Prepare has put there. Where PostgreSQL is not installed the test is skipped, but
