@@ -1,6 +1,7 @@
 package services
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,10 +18,15 @@ type registry struct {
 
 	mu      sync.Mutex // held while enabled is replaced
 	changes int        // since the start, so that what was read before one does not undo it
+	gone    map[string]int64
 }
 
+// maxGone is how many webhooks are remembered that are no longer enabled, with their
+// versions: on PostgreSQL a change that was committed before can come here after.
+const maxGone = 1000
+
 func newRegistry() *registry {
-	r := &registry{now: models.Now}
+	r := &registry{now: models.Now, gone: map[string]int64{}}
 	r.enabled.Store(&[]models.Webhook{})
 	return r
 }
@@ -48,21 +54,33 @@ func (r *registry) get(id string) (models.Webhook, bool) {
 
 // put takes in the new state of a webhook, once it is committed.
 func (r *registry) put(w models.Webhook) {
-	if known, ok := r.get(w.ID); ok && known.Version >= w.Version {
-		return
-	}
 	r.change(func(webhooks []models.Webhook) []models.Webhook {
-		webhooks = without(webhooks, w.ID)
-		if w.Enabled() {
-			webhooks = append(webhooks, w)
+		known := slices.ContainsFunc(webhooks, func(k models.Webhook) bool { return k.ID == w.ID && k.Version >= w.Version })
+		if known || r.gone[w.ID] >= w.Version {
+			return webhooks
 		}
-		return webhooks
+		webhooks = without(webhooks, w.ID)
+		if !w.Enabled() {
+			r.forget(w.ID, w.Version)
+			return webhooks
+		}
+		return append(webhooks, w)
 	})
 }
 
-// remove forgets a webhook.
+// remove forgets a webhook for good.
 func (r *registry) remove(id string) {
-	r.change(func(webhooks []models.Webhook) []models.Webhook { return without(webhooks, id) })
+	r.change(func(webhooks []models.Webhook) []models.Webhook {
+		r.forget(id, math.MaxInt64)
+		return without(webhooks, id)
+	})
+}
+
+func (r *registry) forget(id string, version int64) {
+	if len(r.gone) >= maxGone {
+		clear(r.gone)
+	}
+	r.gone[id] = version
 }
 
 func (r *registry) change(edit func([]models.Webhook) []models.Webhook) {

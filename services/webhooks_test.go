@@ -476,6 +476,34 @@ func TestWebhookReplicas(t *testing.T) {
 	e.until("the replica has forgotten it", func() bool { return len(courier.toWebhooks(models.Update{Type: "order.completed"})) == 0 })
 }
 
+// TestRegistryKeepsTheNewest: changes can come in another order than that of their
+// commits.
+func TestRegistryKeepsTheNewest(t *testing.T) {
+	r := newRegistry()
+	at := time.Now()
+	state := func(version int64, disabled *time.Time) models.Webhook {
+		return models.Webhook{ID: "wh_1", Version: version, Events: []string{"*"}, DisabledAt: disabled}
+	}
+	check := func(what string, want int64) {
+		t.Helper()
+		w, known := r.get("wh_1")
+		if known != (want > 0) || w.Version != want {
+			t.Errorf("%s: got %+v, want version %d", what, w, want)
+		}
+	}
+	r.put(state(2, nil))
+	r.put(state(1, nil))
+	check("an older state after a newer", 2)
+	r.put(state(4, &at))
+	r.put(state(3, nil))
+	check("enabled before it was disabled", 0)
+	r.put(state(5, nil))
+	check("enabled again", 5)
+	r.remove("wh_1")
+	r.put(state(6, nil))
+	check("changed before it was deleted", 0)
+}
+
 // TestRegistryReloadBesideAChange: what was read before a change does not undo it.
 func TestRegistryReloadBesideAChange(t *testing.T) {
 	r := newRegistry()
