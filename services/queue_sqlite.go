@@ -116,11 +116,25 @@ type groupExecutor struct {
 	driver *sqliteDriver
 }
 
-func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
+func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
 	jobs, look := e.driver.ready.take(params.Queue, params.MaxToLock)
 	if !look {
 		return &riverdriver.JobGetAvailableResult{Jobs: jobs}, nil
 	}
+	rest := *params
+	rest.MaxToLock -= len(jobs)
+	res, err := e.look(ctx, &rest)
+	if err != nil && len(jobs) == 0 {
+		return nil, err
+	}
+	if err == nil {
+		jobs = append(jobs, res.Jobs...)
+	}
+	return &riverdriver.JobGetAvailableResult{Jobs: jobs}, nil
+}
+
+// look takes jobs from the table.
+func (e *groupExecutor) look(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
 	err = e.inGroup(ctx, func(ctx context.Context, tx *sql.Tx, exec riverdriver.Executor) error {
 		if params.Kind != nil {
 			res, err = exec.JobGetAvailable(ctx, params)

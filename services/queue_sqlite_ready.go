@@ -80,7 +80,7 @@ func (r *ready) put(jobs []*rivertype.JobRow) {
 	}
 }
 
-// take returns up to limit jobs, and whether to look into the table instead.
+// take returns up to limit jobs, and whether to look into the table for more.
 func (r *ready) take(name string, limit int) (jobs []*rivertype.JobRow, look bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +90,7 @@ func (r *ready) take(name string, limit int) (jobs []*rivertype.JobRow, look boo
 	if len(q.jobs) == 0 {
 		q.jobs = nil
 	}
-	return jobs, n == 0 && (q.behind || time.Since(q.looked) > lookInterval)
+	return jobs, n < limit && (q.behind || time.Since(q.looked) > lookInterval)
 }
 
 // looked says whether a look into the table has left jobs there.
