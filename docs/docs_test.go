@@ -41,7 +41,7 @@ func get(t *testing.T, url string) (*http.Response, string) {
 func TestUI(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	mux.Handle("GET /any/prefix/", http.StripPrefix("/any/prefix", docs.UI()))
+	mux.Handle("GET /any/prefix/", http.StripPrefix("/any/prefix", docs.UI("")))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	page := server.URL + "/any/prefix/"
@@ -70,24 +70,32 @@ func TestUI(t *testing.T) {
 	}
 }
 
+// TestContractFiles: what is served is the contract, with the addresses as they are.
 func TestContractFiles(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		serve     http.HandlerFunc
-		mediaType string
-		content   []byte
+	for mediaType, file := range map[string]struct {
+		serve   func(receiver string) http.HandlerFunc
+		content []byte
 	}{
-		{docs.ServeYAML, "application/yaml", docs.YAML},
-		{docs.ServeJSON, "application/json", docs.JSON},
-	}
-	for _, test := range tests {
-		answer := httptest.NewRecorder()
-		test.serve(answer, httptest.NewRequest(http.MethodGet, "/", nil))
-		if got := answer.Header().Get("Content-Type"); got != test.mediaType {
-			t.Errorf("Content-Type is %s, want %s", got, test.mediaType)
-		}
-		if !bytes.Equal(answer.Body.Bytes(), test.content) {
-			t.Errorf("%s: other content", test.mediaType)
+		"application/yaml": {docs.ServeYAML, docs.YAML},
+		"application/json": {docs.ServeJSON, docs.JSON},
+	} {
+		for _, test := range []struct{ host, server, receiver, callback string }{
+			{"127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:9090", "http://127.0.0.1:9090"},
+			{"pets.example:81", "pets.example:81", "http://[::1]:7", "http://[::1]:7"},
+			{"[::1]:81", "[::1]:81", "", "https://client.example"},
+			{`x"y`, "127.0.0.1:8080", "", "https://client.example"},
+		} {
+			want := strings.NewReplacer("http://127.0.0.1:8080", "http://"+test.server, "http://127.0.0.1:9090", test.callback).Replace(string(file.content))
+			answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			request.Host = test.host
+			file.serve(test.receiver)(answer, request)
+			if got := answer.Header().Get("Content-Type"); got != mediaType {
+				t.Errorf("Content-Type is %s, want %s", got, mediaType)
+			}
+			if got := answer.Body.String(); got != want || !strings.Contains(got, test.callback+"/callbacks/order-status") {
+				t.Errorf("%s: other content for %+v", mediaType, test)
+			}
 		}
 	}
 }

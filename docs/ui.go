@@ -2,9 +2,11 @@ package docs
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"io/fs"
 	"net/http"
+	"regexp"
 	"time"
 
 	swaggerfiles "github.com/swaggo/files/v2"
@@ -19,10 +21,10 @@ const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsa
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 // UI returns a handler for Swagger UI with the contract beside it. Every link in it is relative, so
-// it can be served under any path that ends in a slash:
+// it can be served under any path that ends in a slash. For receiver see [ServeYAML].
 //
-//	mux.Handle("GET /docs/", http.StripPrefix("/docs", docs.UI()))
-func UI() http.Handler {
+//	mux.Handle("GET /docs/", http.StripPrefix("/docs", docs.UI("")))
+func UI(receiver string) http.Handler {
 	mux := http.NewServeMux()
 	own, err := fs.Sub(ui, "ui")
 	if err != nil {
@@ -32,8 +34,8 @@ func UI() http.Handler {
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
 		mux.Handle("GET /"+name, http.FileServerFS(swaggerfiles.FS))
 	}
-	mux.HandleFunc("GET /openapi.yaml", ServeYAML)
-	mux.HandleFunc("GET /openapi.json", ServeJSON)
+	mux.HandleFunc("GET /openapi.yaml", ServeYAML(receiver))
+	mux.HandleFunc("GET /openapi.json", ServeJSON(receiver))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -41,20 +43,33 @@ func UI() http.Handler {
 	})
 }
 
-// ServeYAML answers with the contract as application/yaml (RFC 9512).
-func ServeYAML(w http.ResponseWriter, r *http.Request) {
-	serve(w, r, "application/yaml", YAML)
-}
+// ServeYAML answers with the contract as application/yaml (RFC 9512). Its examples call back the
+// receiver, a URL without a path, or a client's if that is "", and name the server as it was asked for.
+func ServeYAML(receiver string) http.HandlerFunc { return serve("application/yaml", YAML, receiver) }
 
-// ServeJSON answers with the contract as application/json.
-func ServeJSON(w http.ResponseWriter, r *http.Request) {
-	serve(w, r, "application/json", JSON)
-}
+// ServeJSON answers with the contract as application/json; see [ServeYAML].
+func ServeJSON(receiver string) http.HandlerFunc { return serve("application/json", JSON, receiver) }
+
+// The addresses in the contract: where petstore and its receiver listen unless they are told otherwise.
+const (
+	defaultServer   = "http://127.0.0.1:8080"
+	defaultReceiver = "http://127.0.0.1:9090"
+)
+
+// address is a host and port that can stand in a URL in JSON and YAML as it is.
+var address = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 // serve lets pages of other origins read the contract: it is public, and tools fetch it from a browser.
-func serve(w http.ResponseWriter, r *http.Request, mediaType string, content []byte) {
-	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+func serve(mediaType string, content []byte, receiver string) http.HandlerFunc {
+	content = bytes.ReplaceAll(content, []byte(defaultReceiver), []byte(cmp.Or(receiver, "https://client.example")))
+	return func(w http.ResponseWriter, r *http.Request) {
+		here := content
+		if address.MatchString(r.Host) {
+			here = bytes.ReplaceAll(content, []byte(defaultServer), []byte("http://"+r.Host))
+		}
+		w.Header().Set("Content-Type", mediaType)
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(here))
+	}
 }

@@ -143,7 +143,19 @@ func TestBodiesThatAreNoRequest(t *testing.T) {
 				}
 			})
 		}
-		b.refuse(method, b.path(path), "").want(400) // no body at all
+		if operation != "POST /api/payments/{payment_id}/refunds" { // which may do without
+			b.refuse(method, b.path(path), "").want(400)
+		}
+	}
+}
+
+// TestRefundWithoutABody: it gives back what is left of the payment.
+func TestRefundWithoutABody(t *testing.T) {
+	a := newAPI(t, settings{})
+	f := a.fill() // with a refund of 1 of 100
+	refund := read[map[string]any](a.do("POST", f.path("/api/payments/{payment_id}/refunds"), "").want(202))
+	if refund["amount"] != 99.0 {
+		t.Errorf("got %v", refund)
 	}
 }
 

@@ -38,6 +38,16 @@ func decode[T any](c *gin.Context) (T, error) {
 	return v, unmarshal(body, &v)
 }
 
+// decodeOptional is decode for a request that need not say anything: without a body
+// T is as it would be with {}.
+func decodeOptional[T any](c *gin.Context) (v T, err error) {
+	body, err := readBody(c, "application/json")
+	if err != nil || len(body) == 0 {
+		return v, err
+	}
+	return v, unmarshal(body, &v)
+}
+
 // readBody reads a body of the given media type. A client that names none is
 // taken at its word by what it sends.
 func readBody(c *gin.Context, mediaTypes ...string) ([]byte, error) {

@@ -85,7 +85,7 @@ func showRefund(r models.Refund) refund {
 // @Accept      json
 // @Produce     json
 // @Param       payment_id path string        true "The payment's id"
-// @Param       refund     body refundRequest true "What to give back, and whom to tell"
+// @Param       refund     body refundRequest false "What to give back, and whom to tell; without it, all, and nobody"
 // @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
 // @Success     201 {object} refund "Completed, failed or cancelled already: the client preferred to wait"
 // @Header      201 {string}  Location "Where the refund is"
@@ -107,7 +107,7 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	request, err := decode[refundRequest](c)
+	request, err := decodeOptional[refundRequest](c)
 	if err != nil {
 		return err
 	}

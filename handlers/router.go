@@ -198,10 +198,10 @@ func New(cfg Config) *API {
 	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(sockets))
 	page := pageHandlers{receiverURL: cfg.ReceiverURL}
 	engine.GET("/", adapt(page.index))
-	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML))
-	engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON))
+	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML(cfg.ReceiverURL)))
+	engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON(cfg.ReceiverURL)))
 	engine.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
-	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI())))
+	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(cfg.ReceiverURL))))
 	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
 	engine.NoMethod(adapt(otherMethod))
 	return &API{Handler: engine, gate: g, sockets: sockets}

@@ -25,16 +25,20 @@ func newSocketIO(l *live, o origins) *socketio.Server {
 			return s.Emit(event, json.RawMessage(data))
 		})
 		s.OnDisconnect(func(socketio.Reason) { t.close() })
-		for _, event := range []string{eventProcess, eventSubscribe, eventUnsubscribe} {
-			s.On(event, func(args []json.RawMessage, ack socketio.Ack) {
+		handle := func(event string) socketio.Handler {
+			return func(args []json.RawMessage, ack socketio.Ack) {
 				t.receive(event, first(args), func(answer any, p *problem) {
 					err := ack(acknowledgement{Data: answer, Error: p})
 					if p != nil && errors.Is(err, socketio.ErrNoAck) {
 						_ = s.Emit(eventError, p) // at worst it has gone
 					}
 				})
-			})
+			}
 		}
+		for _, event := range []string{eventProcess, eventSubscribe, eventUnsubscribe} {
+			s.On(event, handle(event))
+		}
+		s.OnOther(handle("")) // which is none
 		return nil
 	})
 	return server

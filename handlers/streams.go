@@ -91,7 +91,7 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Tags        tasks
 // @Produce     text/event-stream
 // @Param       task_id       query  string  false "Only this task; the stream begins with what it has told already" maxlength(100)
-// @Param       kind          query  string  false "Only this kind: order, …" maxlength(50)
+// @Param       kind          query  string  false "Only this kind" Enums(order, report, image, payment, refund, reversal, webhook)
 // @Param       status        query  string  false "Only updates with this status" Enums(processing, completed, failed, cancelled)
 // @Param       last_event_id query  integer false "Resume after this id; the header has precedence" minimum(0)
 // @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
@@ -103,7 +103,7 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Router      /api/tasks/stream [get]
 func (h streamHandlers) followTasks(c *gin.Context) error {
 	q := newQuery(c)
-	filter := models.UpdateFilter{TaskID: q.text("task_id", 100), Kind: q.text("kind", 50), Status: q.oneOf("status", taskStatuses...)}
+	filter := models.UpdateFilter{TaskID: q.text("task_id", 100), Kind: q.oneOf("kind", taskKinds...), Status: q.oneOf("status", taskStatuses...)}
 	last := lastEventID(c, q)
 	if err := q.done(); err != nil {
 		return err
@@ -138,7 +138,10 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 		return err
 	}
 	defer leave()
-	position, reset, err := h.begin(c.Request.Context(), filter, last)
+	ctx, cancel := context.WithCancel(c.Request.Context())
+	defer cancel()
+	defer context.AfterFunc(h.gate.stopping, cancel)()
+	position, reset, err := h.begin(ctx, filter, last)
 	if err != nil {
 		return err
 	}
@@ -150,9 +153,6 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 	if err := s.flush(); err != nil {
 		return nil // the client has gone
 	}
-	ctx, cancel := context.WithCancel(c.Request.Context())
-	defer cancel()
-	defer context.AfterFunc(h.gate.stopping, cancel)()
 	h.pump(ctx, s, filter, position)
 	return nil
 }

@@ -157,6 +157,7 @@ func TestStreamRefuses(t *testing.T) {
 	a.do("GET", "/api/tasks/stream?task_id=task_none", "").want(404)
 	a.do("GET", "/api/tasks/stream?order_id="+o.OrderID, "").want(422).names("order_id")
 	a.do("GET", "/api/orders/stream?status=done", "").want(422).names("status")
+	a.do("GET", "/api/tasks/stream?kind=pet", "").want(422).names("kind")
 	a.do("GET", "/api/orders/stream?order_id="+o.OrderID+"&task_id="+other.TaskID, "").want(422).names("task_id")
 	for _, id := range []string{"x", "-1", "1.5", "99999999999999999999", "1; DROP TABLE updates"} {
 		a.do("GET", "/api/orders/stream", "", "Last-Event-ID: "+id).want(422).names("Last-Event-ID")

@@ -23,6 +23,9 @@ const maxWait = 60 * time.Second
 // retryAfter is after how many seconds a poller may well ask again.
 const retryAfter = "1"
 
+// taskKinds are all kinds of tasks.
+var taskKinds = []string{kindOrder, kindReport, "image", "payment", "refund", "reversal", "webhook"}
+
 type taskHandlers struct{ tasks tasks }
 
 // task is a task as the API shows it: the answer to polling.

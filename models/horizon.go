@@ -11,31 +11,37 @@ import (
 // another order: a position may still appear below one that can be seen.
 //
 // But whatever appears below Newest later belongs to a transaction that was
-// running then. It had its number before it took its position, for it had written
-// the update's task; and it took its position before another took Newest. So its
-// number is below Next, and once all transactions below Next have ended, the
-// updates up to Newest are as they will be for ever
-// (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT).
+// writing then: it took its lock on the table before its position, and its position
+// before another took Newest. So once all Writers have ended, the updates up to
+// Newest are as they will be for ever.
 type Horizon struct {
-	Newest int64 // position that can be seen, 0 for none
-	Next   int64 // number of a transaction begun after Newest was committed
+	Newest  int64  // position that can be seen, 0 for none
+	Writers string // transactions that may have taken a lower one, "3/17,4/25"
 }
 
-// ReadHorizon reads it as it is now. This takes a transaction's number, of which
-// there is no end, but also no need where nothing is new.
+// writers are the transactions that write updates: all that do hold this lock until
+// their end (https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
+const writers = `SELECT virtualtransaction FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation = 'updates'::regclass
+	AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+// ReadHorizon reads it as it is now.
 func ReadHorizon(db *gorm.DB) (h Horizon, err error) {
-	// The statement sees what was committed before it, and takes its number then.
-	err = queryRow(db, "SELECT COALESCE(MAX(id), 0), pg_current_xact_id()::text::bigint FROM updates").Scan(&h.Newest, &h.Next)
+	// The statement sees the updates that were committed before it began, and the
+	// locks that are held while it runs.
+	err = queryRow(db, "SELECT (SELECT COALESCE(MAX(id), 0) FROM updates), COALESCE((SELECT string_agg(virtualtransaction, ',') FROM ("+writers+") AS now), '')").
+		Scan(&h.Newest, &h.Writers)
 	if err != nil {
 		return h, fmt.Errorf("looking for new updates: %w", err)
 	}
 	return h, nil
 }
 
-// Settled reports whether all transactions have ended by now that may add updates
-// below the horizon.
+// Settled reports whether all that were writing have ended by now.
 func (h Horizon) Settled(db *gorm.DB) (settled bool, err error) {
-	err = queryRow(db, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= ?", h.Next).Scan(&settled)
+	if h.Writers == "" {
+		return true, nil
+	}
+	err = queryRow(db, "SELECT NOT EXISTS ("+writers+" AND virtualtransaction = ANY (string_to_array(?, ',')))", h.Writers).Scan(&settled)
 	if err != nil {
 		return false, fmt.Errorf("looking for transactions under way: %w", err)
 	}

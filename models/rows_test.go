@@ -97,7 +97,9 @@ func TestTaskAdvances(t *testing.T) {
 		})
 		return changed
 	}
-	if !advance() || running.Sequence != 2 || running.CallbackURL != "http://other.test/" || running.Metadata == nil || len(running.Metadata) != 0 {
+	drafted := Now().Add(-time.Hour) // before that change
+	running.UpdatedAt = drafted
+	if !advance() || !running.UpdatedAt.After(drafted) || running.Sequence != 2 || running.CallbackURL != "http://other.test/" || running.Metadata == nil || len(running.Metadata) != 0 {
 		t.Errorf("what changed meanwhile was not read: %+v", running)
 	}
 	running.Status, running.Result = StatusCompleted, []byte(`{"a":1}`)

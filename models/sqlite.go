@@ -52,6 +52,10 @@ func ownFile(path string) (*flock.Flock, error) {
 			return nil, fmt.Errorf("making the database's folder: %w", err)
 		}
 	}
+	// The secrets of webhooks are in it. SQLite gives its other files the same mode.
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil { // if not, SQLite says why
+		_ = file.Close()
+	}
 	lock := flock.New(path + ".lock")
 	ok, err := lock.TryLock()
 	if err != nil {

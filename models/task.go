@@ -112,7 +112,7 @@ func AdvanceTask(tx *Tx, t *Task) (changed bool, err error) {
 		if now.Ended() {
 			return false, ErrTaskEnded
 		}
-		changed = true
+		changed, t.UpdatedAt = true, Now()
 		t.Sequence, t.Revision, t.CallbackURL, t.Metadata = now.Sequence+1, now.Revision, now.CallbackURL, now.Metadata
 	}
 }

@@ -196,20 +196,14 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 		}
 	}
 	var count int64
+	begun := int(task.Sequence) - 1 // items, by a run that was killed: each tells an update
 	for i, item := range order.Items {
-		message := fmt.Sprintf("Packing item %d of %d", i+1, len(order.Items))
-		progress := min(100*(i+1)/len(order.Items), 95)
-		if reserved(task.Sequence) {
-			err = report(progress, message)
-		} else {
-			err = report(progress, message, func(tx *models.Tx) error {
-				// Another server may have taken this run for dead, and made one of its own.
-				taken, err := models.ToldMeanwhile(tx, *task)
-				if err != nil || taken {
-					return err
-				}
-				return reserve(tx, order)
-			})
+		count += item.Quantity
+		if i < begun-1 {
+			continue
+		}
+		if i >= begun {
+			err = p.tell(task, order, i, report)
 		}
 		if err == nil {
 			err = pause(ctx, p.step)
@@ -217,12 +211,29 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 		if err != nil {
 			return nil, err
 		}
-		count += item.Quantity
 	}
 	return packed{
 		Summary: fmt.Sprintf("%s, %s: your order is ready", plural(count, "item"), money(order.Total, order.Currency)),
 		Items:   count, Total: order.Total, Currency: order.Currency,
 	}, nil
+}
+
+// tell reports that an item is being packed. With the first of them, all are taken
+// from the stock.
+func (p *Packing) tell(task *models.Task, order models.Order, i int, report Report) error {
+	message := fmt.Sprintf("Packing item %d of %d", i+1, len(order.Items))
+	progress := min(100*(i+1)/len(order.Items), 95)
+	if reserved(task.Sequence) {
+		return report(progress, message)
+	}
+	return report(progress, message, func(tx *models.Tx) error {
+		// Another server may have taken this run for dead, and made one of its own.
+		taken, err := models.ToldMeanwhile(tx, *task)
+		if err != nil || taken {
+			return err
+		}
+		return reserve(tx, order)
+	})
 }
 
 // reserved reports whether an order that has told so many updates has its items.

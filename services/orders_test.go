@@ -306,3 +306,22 @@ func TestChangeWhileProcessing(t *testing.T) {
 		}
 	}
 }
+
+// TestPackingGoesOn: a run after one that was killed packs what that had begun, and
+// the rest; what was told is not told again.
+func TestPackingGoesOn(t *testing.T) {
+	order := models.Order{ID: "ord_1", Currency: "USD", Items: []models.OrderItem{{Quantity: 1}, {Quantity: 2}, {Quantity: 3}}}
+	all := []string{"Packing item 1 of 3", "Packing item 2 of 3", "Packing item 3 of 3"}
+	for told := range all {
+		task := models.Task{ResourceID: order.ID, Sequence: int64(1 + told), Resource: order}
+		var messages []string
+		result, err := NewPacking(nil, 0).Run(t.Context(), &task, func(_ int, message string, _ ...func(*models.Tx) error) error {
+			messages = append(messages, message)
+			task.Sequence++
+			return nil
+		})
+		if packed, ok := result.(packed); err != nil || !ok || packed.Items != 6 || !slices.Equal(messages, all[told:]) {
+			t.Errorf("after %d messages come %v, and %+v, %v", told, messages, result, err)
+		}
+	}
+}

@@ -27,7 +27,7 @@ func newSQLiteQueue(ctx context.Context, pool *sql.DB, config *river.Config, sto
 	store.SetJobInserter(driver.insert)
 	return &Queue{
 		client:  client,
-		resume:  func(ctx context.Context) error { driver.ready.begin(); return resumeSQLite(ctx, store) },
+		resume:  driver.resume,
 		release: driver.ready.end,
 	}, nil
 }
@@ -83,13 +83,14 @@ func (d *sqliteDriver) insert(_ context.Context, tx any, jobs []models.Job) (com
 	}, nil
 }
 
-// resumeSQLite makes the jobs available that were running when the process
+// resume makes the jobs available that were running when the process
 // before this one was killed, and the deliveries due that they had claimed. This
 // process owns the file, so nobody else can be running them, and there is no need
 // to wait until River takes them for stuck and until the lease of the claims ends.
 // Being killed is no error of the job, so the attempt doesn't count.
-func resumeSQLite(ctx context.Context, store *models.Store) error {
-	return store.InTx(ctx, func(tx *models.Tx) error {
+func (d *sqliteDriver) resume(ctx context.Context) error {
+	return d.store.InTx(ctx, func(tx *models.Tx) error {
+		d.ready.begin()
 		if err := models.FreeClaims(tx); err != nil {
 			return err
 		}
@@ -141,20 +142,22 @@ func (e *groupExecutor) look(ctx context.Context, params *riverdriver.JobGetAvai
 		} else {
 			res, err = takeAvailable(tx, params)
 		}
-		if err == nil {
-			e.driver.ready.looked(params.Queue, len(res.Jobs) == params.MaxToLock)
-		}
 		return err
 	})
+	if err == nil {
+		e.driver.ready.looked(params.Queue, len(res.Jobs) == params.MaxToLock)
+	}
 	return res, err
 }
 
 func (e *groupExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) (jobs []*rivertype.JobRow, err error) {
 	err = e.inGroup(ctx, func(ctx context.Context, tx *sql.Tx, exec riverdriver.Executor) error {
-		if simplyDone(params) {
-			jobs, err = completeMany(tx, params)
-		} else {
-			jobs, err = exec.JobSetStateIfRunningMany(ctx, params)
+		done, others := simplyDone(params)
+		jobs, err = completeMany(tx, done)
+		if err == nil && len(others.ID) > 0 {
+			var more []*rivertype.JobRow
+			more, err = exec.JobSetStateIfRunningMany(ctx, others)
+			jobs = append(jobs, more...)
 		}
 		return err
 	})

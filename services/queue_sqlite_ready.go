@@ -36,11 +36,14 @@ type readyQueue struct {
 
 func newReady() *ready { return &ready{queues: map[string]*readyQueue{}} }
 
-// begin says that jobs are fetched from now on. Older ones may be in the table.
+// begin says that jobs are fetched from now on. Older ones may be in the table. The
+// writer calls it where it makes those available that were running: so none of them
+// can come here after that.
 func (r *ready) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open = true
+	clear(r.queues)
 }
 
 // end says that they no longer are. Those that wait are left to the next start.
@@ -60,8 +63,7 @@ func (r *ready) queue(name string) *readyQueue {
 	return q
 }
 
-// welcomes reports whether a job that is about to be stored can wait here. Like
-// looked it is called by the store's writer, one transaction at a time.
+// welcomes reports whether a job that is about to be stored can wait here.
 func (r *ready) welcomes(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,27 +72,36 @@ func (r *ready) welcomes(name string) bool {
 	return r.open && !q.behind
 }
 
-// put adds jobs that are stored.
+// put adds jobs that are stored. If nobody fetches any more, they are left to the
+// next start.
 func (r *ready) put(jobs []*rivertype.JobRow) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.open {
+		return
+	}
 	for _, job := range jobs {
 		q := r.queue(job.Queue)
 		q.jobs = append(q.jobs, job)
 	}
 }
 
-// take returns up to limit jobs, and whether to look into the table for more.
+// take returns up to limit jobs, and whether to look into the table for more. Now
+// and then a place is left for those in the table, however many wait here.
 func (r *ready) take(name string, limit int) (jobs []*rivertype.JobRow, look bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := r.queue(name)
+	late := time.Since(q.looked) > lookInterval
 	n := min(limit, len(q.jobs))
+	if late && n == limit {
+		n--
+	}
 	jobs, q.jobs = q.jobs[:n:n], q.jobs[n:]
 	if len(q.jobs) == 0 {
 		q.jobs = nil
 	}
-	return jobs, n < limit && (q.behind || time.Since(q.looked) > lookInterval)
+	return jobs, n < limit && (q.behind || late)
 }
 
 // looked says whether a look into the table has left jobs there.

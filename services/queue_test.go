@@ -142,9 +142,10 @@ func TestQueueStatementsAreRivers(t *testing.T) {
 		taken[i] = res.Jobs
 		slices.SortFunc(taken[i], func(a, b *rivertype.JobRow) int { return int(a.ID - b.ID) })
 		_, err = exec.JobSetStateIfRunningMany(within(t), &riverdriver.JobSetStateIfRunningManyParams{
-			ID: []int64{1, 4}, Attempt: []*int{nil, nil}, ErrData: [][]byte{nil, nil}, FinalizedAt: []*time.Time{&later, &later},
-			MetadataDoMerge: []bool{false, false}, MetadataUpdates: [][]byte{nil, nil}, ScheduledAt: []*time.Time{nil, nil},
-			State: []rivertype.JobState{rivertype.JobStateCompleted, rivertype.JobStateCompleted},
+			ID: []int64{1, 3, 4}, Attempt: []*int{nil, nil, nil}, FinalizedAt: []*time.Time{&later, nil, &later},
+			ErrData:         [][]byte{nil, []byte(`{"at":"2026-11-23T12:00:00Z","attempt":3,"error":"no","trace":""}`), nil},
+			MetadataDoMerge: []bool{false, false, false}, MetadataUpdates: [][]byte{nil, nil, nil}, ScheduledAt: []*time.Time{nil, &later, nil},
+			State: []rivertype.JobState{rivertype.JobStateCompleted, rivertype.JobStateRetryable, rivertype.JobStateCompleted},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -281,8 +282,14 @@ func TestReadyKeepsTheOrder(t *testing.T) {
 	}
 	r.put([]*rivertype.JobRow{{ID: 1, Queue: "q"}})
 	r.queues["q"].looked = time.Now().Add(-fetchPollInterval)
-	if jobs, look := r.take("q", 100); len(jobs) != 1 || !look {
+	if jobs, look := r.take("q", 1); len(jobs) != 0 || !look {
 		t.Error("new jobs keep the table from being looked into")
+	}
+	r.end()
+	r.put([]*rivertype.JobRow{{ID: 2, Queue: "q"}})
+	r.begin()
+	if jobs, _ := r.take("q", 100); len(jobs) > 0 {
+		t.Error("a job that was committed after the end is taken after the next start, which takes it up from the table")
 	}
 }
 

@@ -2,8 +2,8 @@ package services
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,15 +28,13 @@ const (
 
 // tail hands on what any replica commits to a shared database, in the order of
 // the positions. An update waits for those below it that are about to be committed
-// (models.Horizon): for moments, as transactions are short. A transaction of
-// somebody else on the same PostgreSQL server that writes for long makes it wait
-// for that, too.
+// (models.Horizon): for moments, as transactions are short.
 type tail struct {
 	store   *models.Store
 	publish func(models.Update)
 	bell    chan struct{} // this process has committed something
 	stop    context.CancelFunc
-	done    sync.WaitGroup
+	ended   chan struct{}
 
 	settled   atomic.Int64  // updates up to here are as they will be for ever
 	known     chan struct{} // closed once settled is known
@@ -46,16 +44,16 @@ type tail struct {
 
 func startTail(store *models.Store, publish func(models.Update)) *tail {
 	ctx, stop := context.WithCancel(context.Background())
-	t := &tail{store: store, publish: publish, bell: make(chan struct{}, 1), stop: stop, known: make(chan struct{})}
+	t := &tail{store: store, publish: publish, bell: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}), known: make(chan struct{})}
 	t.seen.Newest, t.published = unknown, unknown
 	t.settled.Store(unknown)
-	t.done.Go(func() { t.run(ctx) })
+	go t.run(ctx)
 	return t
 }
 
 func (t *tail) close() {
 	t.stop()
-	t.done.Wait()
+	<-t.ended
 }
 
 // ring tells that this process has committed something.
@@ -66,29 +64,33 @@ func (t *tail) ring() {
 	}
 }
 
+var errTailEnded = errors.New("the hub is closed")
+
 // position is up to where everything can be read. What comes after it is published
 // later than now.
 func (t *tail) position(ctx context.Context) (int64, error) {
 	select {
 	case <-t.known:
-		return t.settled.Load(), nil
+	case <-t.ended:
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+	if settled := t.settled.Load(); settled != unknown {
+		return settled, nil
+	}
+	return 0, errTailEnded
 }
 
 func (t *tail) run(ctx context.Context) {
+	defer close(t.ended)
 	failing := false
-	for wait := tailSoon; ctx.Err() == nil; t.pause(ctx, wait) {
-		before := t.settled.Load()
+	var wait time.Duration
+	for soon := tailSoon; ctx.Err() == nil; t.pause(ctx, wait) {
 		err := t.look(ctx)
-		switch {
-		case err != nil || !t.awaiting():
-			wait = tailInterval
-		case t.settled.Load() > before:
-			wait = tailSoon
-		default:
-			wait = min(2*wait, tailInterval)
+		if err != nil || !t.awaiting() {
+			wait, soon = tailInterval, tailSoon
+		} else {
+			wait, soon = soon, min(2*soon, tailInterval)
 		}
 		if err != nil && !failing && ctx.Err() == nil {
 			slog.Warn("Updates do not come live at the moment.", "err", err)

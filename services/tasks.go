@@ -74,8 +74,9 @@ type Request struct {
 	Resource    any    // for the operation, to save it reading what was just written; may be nil
 }
 
-// Draft is a task as it is about to be, and the update that will say so. It is made
-// before the transaction that stores it: while one writes, all others wait.
+// Draft is a task as it is about to be, and the update that will say so. Where it
+// can, it is made before the transaction that stores it: while one writes, all
+// others wait.
 type Draft struct {
 	Task     models.Task
 	what     string // happens to the task

@@ -32,6 +32,9 @@ type Config struct {
 	Env            string        // development or production
 }
 
+// minSecret is how many bytes a secret has at least in production.
+const minSecret = 16
+
 const (
 	envDevelopment = "development"
 	envProduction  = "production"
@@ -104,7 +107,7 @@ func (c Config) check() error {
 	case envDevelopment:
 		return nil
 	case envProduction:
-		if c.CallbackSecret == callbacks.DevelopmentSecret {
+		if c.CallbackSecret == callbacks.DevelopmentSecret || len(c.CallbackSecret) < minSecret {
 			return errors.New("CALLBACK_SECRET: production needs a secret of your own, for example from: openssl rand -base64 32")
 		}
 		return nil

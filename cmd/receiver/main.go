@@ -46,6 +46,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	listener, err := net.Listen("tcp", *addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("something listens on %s already, such as the receiver inside petstore: stop that, or set ADDR to another address", *addr)
+	}
 	if err != nil {
 		return err
 	}

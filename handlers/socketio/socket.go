@@ -48,6 +48,7 @@ type Socket struct {
 	pending      [][]byte // emitted before the client was told
 	pendingBytes int
 	handlers     map[string]Handler
+	other        Handler
 	onDisconnect func(Reason)
 	acks         map[int64]chan message
 	lastAck      int64
@@ -65,7 +66,7 @@ func (s *Socket) ID() string { return s.id }
 func (s *Socket) Context() context.Context { return s.ctx }
 
 // On sets the handler of an event, in place of an earlier one. Events without a
-// handler are ignored.
+// handler go to that of OnOther, or are ignored.
 func (s *Socket) On(event string, f Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,6 +74,13 @@ func (s *Socket) On(event string, f Handler) {
 		s.handlers = make(map[string]Handler)
 	}
 	s.handlers[event] = f
+}
+
+// OnOther sets the handler of the events that have none of their own.
+func (s *Socket) OnOther(f Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.other = f
 }
 
 // OnDisconnect sets the function that is called once, after the last handler,
@@ -219,7 +227,11 @@ func (s *Socket) sendLocked(p []byte) bool {
 // handle runs the handler of an event.
 func (s *Socket) handle(m message) {
 	s.mu.Lock()
-	f, closed := s.handlers[m.event], s.closed
+	f, known := s.handlers[m.event]
+	if !known {
+		f = s.other
+	}
+	closed := s.closed
 	s.mu.Unlock()
 	if f == nil || closed {
 		return

@@ -103,6 +103,18 @@ func TestEventsAndAcks(t *testing.T) {
 	}
 }
 
+func TestOtherEvents(t *testing.T) {
+	c := newRaw(t, socketio.Options{})
+	c.srv.Namespace("/").OnConnect(func(s *socketio.Socket, _ json.RawMessage) error {
+		s.On("known", func(_ []json.RawMessage, ack socketio.Ack) { ack("known") })
+		s.OnOther(func(args []json.RawMessage, ack socketio.Ack) { ack("other", args) })
+		return nil
+	})
+	w := c.connected()
+	w.send(`421["known"]`, `422["unknown",7]`)
+	w.expect(`431["known"]`, `432["other",[7]]`)
+}
+
 func TestEmitAck(t *testing.T) {
 	c := newRaw(t, socketio.Options{})
 	sockets := make(chan *socketio.Socket, 1)
