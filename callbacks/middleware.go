@@ -60,7 +60,12 @@ func FromContext(ctx context.Context) (Update, bool) {
 // runs as several processes, also stores the callback_id in the transaction that does its work.
 //
 // next finds the update with [FromContext], and the body unread.
+//
+// Middleware panics if secret can't verify anything, such as one that is empty: see [CheckSecret].
 func Middleware(secret string) func(next http.Handler) http.Handler {
+	if err := CheckSecret(secret); err != nil {
+		panic(err)
+	}
 	return func(next http.Handler) http.Handler {
 		return &receiver{secret: secret, next: next, processed: newOnce(1 << 16)}
 	}

@@ -240,3 +240,16 @@ func TestOnceForgetsTheOldest(t *testing.T) {
 		t.Errorf("remembers %d; %d running", o.done.Len(), len(o.running))
 	}
 }
+
+func TestMiddlewareWithoutASecret(t *testing.T) {
+	for _, secret := range []string{"", "whsec_", "whsec_?"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is taken for a secret", secret)
+				}
+			}()
+			Middleware(secret)
+		}()
+	}
+}
