@@ -31,7 +31,7 @@ var server struct {
 
 var databases atomic.Int64
 
-// Prepare, if set, prepares the database that all others are copies of, which is
+// Prepare prepares, if it is set, the database that all others are copies of, which is
 // quicker than to prepare each. It must not leave a connection open.
 var Prepare func(url string) error
 
