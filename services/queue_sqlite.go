@@ -76,7 +76,12 @@ func (d *sqliteDriver) insert(_ context.Context, tx any, jobs []models.Job) (com
 		return nil, fmt.Errorf("storing jobs: %w", err)
 	}
 	return func() {
-		d.ready.put(taken)
+		for _, row := range rows {
+			if row.State == rivertype.JobStateAvailable {
+				d.ready.leave(row.Queue)
+			}
+		}
+		d.ready.put(taken) // from here on they are River's
 		for queue := range touched {
 			d.bell.ring(queue)
 		}
@@ -136,6 +141,7 @@ func (e *groupExecutor) JobGetAvailable(ctx context.Context, params *riverdriver
 
 // look takes jobs from the table.
 func (e *groupExecutor) look(ctx context.Context, params *riverdriver.JobGetAvailableParams) (res *riverdriver.JobGetAvailableResult, err error) {
+	looked := e.driver.ready.look(params.Queue)
 	err = e.inGroup(ctx, func(ctx context.Context, tx *sql.Tx, exec riverdriver.Executor) error {
 		if params.Kind != nil {
 			res, err = exec.JobGetAvailable(ctx, params)
@@ -145,7 +151,7 @@ func (e *groupExecutor) look(ctx context.Context, params *riverdriver.JobGetAvai
 		return err
 	})
 	if err == nil {
-		e.driver.ready.looked(params.Queue, len(res.Jobs) == params.MaxToLock)
+		looked(len(res.Jobs) == params.MaxToLock)
 	}
 	return res, err
 }

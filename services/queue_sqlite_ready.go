@@ -31,6 +31,7 @@ type ready struct {
 type readyQueue struct {
 	jobs   []*rivertype.JobRow
 	behind bool      // jobs wait in the table
+	left   int       // how often new ones were left there
 	looked time.Time // into the table
 }
 
@@ -72,6 +73,15 @@ func (r *ready) welcomes(name string) bool {
 	return r.open && !q.behind
 }
 
+// leave says that a new job is stored that waits in the table.
+func (r *ready) leave(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.queue(name)
+	q.behind = true
+	q.left++
+}
+
 // put adds jobs that are stored. If nobody fetches any more, they are left to the
 // next start.
 func (r *ready) put(jobs []*rivertype.JobRow) {
@@ -104,10 +114,16 @@ func (r *ready) take(name string, limit int) (jobs []*rivertype.JobRow, look boo
 	return jobs, n < limit && (q.behind || late)
 }
 
-// looked says whether a look into the table has left jobs there.
-func (r *ready) looked(name string, left bool) {
+// look is called before a look into the table, and what it returns after it: with
+// whether jobs are left there.
+func (r *ready) look(name string) (looked func(left bool)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := r.queue(name)
-	q.behind, q.looked = left, time.Now()
+	before := q.left
+	return func(left bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		q.behind, q.looked = left || q.left > before, time.Now()
+	}
 }

@@ -244,7 +244,7 @@ func TestReadyKeepsTheOrder(t *testing.T) {
 	if r.welcomes("q") {
 		t.Error("a job may wait before anybody has looked into the table")
 	}
-	r.looked("q", false)
+	r.look("q")(false)
 	for id := range int64(readySize) {
 		if !r.welcomes("q") {
 			t.Fatalf("job %d may not wait", id)
@@ -269,11 +269,11 @@ func TestReadyKeepsTheOrder(t *testing.T) {
 	if jobs, look := r.take("q", 100); len(jobs) > 0 || !look {
 		t.Errorf("got %v, look into the table: %v", jobs, look)
 	}
-	r.looked("q", true)
+	r.look("q")(true)
 	if r.welcomes("q") {
 		t.Error("a job may overtake those in the table")
 	}
-	r.looked("q", false)
+	r.look("q")(false)
 	if !r.welcomes("q") {
 		t.Error("a job may not wait though the table is empty")
 	}
@@ -284,6 +284,12 @@ func TestReadyKeepsTheOrder(t *testing.T) {
 	r.queues["q"].looked = time.Now().Add(-fetchPollInterval)
 	if jobs, look := r.take("q", 1); len(jobs) != 0 || !look {
 		t.Error("new jobs keep the table from being looked into")
+	}
+	looked := r.look("q")
+	r.leave("q") // stored after that look, or beside it
+	looked(false)
+	if _, look := r.take("q", 100); !look {
+		t.Error("a new job in the table is not looked for")
 	}
 	r.end()
 	r.put([]*rivertype.JobRow{{ID: 2, Queue: "q"}})
