@@ -226,7 +226,6 @@ func TestBadPayments(t *testing.T) {
 		{"GET", "/api/payments/pay_nope", ``, 404, ""},
 		{"GET", "/api/payments/%ff", ``, 404, ""},
 		{"DELETE", "/api/payments/pay_nope", ``, 404, ""},
-		{"POST", refunds, ``, 400, ""},
 		{"POST", refunds, `{"amount":0}`, 422, "amount"},
 		{"POST", refunds, `{"amount":-40}`, 422, "amount"},
 		{"POST", refunds, `{"amount":101}`, 422, "amount"},

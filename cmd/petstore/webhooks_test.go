@@ -116,7 +116,7 @@ func (s *hookServer) newSite() *hookSite {
 	site := &hookSite{t: s.t, contract: s.contract}
 	site.server = httptest.NewServer(site)
 	s.t.Cleanup(func() {
-		site.learn("")
+		site.learn("another") // closes the receiver that waits
 		site.server.Close()
 	})
 	return site
