@@ -59,7 +59,7 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 		return img, err
 	}
 	img.Task, img.TaskID = draft.Task, draft.Task.ID
-	return img, s.store.InTx(ctx, func(tx *models.Tx) error {
+	err = s.store.InTx(ctx, func(tx *models.Tx) error {
 		if err := s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
@@ -70,6 +70,7 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 		}
 		return models.CreateImage(tx, &img)
 	})
+	return img, err
 }
 
 // receive stores an upload, which is loose until its image is stored.

@@ -40,12 +40,13 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 		return models.Order{}, err
 	}
 	order.Task, order.TaskID = draft.Task, draft.Task.ID
-	return order, s.store.InTx(ctx, func(tx *models.Tx) error {
+	err = s.store.InTx(ctx, func(tx *models.Tx) error {
 		if err := s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
 		return models.CreateOrder(tx, &order)
 	})
+	return order, err
 }
 
 // price makes an order of today's names and prices.

@@ -58,12 +58,13 @@ func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report
 		return r, err
 	}
 	r.Task, r.TaskID = draft.Task, draft.Task.ID
-	return r, s.store.InTx(ctx, func(tx *models.Tx) error {
+	err = s.store.InTx(ctx, func(tx *models.Tx) error {
 		if err := s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
 		return models.CreateReport(tx, &r)
 	})
+	return r, err
 }
 
 // Get finds a report.
