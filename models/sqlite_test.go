@@ -48,6 +48,22 @@ func TestSettingsHoldOnEveryConnection(t *testing.T) {
 	}
 }
 
+// TestFilesArePrivate: the database holds the secrets of webhooks.
+func TestFilesArePrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.db")
+	s, err := Open(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s%s: %v, %v", path, suffix, info, err)
+		}
+	}
+}
+
 func TestReadersCannotWrite(t *testing.T) {
 	s := newStore(t)
 	if err := s.Read(within(t)).Exec("DELETE FROM products").Error; sqliteCode(err)&0xff != codeReadOnly {

@@ -18,9 +18,10 @@ func TestSettings(t *testing.T) {
 		{"-allowed-origins=app.example.com", "ALLOWED_ORIGINS"},
 		{"-env=prod", "ENV"},
 		{"-env=production", "CALLBACK_SECRET"},
+		{"-env=production -callback-secret=fifteen-letters", "CALLBACK_SECRET"},
 		{"serve", `"serve"`},
 	} {
-		if _, err := readConfig([]string{c.flag}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := readConfig(strings.Fields(c.flag)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %s", c.flag, err, c.want)
 		}
 	}
