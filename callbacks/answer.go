@@ -25,6 +25,8 @@ func Describe(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, errBadURL):
 		return "not a valid URL"
+	case isShortage(err):
+		return "this machine is short of descriptors or memory"
 	case errors.Is(err, ErrForbiddenAddress):
 		return "address not allowed"
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -63,6 +65,16 @@ func isTLS(err error) bool {
 	var operation *net.OpError
 	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) ||
 		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error"
+}
+
+// isShortage knows the errors of a machine that has too little of something: descriptors, buffers, memory.
+func isShortage(err error) bool {
+	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, shortage) {
+			return true
+		}
+	}
+	return false
 }
 
 // isClosedIdle knows net/http's errServerClosedIdle, which it doesn't export, by its text.

@@ -95,6 +95,9 @@ type Attempt struct {
 	Body string
 	// Error says in a few stable words why no answer came, or why its body could not be read; "" if it came whole.
 	Error string
+	// Shortage says that this machine was short of descriptors or memory, so that the attempt says nothing
+	// about the receiver.
+	Shortage bool
 	// RetryAfter is what a 429 or 503 answer asked for, up to 24 h.
 	RetryAfter time.Duration
 }
@@ -135,7 +138,7 @@ func (s *Sender) Send(ctx context.Context, d Delivery) Attempt {
 	ctx = context.WithValue(ctx, routeKey{}, route)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: route.gotConn})
 	if err := s.exchange(ctx, d, &attempt); err != nil {
-		attempt.Error = Describe(ctx, err)
+		attempt.Error, attempt.Shortage = Describe(ctx, err), attempt.Status == 0 && isShortage(err)
 	}
 	attempt.Address = route.address()
 	attempt.Duration = time.Since(attempt.At)

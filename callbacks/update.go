@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -63,6 +64,25 @@ type Error struct {
 // Terminal reports whether this is the last update of its task.
 func (u Update) Terminal() bool {
 	return u.Status == StatusCompleted || u.Status == StatusFailed || u.Status == StatusCancelled
+}
+
+// SetResource puts the id of what a task works on into the member for its kind, which the id's prefix tells.
+func (u *Update) SetResource(id string) {
+	prefix, _, _ := strings.Cut(id, "_")
+	switch prefix {
+	case "ord":
+		u.OrderID = id
+	case "rpt":
+		u.ReportID = id
+	case "img":
+		u.ImageID = id
+	case "pay":
+		u.PaymentID = id
+	case "re":
+		u.RefundID = id
+	case "whk":
+		u.WebhookID = id
+	}
 }
 
 // MarshalJSON writes the update as [Encode] does.

@@ -24,9 +24,14 @@ import (
 	"petstore/models/postgrestest"
 	"petstore/services"
 	"petstore/services/blobs"
+	"petstore/services/dispatch"
 	"petstore/services/fetch"
+	"petstore/services/queue/local"
+	"petstore/services/queue/river"
+	"petstore/services/stream"
 	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox"
+	engine "petstore/services/task"
 )
 
 func TestMain(m *testing.M) {
@@ -45,8 +50,12 @@ type api struct {
 	handler *handlers.API
 	url     string
 	store   *models.Store
-	queue   *services.Queue
-	client  *http.Client
+	queue   interface {
+		Start(ctx context.Context) error
+		Stop(ctx context.Context) error
+	}
+	dispatcher *dispatch.Dispatcher
+	client     *http.Client
 }
 
 type settings struct {
@@ -69,10 +78,14 @@ func newAPI(t testing.TB, s settings) *api {
 	t.Cleanup(func() { must(t, store.Close()) })
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !s.production})
 	t.Cleanup(sender.Close)
-	hub := services.NewHub(store)
+	hub := stream.NewHub(store)
 	t.Cleanup(hub.Close)
-	courier := services.NewCourier(store, sender, s.schedule, secret)
-	tasks := services.NewTasks(store, hub, courier)
+	serverName := ""
+	if store.Shared() {
+		serverName = models.NewID("server_")
+	}
+	dispatcher := dispatch.New(store, dispatch.Options{Sender: sender, Schedule: s.schedule, Secret: secret, Server: serverName})
+	tasks := engine.NewEngine(store, hub, dispatcher)
 	tasks.Register(services.NewPacking(store, s.step))
 	payments := newPayments(t, store, tasks)
 	tasks.Register(services.NewReporting(store))
@@ -82,27 +95,32 @@ func newAPI(t testing.TB, s settings) *api {
 	fetcher := fetch.New(s.production)
 	t.Cleanup(fetcher.Close)
 	tasks.Register(services.NewImaging(store, bucket, fetcher))
-	queue, err := services.NewQueue(ctx, store, tasks, courier)
-	must(t, err)
-	webhooks, err := services.NewWebhooks(ctx, store, tasks)
+	a := &api{TB: t, store: store, dispatcher: dispatcher}
+	if store.Shared() {
+		a.queue, err = river.New(ctx, store, tasks, serverName, dispatcher.Sweep)
+		must(t, err)
+	} else {
+		a.queue = local.New(store, tasks)
+	}
+	webhooks, err := services.NewWebhooks(ctx, store, tasks, dispatcher)
 	must(t, err)
 	products := services.NewProducts(store)
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
-		Deliveries: services.NewDeliveries(store), Webhooks: webhooks, Health: store,
+		Deliveries: services.NewDeliveries(store, dispatcher), Webhooks: webhooks, Health: store,
 		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, bucket),
-		Feed:       services.NewFeed(store, hub),
+		Feed:       stream.NewFeed(store, hub),
 		Production: s.production, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { must(t, handler.Close(ctx)) })
-	client := &http.Client{Transport: checked{t, server.Client().Transport}}
-	return &api{TB: t, handler: handler, url: server.URL, store: store, queue: queue, client: client}
+	a.handler, a.url, a.client = handler, server.URL, &http.Client{Transport: checked{t, server.Client().Transport}}
+	return a
 }
 
-func newPayments(t testing.TB, store *models.Store, tasks *services.Tasks) *services.Payments {
+func newPayments(t testing.TB, store *models.Store, tasks *engine.Engine) *services.Payments {
 	t.Helper()
 	sandbox, err := stripesandbox.Open("", stripesandbox.Options{})
 	must(t, err)
@@ -118,6 +136,7 @@ func newPayments(t testing.TB, store *models.Store, tasks *services.Tasks) *serv
 func (a *api) start() {
 	a.Helper()
 	must(a, a.queue.Start(context.Background()))
+	a.dispatcher.Start()
 	a.Cleanup(a.stop)
 }
 
@@ -125,6 +144,7 @@ func (a *api) start() {
 func (a *api) stop() {
 	a.Helper()
 	must(a, a.queue.Stop(context.Background()))
+	a.dispatcher.Stop()
 }
 
 // answer is what came back.

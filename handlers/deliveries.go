@@ -16,6 +16,7 @@ type deliveries interface {
 	List(ctx context.Context, f models.DeliveryFilter, page models.Page) (models.List[models.Delivery], error)
 	Get(ctx context.Context, id string) (models.Delivery, []models.Attempt, error)
 	Redeliver(ctx context.Context, id string) (models.Delivery, error)
+	Hosts(page models.Page) models.List[models.HostStatus]
 	RedeliverAll(ctx context.Context, f models.DeliveryFilter) (int, error)
 }
 
@@ -79,6 +80,34 @@ type attempt struct {
 }
 
 // redeliverRequest selects deliveries. At least one field must be given.
+// host is one that callbacks go to.
+type host struct {
+	Host string `json:"host" example:"https://client.example"`
+	// Of the circuit breaker: `closed` sends everything; `open` sends nothing until `probe_at`, because the host did not
+	// answer again and again; `half_open` sends one callback, to see whether it answers again.
+	State string `json:"state" enums:"closed,open,half_open" example:"closed"`
+	// Exchanges that are under way.
+	InFlight int `json:"in_flight" minimum:"0" example:"1"`
+	// Tasks with something to tell that wait for a place among these.
+	Waiting int `json:"waiting" minimum:"0" example:"0"`
+	// More may be due than waits in memory.
+	More bool `json:"more" example:"false"`
+	// How often in a row the host did not answer.
+	Failures int `json:"failures" minimum:"0" example:"0"`
+	// Why, the last time; null if it answers.
+	Error     *string    `json:"error" extensions:"x-nullable"`
+	OpenSince *time.Time `json:"open_since" format:"date-time" extensions:"x-nullable"`
+	ProbeAt   *time.Time `json:"probe_at" format:"date-time" extensions:"x-nullable"`
+	// When the next callback that waits for a retry is due.
+	DueAt *time.Time `json:"due_at" format:"date-time" extensions:"x-nullable"`
+}
+
+type hostPage struct {
+	Items []host `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
 type redeliverRequest struct {
 	OrderID    string `json:"order_id,omitempty" validate:"max=100"`
 	TaskID     string `json:"task_id,omitempty" validate:"max=100"`
@@ -115,6 +144,34 @@ func showAttempt(a models.Attempt) attempt {
 }
 
 // nonZero is nil for 0: null in JSON.
+func showHost(h models.HostStatus) host {
+	return host{
+		Host: h.Host, State: h.State, InFlight: h.InFlight, Waiting: h.Waiting, More: h.More, Failures: h.Failures, Error: nullable(h.Error),
+		OpenSince: h.OpenSince, ProbeAt: h.ProbeAt, DueAt: h.DueAt,
+	}
+}
+
+// @Summary     List the hosts that callbacks go to
+// @Description Those that this server sends to, or has sent to just now, in the order of their names.
+// @ID          listHosts
+// @Tags        callbacks
+// @Produce     json
+// @Param       limit  query int    false "How many" minimum(1) maximum(100) default(20)
+// @Param       cursor query string false "Where the page before this one ended: its next_cursor" maxlength(200)
+// @Success     200 {object} hostPage
+// @Header      200 {string} Link "The next page (RFC 8288)"
+// @Failure     422 {object} problem
+// @Router      /api/callbacks/hosts [get]
+func (h deliveryHandlers) hosts(c *gin.Context) error {
+	q := newQuery(c)
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	list := h.deliveries.Hosts(page)
+	return respondPage(c, list.Next, hostPage{Items: mapItems(list.Items, showHost), NextCursor: nullable(list.Next)})
+}
+
 func nonZero(n int) *int {
 	if n == 0 {
 		return nil
@@ -142,7 +199,7 @@ func nonZero(n int) *int {
 func (h deliveryHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	filter := models.DeliveryFilter{
-		ResourceID: q.text("order_id", 100), TaskID: q.text("task_id", 100), CallbackID: q.text("callback_id", 100),
+		OrderID: q.text("order_id", 100), TaskID: q.text("task_id", 100), CallbackID: q.text("callback_id", 100),
 		WebhookID: q.text("webhook_id", 100),
 		Status:    q.oneOf("status", models.DeliveryPending, models.DeliveryDelivered, models.DeliverySuperseded, models.DeliveryExhausted, models.DeliveryGone),
 		URL:       q.text("url", 2048),
@@ -236,7 +293,7 @@ func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 		return models.Invalid("status", "or another filter is required: order_id, task_id, callback_id, webhook_id, url")
 	}
 	count, err := h.deliveries.RedeliverAll(c.Request.Context(), models.DeliveryFilter{
-		ResourceID: request.OrderID, TaskID: request.TaskID, CallbackID: request.CallbackID, WebhookID: request.WebhookID, Status: request.Status, URL: request.URL,
+		OrderID: request.OrderID, TaskID: request.TaskID, CallbackID: request.CallbackID, WebhookID: request.WebhookID, Status: request.Status, URL: request.URL,
 	})
 	if err != nil {
 		return err

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"petstore/callbacks"
+	"petstore/models"
 )
 
 type deliveryDetails struct {
@@ -182,4 +184,47 @@ func TestNobodyThere(t *testing.T) {
 	if got := fmt.Sprintf("%+v", details.Attempts); got != "[{Number:1 Address:127.0.0.1:1 StatusCode:0 Headers:map[] Body: Error:connection refused}]" {
 		t.Errorf("attempts are %s", got)
 	}
+}
+
+// TestHosts: a host that does not answer is probed by one callback at a time, and says
+// so; one that answers is not harmed.
+func TestHosts(t *testing.T) {
+	a := newAPI(t, settings{schedule: callbacks.Schedule{Waits: slices.Repeat([]time.Duration{time.Hour}, 5)}})
+	a.start()
+	well := newReceiver(t)
+	for range 25 { // the 20th failure opens the breaker
+		a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"http://127.0.0.1:1/"}`).want(202)
+	}
+	a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"`+well.url+`"}`).want(202)
+	well.wait(t, count(1))
+	var hosts map[string]host
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		hosts = map[string]host{}
+		for h := range pages[host](a, "/api/callbacks/hosts?limit=1") {
+			hosts[h.Host] = h
+		}
+		if hosts["http://127.0.0.1:1"].State == "open" && hosts["http://127.0.0.1:1"].InFlight == 0 {
+			break
+		}
+	}
+	dead := hosts["http://127.0.0.1:1"]
+	if dead.State != "open" || dead.Failures < 20 || dead.Error == nil || *dead.Error != "connection refused" || dead.ProbeAt == nil || dead.OpenSince == nil || dead.DueAt == nil {
+		t.Errorf("the dead host is %+v", dead)
+	}
+	if alive := hosts[models.HostOf(well.url)]; alive.State != "closed" || alive.Failures != 0 || alive.Error != nil {
+		t.Errorf("the other is %+v of %+v", alive, hosts)
+	}
+	a.do("GET", "/api/callbacks/hosts?state=open", "").want(422)
+}
+
+type host struct {
+	Host     string     `json:"host"`
+	State    string     `json:"state"`
+	InFlight int        `json:"in_flight"`
+	Failures int        `json:"failures"`
+	Error    *string    `json:"error"`
+	ProbeAt  *time.Time `json:"probe_at"`
+	DueAt    *time.Time `json:"due_at"`
+
+	OpenSince *time.Time `json:"open_since"`
 }

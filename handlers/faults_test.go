@@ -31,6 +31,10 @@ func (f faulty) Redeliver(context.Context, string) (models.Delivery, error) {
 	return models.Delivery{}, f.err
 }
 
+func (f faulty) Hosts(models.Page) models.List[models.HostStatus] {
+	return models.List[models.HostStatus]{}
+}
+
 func (f faulty) RedeliverAll(context.Context, models.DeliveryFilter) (int, error) { return 0, f.err }
 
 // TestFaults shows what a client is told of faults that are not its own: what

@@ -47,6 +47,7 @@ var statusOf = map[string]int{
 	models.CodeConflict:     http.StatusConflict,
 	models.CodePrecondition: http.StatusPreconditionFailed,
 	models.CodeStoreFull:    http.StatusInsufficientStorage,
+	models.CodeOverloaded:   http.StatusServiceUnavailable,
 	models.CodeStoreFailed:  http.StatusServiceUnavailable,
 	codeMalformed:           http.StatusBadRequest,
 	codeTooLarge:            http.StatusRequestEntityTooLarge,
@@ -67,7 +68,10 @@ func fail(c *gin.Context, err error) {
 		return // nobody is there to read an answer
 	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
+	switch {
+	case p.Code == models.CodeOverloaded: // the engine has said so, once a second
+		c.Header("Retry-After", retryAfter)
+	case p.Status >= http.StatusInternalServerError:
 		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
 		if p.Code != codeInternal {
 			c.Header("Retry-After", "5")

@@ -128,6 +128,7 @@ func (cfg Config) routes(g *gate, l *live) []route { //nolint:funlen // a table
 		{"GET", "/api/tasks/:task_id/updates", t.updates},
 
 		{"GET", "/api/callbacks", d.list},
+		{"GET", "/api/callbacks/hosts", d.hosts},
 		{"GET", "/api/callbacks/:delivery_id", d.get},
 		{"POST", "/api/callbacks/:delivery_id/redeliver", d.redeliver},
 		{"POST", "/api/callbacks/redeliver", d.redeliverAll},

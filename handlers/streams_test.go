@@ -101,10 +101,19 @@ func (s *eventSource) take(t testing.TB, n int) []event {
 // told is what the database says that was told.
 func (a *api) told(where string, args ...any) (events []event) {
 	a.Helper()
-	var updates []models.Update
-	must(a, a.store.Read(context.Background()).Where(where, args...).Order("id").Find(&updates).Error)
-	for _, u := range updates {
-		events = append(events, event{"order-update", fmt.Sprint(u.ID), u.Body})
+	db := a.store.Read(context.Background())
+	var ids []int64
+	must(a, db.Table("updates").Where(where, args...).Pluck("id", &ids).Error)
+	newest, err := models.NewestUpdate(db)
+	must(a, err)
+	for page := (models.UpdatePage{More: true}); page.More; {
+		page, err = models.UpdatesAfter(db, models.UpdateFilter{}, page.Position, newest)
+		must(a, err)
+		for _, u := range page.Items {
+			if slices.Contains(ids, u.ID) {
+				events = append(events, event{"order-update", fmt.Sprint(u.ID), u.Body})
+			}
+		}
 	}
 	return events
 }

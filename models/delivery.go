@@ -1,9 +1,13 @@
 package models
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -22,25 +26,52 @@ const (
 // Delivery is one update on its way to one target: the callback URL of its task,
 // or a webhook. It keeps the state; its attempts keep the history.
 type Delivery struct {
-	ID            string
-	UpdateID      int64
-	Update        Update
-	CallbackID    string
-	TaskID        string
-	Type          string // of the update
-	WebhookID     string // "" for the task's callback URL
-	URL           string
-	Status        string
-	Attempts      int        // made so far
-	Round         int        // attempts since it was created or redelivered; the retry schedule counts these
-	NextAttemptAt *time.Time // when pending
-	Claimed       bool       // when pending: a job is making an attempt, until NextAttemptAt at most
-	Replaying     bool       // when pending: it stands in its webhook's line of replays, see webhook_delivery.go
-	StatusCode    int        // of the latest answer, 0 for none
-	Error         string     // of the latest attempt
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	DeliveredAt   *time.Time
+	ID         string
+	UpdateID   int64
+	Update     Update `gorm:"-"`
+	CallbackID string
+	TaskID     string
+	Sequence   int64  // of the update
+	Passing    bool   // a newer update overtakes it, see Update.Passing; false once somebody has asked for it
+	Type       string // of the update
+	WebhookID  string // "" for the task's callback URL
+	URL        string
+	Host       string // of URL, see HostOf
+	Status     string
+	Attempts   int // made so far
+	Round      int // attempts since it was created or redelivered; the retry schedule counts these
+	// NextAttemptAt is when it is due, if it is pending; nil while it waits for an
+	// older one of its task, or for its turn in a replay (see webhook_delivery.go).
+	NextAttemptAt *time.Time
+	// ClaimedBy is the server that has it in hand, where several share a database.
+	// Should that one die, another takes it (FreeClaims).
+	ClaimedBy   string
+	Replaying   bool   // when pending: it stands in its webhook's line of replays
+	StatusCode  int    // of the latest answer, 0 for none
+	Error       string // of the latest attempt
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	DeliveredAt *time.Time
+}
+
+// NewDelivery is a delivery of u that is due now.
+func NewDelivery(u Update, webhookID, rawURL string) *Delivery {
+	return &Delivery{
+		ID: NewID(PrefixDelivery), UpdateID: u.ID, Update: u,
+		CallbackID: u.CallbackID, TaskID: u.TaskID, Sequence: u.Sequence, Passing: u.Passing(), Type: u.Type,
+		WebhookID: webhookID, URL: rawURL, Host: HostOf(rawURL),
+		Status: DeliveryPending, NextAttemptAt: &u.CreatedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.CreatedAt,
+	}
+}
+
+// HostOf is what deliveries to a URL share with those to others: a scheme, a host
+// and a port.
+func HostOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return rawURL
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
 // Attempt is one try of a delivery.
@@ -67,7 +98,7 @@ func (d Delivery) Target() string {
 
 // DeliveryFilter narrows a list of deliveries; zero values narrow nothing.
 type DeliveryFilter struct {
-	ResourceID string // of an order, …
+	OrderID    string
 	TaskID     string
 	CallbackID string
 	WebhookID  string
@@ -77,9 +108,31 @@ type DeliveryFilter struct {
 
 // FindDelivery finds a delivery with its update.
 func FindDelivery(db *gorm.DB, id string) (Delivery, error) {
-	var d Delivery
-	err := db.Joins("Update").Where("deliveries.id = ?", id).Take(&d).Error
-	return d, notFound(err, "delivery", id)
+	var ds []Delivery
+	err := db.Where("id = ?", id).Limit(1).Find(&ds).Error
+	if err == nil && len(ds) == 0 {
+		err = gorm.ErrRecordNotFound
+	}
+	if err == nil {
+		err = withUpdates(db, ds)
+	}
+	if err != nil {
+		return Delivery{}, notFound(err, "delivery", id)
+	}
+	return ds[0], nil
+}
+
+// withUpdates reads the updates of deliveries.
+func withUpdates(db *gorm.DB, ds []Delivery) error {
+	ids := make([]int64, len(ds))
+	for i, d := range ds {
+		ids[i] = d.UpdateID
+	}
+	updates, err := updatesByID(db.Session(&gorm.Session{NewDB: true, Context: db.Statement.Context}), ids)
+	for i := range ds {
+		ds[i].Update = updates[ds[i].UpdateID]
+	}
+	return err
 }
 
 // DeliveryAttempts lists the attempts of a delivery, first to last.
@@ -93,14 +146,21 @@ func DeliveryAttempts(db *gorm.DB, deliveryID string) ([]Attempt, error) {
 
 // ListDeliveries lists deliveries, newest first.
 func ListDeliveries(db *gorm.DB, f DeliveryFilter, page Page) (List[Delivery], error) {
-	q := f.narrow(db.Joins("Update"))
-	return find(q, page, "deliveries.id", func(d Delivery) string { return d.ID })
+	q, err := among(f.narrow(db), "deliveries.id", page, f.arms())
+	if err != nil {
+		return List[Delivery]{}, err
+	}
+	list, err := find(q, page, "deliveries.id", func(d Delivery) string { return d.ID })
+	if err == nil {
+		err = withUpdates(db, list.Items)
+	}
+	return list, err
 }
 
+// narrow applies all of f.
 func (f DeliveryFilter) narrow(q *gorm.DB) *gorm.DB {
-	if f.ResourceID != "" {
-		q = q.Where("deliveries.task_id IN (?)", q.Session(&gorm.Session{NewDB: true}).Model(&Task{}).Select("id").
-			Where("resource_id = ?", f.ResourceID))
+	if f.OrderID != "" {
+		q = q.Where("deliveries.task_id IN (SELECT id FROM tasks WHERE kind = 'order' AND status IN ('processing', 'completed', 'failed', 'cancelled') AND resource_id = ?)", f.OrderID)
 	}
 	for column, value := range map[string]string{
 		"deliveries.task_id": f.TaskID, "deliveries.callback_id": f.CallbackID,
@@ -113,56 +173,102 @@ func (f DeliveryFilter) narrow(q *gorm.DB) *gorm.DB {
 	return q
 }
 
-// PendingDeliveries lists the deliveries of a task that are yet to be made, in
-// the order of their updates.
-func PendingDeliveries(db *gorm.DB, taskID string) ([]Delivery, error) {
-	var ds []Delivery
-	err := db.Joins("Update").Where("deliveries.task_id = ? AND deliveries.status = ?", taskID, DeliveryPending).
-		Order("deliveries.update_id").Find(&ds).Error
-	if err != nil {
-		return nil, fmt.Errorf("listing pending deliveries of task %s: %w", taskID, err)
+// arms are walks along indexes that find what f picks, unless that are few anyway:
+// the deliveries of a task, or of an update.
+func (f DeliveryFilter) arms() []arm {
+	if f.OrderID != "" || f.TaskID != "" || f.CallbackID != "" {
+		return nil
 	}
-	return ds, nil
+	statuses := []string{DeliveryPending, DeliveryDelivered, DeliverySuperseded, DeliveryExhausted, DeliveryGone}
+	if f.Status != "" {
+		statuses = []string{f.Status}
+	}
+	var arms []arm
+	for _, status := range statuses {
+		a := arm{from: "deliveries d", id: "d.id", where: "d.status = ?", args: []any{status}}
+		switch {
+		case f.WebhookID != "":
+			a.where, a.args = "d.webhook_id = ? AND d.webhook_id <> '' AND "+a.where, []any{f.WebhookID, status}
+			if f.URL != "" {
+				a.where, a.args = a.where+" AND d.url = ?", append(a.args, f.URL)
+			}
+		case f.URL != "":
+			a.where, a.args = "d.url = ? AND "+a.where, []any{f.URL, status}
+		case f.Status == "":
+			return nil
+		}
+		arms = append(arms, a)
+	}
+	return arms
 }
 
-// CreateDelivery stores a delivery that is to be made, unless it is stored already.
-func CreateDelivery(tx *Tx, d *Delivery) error {
-	_, err := CreateDeliveryOnce(tx, d)
-	return err
-}
-
-// CreateDeliveryOnce is CreateDelivery; it reports false if it is stored already,
-// or its webhook has one of that update.
-func CreateDeliveryOnce(tx *Tx, d *Delivery) (bool, error) {
-	created, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, type, webhook_id, url, status, attempts, round,
-		next_attempt_at, status_code, error, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '', ?, ?) ON CONFLICT DO NOTHING`,
-		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Type, d.WebhookID, d.URL, d.Status, d.NextAttemptAt, d.CreatedAt, d.UpdatedAt)
+// CreateDelivery stores a delivery that is to be made, unless it is stored already,
+// or its webhook has one of that update. One to a webhook waits for those before
+// it: it is due when they are done.
+func CreateDelivery(tx *Tx, d *Delivery) (created bool, err error) {
+	if d.WebhookID != "" {
+		if err := waitForEarlier(tx, d); err != nil {
+			return false, err
+		}
+	}
+	if d.NextAttemptAt == nil {
+		d.ClaimedBy = "" // whoever wakes it takes it
+	}
+	rows, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, passing, type, webhook_id, url, host, status, attempts, round,
+		next_attempt_at, claimed_by, replaying, status_code, error, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, '', ?, ?) ON CONFLICT DO NOTHING`,
+		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Sequence, d.Passing, d.Type, d.WebhookID, d.URL, d.Host, d.Status,
+		d.NextAttemptAt, d.ClaimedBy, d.Replaying, d.CreatedAt, d.UpdatedAt)
 	if err != nil {
 		return false, fmt.Errorf("storing delivery %s: %w", d.ID, err)
 	}
-	return created == 1, nil
+	return rows == 1, nil
 }
 
-// SupersedeDelivery gives up a delivery because a newer update has overtaken it.
-func SupersedeDelivery(tx *Tx, id string) error {
-	_, err := tx.exec("UPDATE deliveries SET status = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
-		DeliverySuperseded, Now(), id, DeliveryPending)
+// CreateProgress stores the delivery of progress, and reports false if that was
+// overtaken: by an update that its task has told since, perhaps at another server.
+// Nor is it stored while it would have to wait: then d.NextAttemptAt is nil.
+func CreateProgress(tx *Tx, d *Delivery) (created bool, err error) {
+	var current bool
+	err = tx.queryRow("SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ? AND sequence = ?)", d.TaskID, d.Sequence).Scan(&current)
 	if err != nil {
-		return fmt.Errorf("superseding delivery %s: %w", id, err)
+		return false, fmt.Errorf("looking for what follows update %d of task %s: %w", d.Sequence, d.TaskID, err)
+	}
+	if !current {
+		return false, nil
+	}
+	if d.WebhookID != "" {
+		if err := waitForEarlier(tx, d); err != nil || d.NextAttemptAt == nil {
+			return false, err
+		}
+	}
+	if err := SupersedeProgress(tx, d.TaskID, d.Sequence); err != nil {
+		return false, err
+	}
+	return CreateDelivery(tx, d)
+}
+
+// SupersedeProgress gives up what is pending of a task's progress before an update:
+// that one has overtaken it.
+func SupersedeProgress(tx *Tx, taskID string, before int64) error {
+	_, err := tx.exec(`UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL, claimed_by = '', updated_at = ?
+		WHERE task_id = ? AND status = 'pending' AND passing AND sequence < ?`, Now(), taskID, before)
+	if err != nil {
+		return fmt.Errorf("superseding the progress of task %s: %w", taskID, err)
 	}
 	return nil
 }
 
 // SaveAttempt stores an attempt, gives it its number, and stores the state that
-// it leaves d in. due is the NextAttemptAt that d had when the attempt began:
-// should the delivery have been superseded, renewed or delivered by another
-// attempt since, a failure changes that state no more, and ours is false.
-func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
+// it leaves d in. round is that of d when the attempt began: should the delivery
+// have been superseded, renewed or delivered by another attempt since, a failure
+// changes that state no more, and ours is false.
+func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err error) {
 	d.UpdatedAt = Now()
 	if d.Status == DeliveryDelivered {
 		ours, err = true, saveSuccess(tx, d, a)
 	} else {
-		ours, err = saveFailure(tx, d, a, due)
+		ours, err = saveFailure(tx, d, a, round)
 	}
 	if err == nil {
 		err = createAttempt(tx, a)
@@ -175,27 +281,27 @@ func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, er
 }
 
 func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
-	stored, err := tx.exec(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
-		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
+	stored, err := tx.exec(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
+		replaying = FALSE, delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
 		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
 	if stored == 1 || err != nil {
 		a.Number = d.Attempts + 1
 		return err
 	}
 	// Another attempt was made meanwhile.
-	return queryRow(tx.DB, `UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL,
-		delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
+	return tx.queryRow(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
+		replaying = FALSE, delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
 		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
 }
 
-func saveFailure(tx *Tx, d *Delivery, a *Attempt, due *time.Time) (ours bool, err error) {
-	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?, claimed = FALSE
-		WHERE id = ? AND status = 'pending' AND next_attempt_at = ?`,
-		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, due)
+func saveFailure(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err error) {
+	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?, claimed_by = '',
+		replaying = FALSE WHERE id = ? AND status = 'pending' AND round = ? AND attempts = ?`,
+		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, round, d.Attempts)
 	if err != nil {
 		return false, err
 	}
-	err = queryRow(tx.DB, "UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
+	err = tx.queryRow("UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
 		d.UpdatedAt, d.ID).Scan(&a.Number)
 	return stored == 1, err
 }
@@ -213,68 +319,159 @@ func createAttempt(tx *Tx, a *Attempt) error {
 	return err
 }
 
-// RenewDelivery makes a delivery pending again, due now, with all its retries. One
-// to a webhook goes to where that is now.
-func RenewDelivery(tx *Tx, id string) error {
-	_, err := renewDelivery(tx.Model(&Delivery{}), id)
-	return err
-}
-
-// RenewUndelivered is RenewDelivery, unless the delivery was accepted meanwhile or
-// stands in a line of replays: false.
-func RenewUndelivered(tx *Tx, id string) (bool, error) {
-	return renewDelivery(tx.Model(&Delivery{}).Where("status <> 'delivered' AND NOT (status = 'pending' AND replaying)"), id)
-}
-
-func renewDelivery(db *gorm.DB, id string) (bool, error) {
-	now := Now()
-	res := db.Where("id = ?", id).Updates(map[string]any{
-		"status": DeliveryPending, "round": 0, "next_attempt_at": now, "updated_at": now, "claimed": false, "replaying": false,
-		"url": gorm.Expr("COALESCE((SELECT w.url FROM webhooks w WHERE w.id = deliveries.webhook_id), deliveries.url)"),
-	})
-	if res.Error != nil {
-		return false, fmt.Errorf("renewing delivery %s: %w", id, res.Error)
+// RenewDelivery makes a delivery pending again, with all its retries, and due when
+// those before it are done. One to a webhook goes to where that is now. A delivery
+// that is due anyway is left as it is: renewed is false. server has it in hand then.
+func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed bool, err error) {
+	if d.Status == DeliveryPending && d.Round == 0 && (d.NextAttemptAt != nil || d.Replaying) {
+		return false, nil
 	}
-	return res.RowsAffected == 1, nil
+	if d.WebhookID != "" {
+		err := queryRow(tx.DB, "SELECT url FROM webhooks WHERE id = ?", d.WebhookID).Scan(&d.URL)
+		if err = notFound(err, "webhook", d.WebhookID); err != nil && Code(err) != CodeNotFound {
+			return false, err
+		}
+		d.Host = HostOf(d.URL)
+	}
+	now := Now()
+	d.Status, d.Round, d.NextAttemptAt, d.UpdatedAt, d.Replaying, d.ClaimedBy, d.Passing = DeliveryPending, 0, &now, now, replaying, server, false
+	if replaying {
+		d.NextAttemptAt = nil // the line gets there, see StartLine
+	} else if d.WebhookID != "" {
+		if err := waitForEarlier(tx, d); err != nil {
+			return false, err
+		}
+	}
+	if d.NextAttemptAt == nil {
+		d.ClaimedBy = ""
+	}
+	_, err = tx.exec("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, passing = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
+		d.Status, d.NextAttemptAt, now, replaying, d.ClaimedBy, d.URL, d.Host, d.ID)
+	if err != nil {
+		return false, fmt.Errorf("renewing delivery %s: %w", d.ID, err)
+	}
+	return true, nil
 }
 
-// MatchingDeliveries lists the ids of deliveries that f matches and that can be
-// made, newest first, limit at most. One to a webhook that is deleted or disabled
-// cannot.
-func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]string, error) {
-	var ids []string
-	err := f.narrow(db.Model(&Delivery{})).
+// MatchingDeliveries lists deliveries that f matches and that can be made, newest
+// first, limit at most. One to a webhook that is deleted or disabled cannot.
+func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]Delivery, error) {
+	var ds []Delivery
+	err := f.narrow(db).
 		Where("deliveries.webhook_id = '' OR deliveries.webhook_id IN (SELECT w.id FROM webhooks w WHERE w.disabled_at IS NULL)").
-		Order("deliveries.id DESC").Limit(limit).Pluck("deliveries.id", &ids).Error
+		Order("deliveries.id DESC").Limit(limit).Find(&ds).Error
+	if err == nil {
+		err = withUpdates(db, ds)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing deliveries: %w", err)
 	}
-	return ids, nil
+	return ds, nil
 }
 
-// ClaimDelivery takes a delivery that is due, by making it due again only at
-// until, and reports false if another has taken it, it is no longer pending, or it
-// stands in a line of replays.
-func ClaimDelivery(tx *Tx, id string, until time.Time) (bool, error) {
-	return claim(tx, "NOT replaying", id, until)
+// States of a host's circuit breaker.
+const (
+	HostClosed   = "closed"    // everything is sent
+	HostOpen     = "open"      // nothing is sent before the next probe
+	HostHalfOpen = "half_open" // one delivery is sent, to see whether the host answers again
+)
+
+// HostStatus says how it is with a host that deliveries go to. It is not stored.
+type HostStatus struct {
+	Host      string // scheme://host:port
+	State     string // of its circuit breaker
+	InFlight  int    // exchanges that are under way
+	Waiting   int    // tasks with something to deliver that wait in memory
+	More      bool   // more may be due in the database
+	Failures  int    // in a row
+	Error     string // of the latest failure
+	OpenSince *time.Time
+	ProbeAt   *time.Time
+	DueAt     *time.Time // when the next delivery that waits for a retry is due
 }
 
-func claim(tx *Tx, condition, id string, until time.Time) (bool, error) {
-	now := Now()
-	claimed, err := tx.exec(`UPDATE deliveries SET next_attempt_at = ?, claimed = TRUE, updated_at = ?
-		WHERE id = ? AND status = 'pending' AND next_attempt_at <= ? AND `+condition, until, now, id, now)
-	if err != nil {
-		return false, fmt.Errorf("claiming delivery %s: %w", id, err)
+// DueHost is a host for which deliveries are pending.
+type DueHost struct {
+	Host string
+	At   time.Time // when the first of them is due
+}
+
+// NextDueHost finds the host after another that has deliveries pending: false at
+// the end. It jumps from host to host along an index, however many each has.
+func NextDueHost(db *gorm.DB, after string) (h DueHost, found bool, err error) {
+	err = queryRow(db, `SELECT host, next_attempt_at FROM deliveries
+		WHERE status = 'pending' AND next_attempt_at IS NOT NULL AND host > ? ORDER BY host, next_attempt_at, id LIMIT 1`, after).Scan(&h.Host, &h.At)
+	if errors.Is(err, sql.ErrNoRows) {
+		return h, false, nil
 	}
-	return claimed == 1, nil
+	if err != nil {
+		return h, false, fmt.Errorf("looking for hosts to deliver to: %w", err)
+	}
+	return h, true, nil
 }
 
-// FreeClaims makes all deliveries due that are claimed. It is for those who know
-// that nobody makes an attempt: the process that did is dead.
-func FreeClaims(tx *Tx) error {
-	_, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, claimed = FALSE WHERE status = 'pending' AND claimed", Now())
+// DueDeliveries lists the deliveries to a host that are due at a time, those that
+// are due longest first, and their updates; limit at most. Of those that other
+// servers have in hand it lists none.
+func DueDeliveries(db *gorm.DB, host, server string, now time.Time, limit int) ([]Delivery, error) {
+	var ds []Delivery
+	err := db.Where("host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at <= ? AND (claimed_by = '' OR claimed_by = ?)", host, now, server).
+		Order("next_attempt_at, id").Limit(limit).Find(&ds).Error
+	if err == nil {
+		err = withUpdates(db, ds)
+	}
 	if err != nil {
-		return fmt.Errorf("freeing the claims on deliveries: %w", err)
+		return nil, fmt.Errorf("listing what is due to %s: %w", host, err)
+	}
+	return ds, nil
+}
+
+// ClaimDeliveries takes those of the deliveries for a server that are still due and
+// that no other has taken, and returns their ids. Only where servers share a database.
+func ClaimDeliveries(tx *Tx, ids []string, server string) (map[string]bool, error) {
+	var claimed []string
+	err := tx.Raw(`UPDATE deliveries SET claimed_by = ? WHERE id IN (SELECT id FROM deliveries WHERE id IN ? AND status = 'pending'
+		AND next_attempt_at <= ? AND (claimed_by = '' OR claimed_by = ?) ORDER BY id FOR UPDATE SKIP LOCKED) RETURNING id`,
+		server, ids, Now(), server).Scan(&claimed).Error
+	if err != nil {
+		return nil, fmt.Errorf("claiming %d deliveries: %w", len(ids), err)
+	}
+	set := make(map[string]bool, len(claimed))
+	for _, id := range claimed {
+		set[id] = true
+	}
+	return set, nil
+}
+
+// NextDue is when the next delivery to a host is due after a time; nil for never.
+func NextDue(db *gorm.DB, host string, after time.Time) (*time.Time, error) {
+	var at []time.Time
+	err := db.Model(&Delivery{}).Where("host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at > ?", host, after).
+		Order("next_attempt_at").Limit(1).Pluck("next_attempt_at", &at).Error
+	if err != nil || len(at) == 0 {
+		return nil, err
+	}
+	return &at[0], nil
+}
+
+// ExhaustDeliveries gives up deliveries to a host that have been due since before a
+// time, limit at most, and returns how many those are.
+func ExhaustDeliveries(tx *Tx, host string, dueBefore time.Time, reason string, limit int) (int64, error) {
+	rows, err := tx.exec(`UPDATE deliveries SET status = 'exhausted', error = ?, next_attempt_at = NULL, claimed_by = '', updated_at = ? WHERE id IN
+		(SELECT id FROM deliveries WHERE host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at < ? ORDER BY next_attempt_at LIMIT ?)`,
+		reason, Now(), host, dueBefore, limit)
+	if err != nil {
+		return 0, fmt.Errorf("giving up what is due to %s: %w", host, err)
+	}
+	return rows, nil
+}
+
+// FreeClaims makes what a server had in hand free for others. It is for those who
+// know that the server is dead.
+func FreeClaims(tx *Tx, server string) error {
+	_, err := tx.exec("UPDATE deliveries SET claimed_by = '' WHERE status = 'pending' AND claimed_by = ?", server)
+	if err != nil {
+		return fmt.Errorf("freeing the deliveries of server %s: %w", server, err)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ const (
 	CodeConflict     = "CONFLICT"            // the thing's state does not allow it
 	CodePrecondition = "PRECONDITION_FAILED" // If-Match named another version
 	CodeStoreFull    = "STORE_FULL"          // no space left for the database
+	CodeOverloaded   = "OVERLOADED"          // more is waiting than the server should accept
 	CodeStoreFailed  = "STORE_UNAVAILABLE"   // the database cannot be read or written now
 )
 

@@ -86,11 +86,18 @@ func FindImage(db *gorm.DB, id string) (Image, error) {
 // ListImages lists images with their variants and tasks, newest first.
 func ListImages(db *gorm.DB, f ImageFilter, page Page) (List[Image], error) {
 	q := db.Joins("Task").Preload("Variants", inOrder)
-	if f.Status != "" {
-		q = q.Where(`"Task"."status" = ?`, f.Status)
-	}
 	if f.ImageURL != "" {
 		q = q.Where("images.image_url = ?", f.ImageURL)
+	}
+	if f.Status != "" {
+		with, args := "", []any{}
+		if f.ImageURL != "" {
+			with, args = " AND r.image_url = ?", []any{f.ImageURL}
+		}
+		var err error
+		if q, err = among(q, "images.id", page, []arm{byStatus("image", "images", f.Status, with, args...)}); err != nil {
+			return List[Image]{}, err
+		}
 	}
 	return find(q, page, "images.id", func(i Image) string { return i.ID })
 }

@@ -24,7 +24,44 @@ var toPostgres = strings.NewReplacer(
 	"DATETIME", "TIMESTAMPTZ",
 	"BLOB", "BYTEA",
 	" WITHOUT ROWID", "",
+	"body ->>", "body::json ->>",
 )
+
+// afterFile is what a version takes beside its file.
+var afterFile = map[string]func(tx *gorm.DB) error{
+	"migrations/0007_engine.sql": func(tx *gorm.DB) error { return errors.Join(setHosts(tx), dropQueue(tx)) },
+}
+
+// setHosts notes the hosts of what is to be delivered.
+func setHosts(tx *gorm.DB) error {
+	var urls []string
+	if err := tx.Model(&Delivery{}).Where("status = 'pending'").Distinct().Pluck("url", &urls).Error; err != nil {
+		return err
+	}
+	for _, url := range urls {
+		if err := tx.Exec("UPDATE deliveries SET host = ? WHERE url = ? AND status = 'pending'", HostOf(url), url).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropQueue removes the tables of the queue that SQLite had before.
+func dropQueue(tx *gorm.DB) error {
+	if tx.Name() != "sqlite" {
+		return nil
+	}
+	var tables []string
+	if err := tx.Raw("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'river!_%' ESCAPE '!'").Scan(&tables).Error; err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if err := tx.Exec("DROP TABLE " + table).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // migrate brings the tables up to date, each version in a transaction of its own.
 func migrate(db *gorm.DB) error {
@@ -63,6 +100,11 @@ func runFile(tx *gorm.DB, name string) error {
 			continue
 		}
 		if err := tx.Exec(statement).Error; err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if after := afterFile[name]; after != nil {
+		if err := after(tx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

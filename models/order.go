@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -16,8 +17,11 @@ type Order struct {
 	Total     int64  // sum of price × quantity, in the currency's smallest unit
 	Currency  string // of all items
 	PaymentID string // that paid it, "" while nobody has
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	// ReservedAt is when its items were taken from the stock, nil while they are not.
+	ReservedAt *time.Time
+	Packing    int // the item that is being packed, from 1; 0 before the first
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 // OrderItem is one line of an order. Name and price are copies, made when the
@@ -74,7 +78,7 @@ func CreateOrder(tx *Tx, o *Order) error {
 // FindOrderToPack finds what packing needs to know of an order.
 func FindOrderToPack(db *gorm.DB, id string) (Order, error) {
 	o := Order{ID: id}
-	rows, err := queryRows(db, `SELECT o.total, o.currency, i.product_id, i.slug, i.quantity
+	rows, err := queryRows(db, `SELECT o.total, o.currency, o.reserved_at, o.packing, i.product_id, i.slug, i.quantity
 		FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = ? ORDER BY i.position`, id)
 	if err != nil {
 		return o, notFound(err, "order", id)
@@ -82,7 +86,7 @@ func FindOrderToPack(db *gorm.DB, id string) (Order, error) {
 	defer rows.Close()
 	for rows.Next() {
 		var i OrderItem
-		if err := rows.Scan(&o.Total, &o.Currency, &i.ProductID, &i.Slug, &i.Quantity); err != nil {
+		if err := rows.Scan(&o.Total, &o.Currency, &o.ReservedAt, &o.Packing, &i.ProductID, &i.Slug, &i.Quantity); err != nil {
 			return o, fmt.Errorf("reading order %s: %w", id, err)
 		}
 		o.Items = append(o.Items, i)
@@ -112,17 +116,107 @@ func LockOrder(tx *Tx, id string) (Order, error) {
 	return FindOrder(tx.DB, id)
 }
 
+// ReserveOrder notes that an order's items are taken from the stock and that its
+// first one is being packed, and reports false if that was noted before.
+func ReserveOrder(tx *Tx, id string) (bool, error) {
+	noted, err := tx.exec("UPDATE orders SET reserved_at = ?, packing = 1 WHERE id = ? AND reserved_at IS NULL", Now(), id)
+	if err != nil {
+		return false, fmt.Errorf("reserving for order %s: %w", id, err)
+	}
+	return noted == 1, nil
+}
+
+// UnreserveOrder notes that an order's items are given back, and reports false if
+// it has none.
+func UnreserveOrder(tx *Tx, id string) (bool, error) {
+	noted, err := tx.exec("UPDATE orders SET reserved_at = NULL WHERE id = ? AND reserved_at IS NOT NULL", id)
+	if err != nil {
+		return false, fmt.Errorf("giving back the items of order %s: %w", id, err)
+	}
+	return noted == 1, nil
+}
+
+// SetPacking notes which item of an order is being packed.
+func SetPacking(tx *Tx, id string, item int) error {
+	if _, err := tx.exec("UPDATE orders SET packing = ? WHERE id = ?", item, id); err != nil {
+		return fmt.Errorf("noting what is packed of order %s: %w", id, err)
+	}
+	return nil
+}
+
+// SetOutcome notes at the items of an order how it ended, unless it completed:
+// lists by product and status find it there.
+func SetOutcome(tx *Tx, id, status string) error {
+	if _, err := tx.exec("UPDATE order_items SET outcome = ? WHERE order_id = ?", status, id); err != nil {
+		return fmt.Errorf("noting how order %s ended: %w", id, err)
+	}
+	return nil
+}
+
 // ListOrders lists orders with their items and tasks, newest first.
 func ListOrders(db *gorm.DB, f OrderFilter, page Page) (List[Order], error) {
-	q := db.Joins("Task").Preload("Items", inOrder)
-	if f.Status != "" {
-		q = q.Where(`"Task"."status" = ?`, f.Status)
+	arms, err := f.arms(db)
+	if err != nil {
+		return List[Order]{}, err
 	}
-	if f.Product != "" {
-		q = q.Where("orders.id IN (?)", db.Model(&OrderItem{}).Select("order_id").
-			Where("slug = ? OR product_id = ?", f.Product, f.Product))
+	q, err := among(db.Joins("Task").Preload("Items", inOrder), "orders.id", page, arms)
+	if err != nil {
+		return List[Order]{}, err
 	}
 	return find(q, page, "orders.id", func(o Order) string { return o.ID })
+}
+
+// arms are walks along indexes that together find the orders that f picks, newest first.
+func (f OrderFilter) arms(db *gorm.DB) ([]arm, error) {
+	switch {
+	case f.Product == "" && f.Status == "":
+		return nil, nil
+	case f.Product == "":
+		return []arm{byStatus("order", "orders", f.Status, "")}, nil
+	}
+	slugs, product, err := slugsOf(db, f.Product)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := []string{"", StatusFailed, StatusCancelled}
+	switch f.Status {
+	case StatusFailed, StatusCancelled:
+		outcomes = []string{f.Status}
+	case StatusCompleted:
+		outcomes = []string{""} // among these, those that are processing are few
+	}
+	var arms []arm
+	for _, slug := range slugs {
+		contains, args := "i.slug = ?", []any{slug}
+		if product != "" {
+			contains, args = contains+" AND i.product_id = ?", append(args, product)
+		}
+		if f.Status == StatusProcessing { // few, so that looking at each is quick
+			arms = append(arms, byStatus("order", "orders", f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND "+contains+")", args...))
+			continue
+		}
+		for _, outcome := range outcomes {
+			a := arm{from: "order_items i", id: "i.order_id", where: contains + " AND i.outcome = ?", args: append(slices.Clone(args), outcome)}
+			if f.Status == StatusCompleted {
+				a.where += " AND EXISTS (SELECT 1 FROM orders o JOIN tasks t ON t.id = o.task_id WHERE o.id = i.order_id AND t.status = 'completed')"
+			}
+			arms = append(arms, a)
+		}
+	}
+	return arms, nil
+}
+
+// slugsOf are the slugs under which orders may hold a product. product is its id,
+// if that is what was asked for.
+func slugsOf(db *gorm.DB, slugOrID string) (slugs []string, product string, err error) {
+	err = db.Table("product_slugs").Where("product_id = ?", slugOrID).Pluck("slug", &slugs).Error
+	if err != nil {
+		return nil, "", fmt.Errorf("finding the slugs of %s: %w", slugOrID, err)
+	}
+	if len(slugs) > 0 {
+		return slugs, slugOrID, nil
+	}
+	return []string{slugOrID}, "", nil
 }
 
 // DeleteOrder removes an order and its items. Its task stays, with the updates

@@ -3,6 +3,9 @@ package models
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"gorm.io/gorm"
@@ -34,13 +37,13 @@ type List[T any] struct {
 // find runs query for one page and reads one row more, to know whether there is
 // a next one. idColumn is the primary key, and id reads it from a row.
 func find[T any](query *gorm.DB, page Page, idColumn string, id func(T) string) (List[T], error) {
-	limit := min(max(page.Limit, 1), MaxLimit)
-	if page.Cursor != "" {
-		last, err := base64.RawURLEncoding.DecodeString(page.Cursor)
-		if err != nil || len(last) == 0 || len(last) > 100 || !utf8.Valid(last) || bytes.ContainsRune(last, 0) {
-			return List[T]{}, Invalid("cursor", "is not one that this list gave out")
-		}
-		query = query.Where(idColumn+" < ?", string(last))
+	limit := page.limit()
+	last, err := page.last()
+	if err != nil {
+		return List[T]{}, err
+	}
+	if last != "" {
+		query = query.Where(idColumn+" < ?", last)
 	}
 	items := []T{}
 	if err := query.Order(idColumn + " DESC").Limit(limit + 1).Find(&items).Error; err != nil {
@@ -53,3 +56,61 @@ func find[T any](query *gorm.DB, page Page, idColumn string, id func(T) string) 
 	next := base64.RawURLEncoding.EncodeToString([]byte(id(items[limit-1])))
 	return List[T]{Items: items, Next: next}, nil
 }
+
+func (p Page) limit() int { return min(max(p.Limit, 1), MaxLimit) }
+
+// last is the id that the page comes after, "" for the start.
+func (p Page) last() (string, error) {
+	if p.Cursor == "" {
+		return "", nil
+	}
+	last, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+	if err != nil || len(last) == 0 || len(last) > 100 || !utf8.Valid(last) || bytes.ContainsRune(last, 0) {
+		return "", Invalid("cursor", "is not one that this list gave out")
+	}
+	return string(last), nil
+}
+
+// arm is a walk along one index that finds ids, newest first.
+type arm struct {
+	from  string // the table, and its alias
+	id    string // the column
+	where string
+	args  []any
+}
+
+// byStatus walks along the tasks of a kind. table has what they work on, and with
+// says what else must be so of it, as conditions on r.
+func byStatus(kind, table, status, with string, args ...any) arm {
+	exists := " AND EXISTS (SELECT 1 FROM " + table + " r WHERE r.id = t.resource_id" + with + ")"
+	return arm{from: "tasks t", id: "t.resource_id", where: "t.kind = ? AND t.status = ?" + exists, args: append([]any{kind, status}, args...)}
+}
+
+// among narrows a query to what a page can show of what the arms find; without arms
+// it narrows nothing. Each arm stops after a page, so that a filter costs the same
+// however many rows it picks or passes over: databases plan a filter and an order by
+// id as a walk along the ids, which may pass over all of them.
+func among(query *gorm.DB, idColumn string, page Page, arms []arm) (*gorm.DB, error) {
+	if arms == nil {
+		return query, nil
+	}
+	last, err := page.last()
+	if err != nil {
+		return nil, err
+	}
+	var union []string
+	var args []any
+	for _, a := range arms {
+		where := a.where
+		armArgs := a.args
+		if last != "" {
+			where, armArgs = where+" AND "+a.id+" < ?", append(slices.Clone(armArgs), last)
+		}
+		union = append(union, fmt.Sprintf("SELECT * FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, a.id, page.limit()+1))
+		args = append(args, armArgs...)
+	}
+	return query.Where(idColumn+" IN ("+strings.Join(union, " UNION ALL ")+")", args...), nil
+}
+
+// placeholders is "?, ?, …" for n values, at least one.
+func placeholders(n int) string { return strings.Repeat(", ?", n)[2:] }

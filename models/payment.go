@@ -91,14 +91,24 @@ func FindClaim(db *gorm.DB, orderID string) (p Payment, found bool, err error) {
 // ListPayments lists payments with their tasks, newest first.
 func ListPayments(db *gorm.DB, f PaymentFilter, page Page) (List[Payment], error) {
 	q := db.Joins("Task")
-	if f.Status != "" {
-		q = q.Where(`"Task"."status" = ?`, f.Status)
-	}
 	if f.OrderID != "" {
 		q = q.Where("payments.order_id = ?", f.OrderID)
 	}
 	if f.Currency != "" {
 		q = q.Where("payments.currency = ?", f.Currency)
+	}
+	if f.Status != "" {
+		q = q.Where(`"Task"."status" = ?`, f.Status)
+	}
+	if f.Status != "" && f.OrderID == "" { // the payments of one order are few
+		var err error
+		with, args := "", []any{}
+		if f.Currency != "" {
+			with, args = " AND r.currency = ?", []any{f.Currency}
+		}
+		if q, err = among(q, "payments.id", page, []arm{byStatus("payment", "payments", f.Status, with, args...)}); err != nil {
+			return List[Payment]{}, err
+		}
 	}
 	return find(q, page, "payments.id", func(p Payment) string { return p.ID })
 }

@@ -37,14 +37,54 @@ const (
 const MigrationLock = 0x70657473 // "pets"
 
 // postgresEngine is a database on a PostgreSQL server, which many processes may
-// use. Each transaction has a connection of its own.
+// use.
 type postgresEngine struct {
 	connections *pgxpool.Pool
 	db          *gorm.DB // the same connections, for GORM
-	insertJobs  JobInserter
+	groups      *groups
+	jobs        *JobInserters
 
 	closing sync.RWMutex // held for reading during a transaction
 	closed  bool
+}
+
+// JobInserters put jobs that work on tasks into the queue, inside a transaction:
+// the same for either way to have one.
+type JobInserters struct {
+	PGX func(ctx context.Context, tx pgx.Tx, kinds, taskIDs []string) error
+	SQL func(ctx context.Context, tx *sql.Tx, kinds, taskIDs []string) error
+}
+
+var errNoQueue = errors.New("the store has no queue for jobs")
+
+func (j *JobInserters) pgx(ctx context.Context, tx pgx.Tx, jobs jobs) error {
+	switch {
+	case len(jobs.ids) == 0:
+		return nil
+	case j.PGX == nil:
+		return errNoQueue
+	}
+	return j.PGX(ctx, tx, jobs.kinds, jobs.ids)
+}
+
+func (j *JobInserters) sql(ctx context.Context, tx *sql.Tx, jobs jobs) error {
+	switch {
+	case len(jobs.ids) == 0:
+		return nil
+	case j.SQL == nil:
+		return errNoQueue
+	}
+	return j.SQL(ctx, tx, jobs.kinds, jobs.ids)
+}
+
+// Postgres is what a queue needs that keeps its jobs in the same database: its
+// connections, and where to say how jobs are inserted. ok is false on SQLite.
+func (s *Store) Postgres() (pool *pgxpool.Pool, jobs *JobInserters, ok bool) {
+	e, ok := s.engine.(*postgresEngine)
+	if !ok {
+		return nil, nil, false
+	}
+	return e.connections, e.jobs, true
 }
 
 func openPostgres(ctx context.Context, url string) (*Store, error) {
@@ -70,7 +110,8 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("opening the database %s on %s: %w", config.ConnConfig.Database, config.ConnConfig.Host, err)
 	}
-	return &Store{reads: db, engine: &postgresEngine{connections: pool, db: db}}, nil
+	jobs := &JobInserters{}
+	return &Store{reads: db, engine: &postgresEngine{connections: pool, db: db, groups: newGroups(pool, jobs), jobs: jobs}}, nil
 }
 
 // readTimesAsUTC makes times come back in the zone that they were written in.
@@ -94,14 +135,23 @@ func migratePostgres(ctx context.Context, db *gorm.DB) error {
 	})
 }
 
-// inTx does fn again if it waited in a circle with another transaction, and
-// PostgreSQL chose it to give way: nothing of it is stored then.
+// inTx runs fn in a group, or alone if it can't share one.
 func (e *postgresEngine) inTx(ctx context.Context, fn func(*Tx) error) (err error) {
 	e.closing.RLock()
 	defer e.closing.RUnlock()
 	if e.closed {
 		return errClosed
 	}
+	err = e.groups.do(ctx, e.db, fn)
+	if errors.Is(err, errLeave) || errors.Is(err, errSpoil) {
+		return e.alone(context.WithoutCancel(ctx), fn) // its turn had come
+	}
+	return err
+}
+
+// alone does fn again if it met a deadlock, and PostgreSQL chose it to give way:
+// nothing of it is stored then.
+func (e *postgresEngine) alone(ctx context.Context, fn func(*Tx) error) (err error) {
 	for range maxGivesWay {
 		if err = e.try(ctx, fn); !gaveWay(err) {
 			break
@@ -109,6 +159,10 @@ func (e *postgresEngine) inTx(ctx context.Context, fn func(*Tx) error) (err erro
 	}
 	return err
 }
+
+func (e *postgresEngine) waiting() float64 { return float64(len(e.groups.queue)) / queueSize }
+
+func (e *postgresEngine) ping(ctx context.Context) error { return e.connections.Ping(ctx) }
 
 // gaveWay reports whether an error is a deadlock or, where the server's default
 // isolation is stricter than ours, a failure to serialize
@@ -119,93 +173,29 @@ func gaveWay(err error) bool {
 }
 
 func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) error {
-	var tx *Tx
-	var committed func()
-	begun := false
-	err := e.db.WithContext(ctx).Connection(func(conn *gorm.DB) (err error) {
-		begun = true
-		// From here on not ctx: whether it was committed has to be known.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-		defer cancel()
-		tx = &Tx{DB: conn.Session(&gorm.Session{NewDB: true, Context: ctx})}
-		committed, err = e.run(ctx, tx, fn)
-		return err
-	})
-	if err != nil {
-		if !begun && ctx.Err() == nil {
-			err = unavailable(err)
-		}
-		return err
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	db := e.db.WithContext(ctx).Begin()
+	if db.Error != nil {
+		return unavailable(fmt.Errorf("beginning a transaction: %w", db.Error))
 	}
-	for _, after := range tx.after {
-		after()
-	}
-	if committed != nil {
-		committed()
-	}
-	return nil
-}
-
-// run runs fn and commits. GORM and the queue's driver use one connection, each
-// in its own way, so both are inside the same transaction.
-func (e *postgresEngine) run(ctx context.Context, tx *Tx, fn func(*Tx) error) (committed func(), err error) {
-	conn, err := pgxConn(tx.DB)
-	if err != nil {
-		return nil, err
-	}
-	pgxTx, err := conn.Begin(ctx)
-	if err != nil {
-		return nil, unavailable(fmt.Errorf("beginning a transaction: %w", err))
-	}
-	tx.queueTx = pgxTx
-	if err = call(fn, tx); err == nil {
-		committed, err = e.queueJobs(ctx, tx)
+	tx := &Tx{DB: db}
+	err := call(fn, tx)
+	if err == nil {
+		err = e.jobs.sql(ctx, sqlTx(db), tx.jobs)
 	}
 	if err != nil {
-		if undo := pgxTx.Rollback(ctx); undo != nil { // the server does it when the connection is gone
+		if undo := db.Rollback().Error; undo != nil { // the server does it when the connection is gone
 			err = errors.Join(err, fmt.Errorf("rolling back: %w", undo))
 		}
-		return nil, err
+		return err
 	}
-	if err := pgxTx.Commit(ctx); err != nil {
-		return nil, fmt.Errorf("committing: %w", err)
+	if err := db.Commit().Error; err != nil {
+		return fmt.Errorf("committing: %w", err)
 	}
-	return committed, nil
+	runAfter(tx)
+	return nil
 }
-
-// pgxConn is the connection beneath a GORM session that has one to itself.
-func pgxConn(db *gorm.DB) (conn *pgx.Conn, err error) {
-	own, ok := db.Statement.ConnPool.(*sql.Conn)
-	if !ok {
-		return nil, fmt.Errorf("a connection was expected, not a %T", db.Statement.ConnPool)
-	}
-	err = own.Raw(func(beneath any) error {
-		c, ok := beneath.(*stdlib.Conn)
-		if !ok {
-			return fmt.Errorf("a connection of pgx was expected, not a %T", beneath)
-		}
-		conn = c.Conn()
-		return nil
-	})
-	return conn, err
-}
-
-func (e *postgresEngine) queueJobs(ctx context.Context, tx *Tx) (committed func(), err error) {
-	if len(tx.jobs) == 0 {
-		return nil, nil
-	}
-	if e.insertJobs == nil {
-		return nil, errNoQueue
-	}
-	if committed, err = e.insertJobs(ctx, tx.queueTx, tx.jobs); err != nil {
-		return nil, fmt.Errorf("queueing jobs: %w", err)
-	}
-	return committed, nil
-}
-
-func (e *postgresEngine) pool() any { return e.connections }
-
-func (e *postgresEngine) setInserter(insert JobInserter) { e.insertJobs = insert }
 
 func (e *postgresEngine) close() error {
 	e.closing.Lock()
@@ -214,6 +204,7 @@ func (e *postgresEngine) close() error {
 		return nil
 	}
 	e.closed = true
+	e.groups.close()
 	db, err := e.db.DB()
 	if err == nil {
 		err = db.Close()

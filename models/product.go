@@ -55,7 +55,7 @@ func FindProduct(db *gorm.DB, idOrSlug string) (Product, error) {
 // FindProducts finds what an order needs to know of products, by ids or slugs,
 // each under both. Names that name nothing are missing from the map.
 func FindProducts(db *gorm.DB, idsOrSlugs []string) (map[string]Product, error) {
-	names := strings.Repeat(", ?", len(idsOrSlugs))[2:]
+	names := placeholders(len(idsOrSlugs))
 	args := make([]any, 2*len(idsOrSlugs))
 	for i, name := range idsOrSlugs {
 		args[i], args[i+len(idsOrSlugs)] = name, name
@@ -116,10 +116,19 @@ func CreateProduct(tx *Tx, p *Product) error {
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return slugTaken(p.Slug)
 	}
+	if err == nil {
+		err = rememberSlug(tx, p)
+	}
 	if err != nil {
 		return fmt.Errorf("storing product %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+// rememberSlug notes that orders may hold this slug of the product.
+func rememberSlug(tx *Tx, p *Product) error {
+	_, err := tx.exec("INSERT INTO product_slugs (slug, product_id) VALUES (?, ?) ON CONFLICT DO NOTHING", p.Slug, p.ID)
+	return err
 }
 
 // UpdateProduct stores a changed product and its tags, and counts the change.
@@ -129,6 +138,9 @@ func UpdateProduct(tx *Tx, p *Product) error {
 	err := tx.Omit("Tags").Save(p).Error
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return slugTaken(p.Slug)
+	}
+	if err == nil {
+		err = rememberSlug(tx, p)
 	}
 	if err == nil {
 		err = tx.Where("product_id = ?", p.ID).Delete(&ProductTag{}).Error
@@ -150,6 +162,11 @@ func DeleteProduct(tx *Tx, id string) error {
 	}
 	return nil
 }
+
+// LockProducts keeps others from changing products until this transaction ends.
+// Whoever changes several does this first: that the locks are taken in one order
+// keeps two transactions from waiting for each other for ever (deadlock).
+func LockProducts(tx *Tx, ids []string) error { return tx.lockAll("products", ids) }
 
 // TakeStock takes quantity of a product, and reports false when there is not
 // that much. It reads and writes in one statement, so two orders never take the

@@ -31,55 +31,32 @@ func MissedUpdates(db *gorm.DB, w Webhook, since time.Time, exceptKind string, l
 		return nil, err
 	}
 	wanted, args := matching(w.Events)
-	var missed []Missed
-	err = db.Raw(`SELECT u.id, u.callback_id, u.task_id, u.type, COALESCE(d.id, '') AS delivery_id
+	var found []struct {
+		ID         int64
+		DeliveryID string
+	}
+	err = db.Raw(`SELECT u.id, COALESCE(d.id, '') AS delivery_id
 		FROM updates u LEFT JOIN deliveries d ON d.webhook_id = ? AND d.webhook_id <> '' AND d.update_id = u.id
 		WHERE u.id >= ? AND u.created_at >= ? AND u.kind <> ?
 		AND (d.id IS NULL OR d.status <> 'delivered' AND NOT (d.status = 'pending' AND (d.attempts = 0 OR d.replaying)))
 		AND (`+wanted+`) ORDER BY u.id LIMIT ?`,
-		append(append([]any{w.ID, first, since, exceptKind}, args...), limit)...).Scan(&missed).Error
+		append(append([]any{w.ID, first, since, exceptKind}, args...), limit)...).Scan(&found).Error
+	ids := make([]int64, len(found))
+	for i, f := range found {
+		ids[i] = f.ID
+	}
+	var updates map[int64]Update
+	if err == nil {
+		updates, err = updatesByID(db, ids)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing what webhook %s has missed: %w", w.ID, err)
 	}
+	missed := make([]Missed, len(found))
+	for i, f := range found {
+		missed[i] = Missed{updates[f.ID], f.DeliveryID}
+	}
 	return missed, nil
-}
-
-// LineUp puts pending deliveries of a webhook into its line of replays.
-func LineUp(tx *Tx, ids []string) error {
-	if err := tx.Exec("UPDATE deliveries SET replaying = TRUE WHERE id IN ?", ids).Error; err != nil {
-		return fmt.Errorf("lining up %d deliveries: %w", len(ids), err)
-	}
-	return nil
-}
-
-// HeadOfLine finds the delivery that a webhook's line of replays begins with,
-// false if the line is empty.
-func HeadOfLine(db *gorm.DB, webhookID string) (d Delivery, found bool, err error) {
-	err = db.Joins("Update").Where("deliveries.webhook_id = ? AND deliveries.status = 'pending' AND deliveries.replaying", webhookID).
-		Order("deliveries.update_id").Take(&d).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return d, false, nil
-	}
-	if err != nil {
-		return d, false, fmt.Errorf("finding what webhook %s is to be sent next: %w", webhookID, err)
-	}
-	return d, true, nil
-}
-
-// ClaimReplay is ClaimDelivery for a delivery that stands in a line.
-func ClaimReplay(tx *Tx, id string, until time.Time) (bool, error) {
-	return claim(tx, "replaying", id, until)
-}
-
-// LeaveLine takes a delivery and the rest of its task out of the webhook's line,
-// and returns the ids of those that need jobs of their own now.
-func LeaveLine(tx *Tx, d *Delivery) (ids []string, err error) {
-	err = tx.Raw(`UPDATE deliveries SET replaying = FALSE
-		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying RETURNING id`, d.TaskID, d.WebhookID).Scan(&ids).Error
-	if err != nil {
-		return nil, fmt.Errorf("taking task %s out of the line of webhook %s: %w", d.TaskID, d.WebhookID, err)
-	}
-	return ids, nil
 }
 
 // matching is MatchesEvent in SQL.

@@ -68,7 +68,14 @@ func ListReports(db *gorm.DB, f ReportFilter, page Page) (List[Report], error) {
 		q = q.Where("reports.type = ?", f.Type)
 	}
 	if f.Status != "" {
-		q = q.Where(`"Task"."status" = ?`, f.Status)
+		with, args := "", []any{}
+		if f.Type != "" {
+			with, args = " AND r.type = ?", []any{f.Type}
+		}
+		var err error
+		if q, err = among(q, "reports.id", page, []arm{byStatus("report", "reports", f.Status, with, args...)}); err != nil {
+			return List[Report]{}, err
+		}
 	}
 	return find(q, page, "reports.id", func(r Report) string { return r.ID })
 }

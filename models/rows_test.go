@@ -129,42 +129,14 @@ func newDelivery(t *testing.T, s *Store) *Delivery {
 	row := task(1)
 	u := Update{CallbackID: NewID(PrefixCallback), TaskID: row.ID, Kind: "order", ResourceID: row.ResourceID, Sequence: 1,
 		Type: "order.progress", Status: StatusProcessing, Body: "{}", CreatedAt: Now()}
-	d := &Delivery{ID: NewID(PrefixDelivery), CallbackID: u.CallbackID, TaskID: row.ID, Type: u.Type, URL: row.CallbackURL,
-		Status: DeliveryPending, NextAttemptAt: &u.CreatedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.CreatedAt}
+	d := NewDelivery(u, "", row.CallbackURL)
 	inTx(t, s, func(tx *Tx) error {
 		err := errors.Join(CreateTask(tx, row), CreateUpdate(tx, &u))
 		d.UpdateID = u.ID
-		return errors.Join(err, CreateDelivery(tx, d))
+		_, creating := CreateDelivery(tx, d)
+		return errors.Join(err, creating)
 	})
 	return d
-}
-
-func TestDeliveryIsClaimedByOne(t *testing.T) {
-	s := newStore(t)
-	d := newDelivery(t, s)
-	claim := func(until time.Time) (claimed bool) {
-		inTx(t, s, func(tx *Tx) (err error) { claimed, err = ClaimDelivery(tx, d.ID, until); return err })
-		return claimed
-	}
-	if !claim(Now().Add(time.Hour)) {
-		t.Fatal("what is due cannot be claimed")
-	}
-	if claim(Now().Add(time.Hour)) {
-		t.Error("claimed twice")
-	}
-	inTx(t, s, func(tx *Tx) error { return RenewDelivery(tx, d.ID) })
-	if !claim(Now().Add(-time.Second)) { // a lease that is over
-		t.Error("what was renewed cannot be claimed")
-	}
-	if !claim(Now().Add(time.Hour)) {
-		t.Error("a lease that is over still holds")
-	}
-	inTx(t, s, func(tx *Tx) error {
-		return errors.Join(RenewDelivery(tx, d.ID), SupersedeDelivery(tx, d.ID))
-	})
-	if claim(Now().Add(time.Hour)) {
-		t.Error("what was superseded can be claimed")
-	}
 }
 
 // TestSaveAttempt stores what came of an attempt, in every state that the
@@ -177,8 +149,9 @@ func TestSaveAttempt(t *testing.T) {
 		}
 	}
 	renew := func(tx *Tx, id string) error {
-		return tx.Exec("UPDATE deliveries SET next_attempt_at = ? WHERE id = ?", Now().Add(time.Minute), id).Error
+		return tx.Exec("UPDATE deliveries SET next_attempt_at = ?, round = 7 WHERE id = ?", Now().Add(time.Minute), id).Error
 	}
+	supersede := finish(DeliverySuperseded)
 	for _, test := range []struct {
 		name      string
 		meanwhile func(tx *Tx, id string) error
@@ -189,8 +162,8 @@ func TestSaveAttempt(t *testing.T) {
 		{"delivered", nothing, DeliveryDelivered, DeliveryDelivered, true},
 		{"failed", nothing, DeliveryPending, DeliveryPending, true},
 		{"failed for good", nothing, DeliveryExhausted, DeliveryExhausted, true},
-		{"delivered, superseded", SupersedeDelivery, DeliveryDelivered, DeliveryDelivered, true},
-		{"failed, superseded", SupersedeDelivery, DeliveryPending, DeliverySuperseded, false},
+		{"delivered, superseded", supersede, DeliveryDelivered, DeliveryDelivered, true},
+		{"failed, superseded", supersede, DeliveryPending, DeliverySuperseded, false},
 		{"delivered, renewed", renew, DeliveryDelivered, DeliveryDelivered, true},
 		{"failed for good, renewed", renew, DeliveryExhausted, DeliveryPending, false},
 		{"failed, delivered by another", finish(DeliveryDelivered), DeliveryPending, DeliveryDelivered, false},
@@ -200,10 +173,10 @@ func TestSaveAttempt(t *testing.T) {
 			s := newStore(t)
 			d := newDelivery(t, s)
 			for n := 1; n <= 2; n++ { // the number counts on, whatever the caller believes
-				due, next := d.NextAttemptAt, Now().Add(time.Hour)
+				round, next := d.Round, Now().Add(time.Hour)
 				inTx(t, s, func(tx *Tx) error { return test.meanwhile(tx, d.ID) })
 				outcome := *d
-				outcome.Status, outcome.Attempts, outcome.StatusCode = test.outcome, 0, 0
+				outcome.Status, outcome.Attempts, outcome.StatusCode = test.outcome, d.Attempts, 0
 				if test.outcome == DeliveryPending {
 					outcome.NextAttemptAt = &next
 				} else {
@@ -214,7 +187,7 @@ func TestSaveAttempt(t *testing.T) {
 				}
 				a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Duration: time.Second, Error: "timed out"}
 				var ours bool
-				inTx(t, s, func(tx *Tx) (err error) { ours, err = SaveAttempt(tx, &outcome, a, due); return err })
+				inTx(t, s, func(tx *Tx) (err error) { ours, err = SaveAttempt(tx, &outcome, a, round); return err })
 				got, err := FindDelivery(s.Read(within(t)), d.ID)
 				if err != nil || got.Status != test.want || got.Attempts != n || a.Number != n || outcome.Attempts != n {
 					t.Fatalf("got %+v, %v", got, err)
@@ -238,7 +211,7 @@ func TestAttemptKeepsHeaders(t *testing.T) {
 	s := newStore(t)
 	d := newDelivery(t, s)
 	a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Headers: http.Header{"X-One": {"1", "2"}}, Body: "é", Address: "[::1]:80"}
-	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.NextAttemptAt); return err })
+	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.Round); return err })
 	got, err := DeliveryAttempts(s.Read(within(t)), d.ID)
 	if err != nil || len(got) != 1 || !slices.Equal(got[0].Headers["X-One"], []string{"1", "2"}) || got[0].Body != "é" || !got[0].StartedAt.Equal(a.StartedAt) {
 		t.Errorf("got %+v, %v", got, err)
@@ -257,8 +230,8 @@ func TestDeliveryFilters(t *testing.T) {
 		want   int
 	}{
 		"all":      {DeliveryFilter{}, 2},
-		"resource": {DeliveryFilter{ResourceID: "ord_1"}, 2},
-		"nobody":   {DeliveryFilter{ResourceID: "ord_2"}, 0},
+		"resource": {DeliveryFilter{OrderID: "ord_1"}, 2},
+		"nobody":   {DeliveryFilter{OrderID: "ord_2"}, 0},
 		"task":     {DeliveryFilter{TaskID: d.TaskID}, 1},
 		"callback": {DeliveryFilter{CallbackID: d.CallbackID}, 1},
 		"status":   {DeliveryFilter{Status: DeliveryGone}, 1},

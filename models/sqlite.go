@@ -5,10 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/gofrs/flock"
 	"gorm.io/driver/sqlite"
@@ -22,10 +26,16 @@ const readConnections = 4
 // sqliteEngine is one SQLite file: a pool of one connection that writes, and
 // the lock that keeps other processes out.
 type sqliteEngine struct {
-	lock    *flock.Flock
-	readDB  *sql.DB
-	writeDB *sql.DB
-	writer  *groupWriter
+	lock     *flock.Flock
+	readDB   *sql.DB
+	writeDB  *sql.DB
+	healthDB *sql.DB // a connection that no list or report can hold
+	writer   *groupWriter
+	log      *walGuard
+	damaged  atomic.Pointer[string] // what a check has found
+
+	checking sync.WaitGroup
+	stop     context.CancelFunc // ends the check
 }
 
 func openSQLite(ctx context.Context, path string) (*Store, error) {
@@ -79,7 +89,8 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 		return nil, err
 	}
 	e.writeDB, _ = writes.DB()
-	if err = checkFile(ctx, e.writeDB); err != nil {
+	checked, err := checkFile(ctx, e.writeDB)
+	if err != nil {
 		return nil, err
 	}
 	if err = migrate(writes.WithContext(ctx)); err != nil {
@@ -90,7 +101,18 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 		return nil, err
 	}
 	e.readDB, _ = reads.DB()
-	e.writer = newGroupWriter(writes)
+	health, err := openPool(path, "&_query_only=1", 1)
+	if err != nil {
+		return nil, err
+	}
+	e.healthDB, _ = health.DB()
+	e.log = newWALGuard(path)
+	e.writer = newGroupWriter(writes, e.log.bound)
+	checks, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	if !checked {
+		e.checking.Go(func() { e.checkTables(checks) })
+	}
 	return &Store{reads: reads, engine: e}, nil
 }
 
@@ -113,35 +135,104 @@ func openPool(path, extra string, connections int) (*gorm.DB, error) {
 	return db, nil
 }
 
+// checkPatience is how long the start waits for the check of the file: a small one
+// is checked in that time.
+const checkPatience = 100 * time.Millisecond
+
 // checkFile finds a damaged file at the start, where an operator sees it,
-// instead of at some request later.
-func checkFile(ctx context.Context, db *sql.DB) error {
+// instead of at some request later. checked is false if the file is too large to be
+// checked now; then checkTables goes on.
+func checkFile(ctx context.Context, db *sql.DB) (checked bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	defer cancel()
 	var verdict string
-	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return err
+	err = db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	if err != nil && (ctx.Err() != nil || sqliteCode(err)&0xff == codeInterrupt) {
+		return false, nil
 	}
-	if verdict != "ok" {
-		return fmt.Errorf("the file is damaged (%s): restore it from a backup, or move it away to start anew", verdict)
+	if err == nil && verdict != "ok" {
+		err = damage(verdict)
 	}
-	return nil
+	return true, err
+}
+
+func damage(verdict string) error {
+	return fmt.Errorf("the file is damaged (%s): restore it from a backup, or move it away to start anew", verdict)
+}
+
+// checkTables checks the file in the background, table by table, whenever the log is
+// small enough for it (walGuard). Once it has found damage, nothing is written any more.
+func (e *sqliteEngine) checkTables(ctx context.Context) {
+	var tables []string
+	rows, err := e.healthDB.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+	if err == nil {
+		for rows.Next() {
+			var name string
+			if rows.Scan(&name) == nil {
+				tables = append(tables, name)
+			}
+		}
+		_ = rows.Close()
+	}
+	for _, table := range tables {
+		for ctx.Err() == nil && !e.checkTable(ctx, table) {
+			timer := time.NewTimer(time.Minute)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			timer.Stop()
+		}
+	}
+}
+
+func (e *sqliteEngine) checkTable(ctx context.Context, table string) (checked bool) {
+	ctx, leave := e.log.enter(ctx)
+	defer leave()
+	var verdict string
+	err := e.readDB.QueryRowContext(ctx, "PRAGMA integrity_check('"+table+"')").Scan(&verdict)
+	if err == nil && verdict == "ok" || ctx.Err() != nil {
+		return err == nil
+	}
+	if err != nil {
+		verdict = err.Error()
+	}
+	e.damaged.Store(&verdict)
+	slog.Error("The database file is damaged: nothing is written to it any more. Restore it from a backup.", "table", table, "damage", verdict)
+	return true
 }
 
 func (e *sqliteEngine) inTx(ctx context.Context, fn func(*Tx) error) error {
-	return e.writer.do(ctx, fn)
+	if verdict := e.damaged.Load(); verdict != nil {
+		return unavailable(damage(*verdict))
+	}
+	err := e.writer.do(ctx, fn)
+	if code := sqliteCode(err) & 0xff; code == codeCorrupt || code == codeNotADB {
+		verdict := err.Error()
+		e.damaged.CompareAndSwap(nil, &verdict)
+	}
+	return err
 }
 
-func (e *sqliteEngine) pool() any { return e.writeDB }
+func (e *sqliteEngine) waiting() float64 { return float64(len(e.writer.queue)) / queueSize }
 
-func (e *sqliteEngine) setInserter(insert JobInserter) { e.writer.insertJobs = insert }
+func (e *sqliteEngine) ping(ctx context.Context) error {
+	if verdict := e.damaged.Load(); verdict != nil {
+		return damage(*verdict)
+	}
+	return e.healthDB.PingContext(ctx)
+}
 
 func (e *sqliteEngine) close() error {
+	e.stop()
+	e.checking.Wait()
 	e.writer.close()
 	return errors.Join(e.closePools(), e.lock.Unlock())
 }
 
 func (e *sqliteEngine) closePools() error {
 	var errs []error
-	for _, db := range []*sql.DB{e.readDB, e.writeDB} {
+	for _, db := range []*sql.DB{e.readDB, e.healthDB, e.writeDB} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -157,6 +248,7 @@ const (
 	codeBusy             = 5
 	codeLocked           = 6
 	codeReadOnly         = 8
+	codeInterrupt        = 9
 	codeIOErr            = 10
 	codeCorrupt          = 11
 	codeFull             = 13

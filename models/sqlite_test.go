@@ -221,7 +221,6 @@ func TestOpenWhileAnotherProgramHoldsTheFile(t *testing.T) {
 // told so, what is stored is whole, and what fits goes on.
 func TestDiskFull(t *testing.T) {
 	s := newStore(t)
-	s.SetJobInserter(func(context.Context, any, []Job) (func(), error) { return nil, nil })
 	limit := func(pages string) {
 		e, _ := s.engine.(*sqliteEngine)
 		if _, err := e.writeDB.ExecContext(within(t), "PRAGMA max_page_count = "+pages); err != nil {
@@ -242,7 +241,6 @@ func TestDiskFull(t *testing.T) {
 				p.Description = strings.Repeat("x", random.IntN(6000))
 				p.Tags = []ProductTag{{ProductID: p.ID, Tag: "one"}, {ProductID: p.ID, Tag: "two", Position: 1}}
 				err := s.InTx(within(t), func(tx *Tx) error {
-					tx.Enqueue(Job{TaskID: slug})
 					return CreateProduct(tx, p)
 				})
 				mu.Lock()

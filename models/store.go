@@ -23,37 +23,30 @@ type Store struct {
 type engine interface {
 	// inTx runs fn in a transaction and returns when that is durable.
 	inTx(ctx context.Context, fn func(*Tx) error) error
-	// pool is the connection pool that the queue works on.
-	pool() any
-	// setInserter says who puts the jobs of Tx.Enqueue into the queue.
-	setInserter(insert JobInserter)
+	// waiting is how full the line of those is who want to write, from 0 to 1.
+	waiting() float64
+	// ping says whether the database can be read and written.
+	ping(ctx context.Context) error
 	close() error
 }
-
-// Job asks the queue to work on a task, on a delivery, or on what is replayed to a
-// webhook. Exactly one of the fields is set.
-type Job struct {
-	TaskID     string
-	DeliveryID string
-	WebhookID  string
-}
-
-// JobInserter puts jobs into the queue inside a transaction, which is a
-// *sql.Tx on SQLite and a pgx.Tx on PostgreSQL, and returns what to do once that
-// transaction is durable: waking the workers.
-type JobInserter func(ctx context.Context, tx any, jobs []Job) (committed func(), err error)
 
 // Tx is a transaction. It ends when the function that was given it returns.
 type Tx struct {
 	*gorm.DB
-	queueTx any
-	jobs    []Job
-	after   []func()
+	pipeline *pipeline // of a group on PostgreSQL, see postgres_group.go
+	jobs     jobs
+	after    []func()
+	wrote    bool
 }
 
-// Enqueue asks for a job that becomes visible to workers with everything else
-// that this transaction writes.
-func (tx *Tx) Enqueue(job Job) { tx.jobs = append(tx.jobs, job) }
+// jobs are to be inserted: the kinds and ids of tasks.
+type jobs struct{ kinds, ids []string }
+
+// Enqueue asks for a job that works on a task, of a queue that keeps its jobs in the
+// database: it is stored with everything else that this transaction writes.
+func (tx *Tx) Enqueue(kind, taskID string) {
+	tx.jobs.kinds, tx.jobs.ids = append(tx.jobs.kinds, kind), append(tx.jobs.ids, taskID)
+}
 
 // AfterCommit asks for fn to be called once this transaction is durable, before
 // InTx returns. On SQLite such functions run one at a time, in the order of the
@@ -77,52 +70,84 @@ func forUpdate(db *gorm.DB) bool {
 // now beside other rows as they were
 // (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED).
 //
-// Whoever locks rows of several tables does it in this order, so that nobody waits
-// in a circle: task, payment, order.
+// Whoever locks rows of several tables does it in this order, so that no two
+// transactions wait for each other (deadlock): task, payment, order, product.
 func (tx *Tx) lock(table, id string) error {
 	if tx.Name() != "postgres" {
 		return nil
 	}
-	if _, err := tx.exec("SELECT 1 FROM "+table+" WHERE id = ? FOR UPDATE", id); err != nil {
+	// By GORM's connection: in a group, whose functions share one transaction, a lock
+	// would keep them apart from others, but not from each other.
+	err := tx.DB.Exec("SELECT 1 FROM "+table+" WHERE id = ? FOR UPDATE", id).Error
+	if err != nil {
 		return fmt.Errorf("locking %s in %s: %w", id, table, err)
 	}
 	return nil
 }
 
-// QueueTx is the transaction as the queue's driver knows it: a *sql.Tx on
-// SQLite, a pgx.Tx on PostgreSQL.
-func (tx *Tx) QueueTx() any { return tx.queueTx }
+// lockAll locks rows in the order of their ids.
+func (tx *Tx) lockAll(table string, ids []string) error {
+	if tx.Name() != "postgres" {
+		return nil
+	}
+	if tx.pipeline != nil {
+		return tx.pipeline.lockAll(tx, table, ids)
+	}
+	err := tx.DB.Exec("SELECT 1 FROM "+table+" WHERE id IN ? ORDER BY id FOR UPDATE", ids).Error
+	if err != nil {
+		return fmt.Errorf("locking %d rows of %s: %w", len(ids), table, err)
+	}
+	return nil
+}
 
 // exec runs a statement that is on the way of every order, without GORM's
 // building of it. Its placeholders are ?.
 func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
+	if tx.pipeline != nil {
+		return tx.pipeline.exec(tx, rebind(tx.DB, query), args)
+	}
 	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, rebind(tx.DB, query), args...)
 	if err != nil {
 		return 0, translate(tx.DB, err)
 	}
-	return res.RowsAffected()
+	rows, err = res.RowsAffected()
+	tx.wrote = tx.wrote || rows > 0
+	return rows, err
 }
 
 // insert is exec for a row whose id the database gives. SQLite knows that id
 // anyway, and RETURNING costs it as much as the row itself.
 func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
 	if tx.Name() != "sqlite" {
-		err = queryRow(tx.DB, query+" RETURNING id", args...).Scan(&id)
+		err = tx.queryRow(query+" RETURNING id", args...).Scan(&id)
 		return id, translate(tx.DB, err)
 	}
 	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, query, args...)
 	if err != nil {
 		return 0, translate(tx.DB, err)
 	}
+	tx.wrote = true
 	return res.LastInsertId()
 }
 
+// row is what a statement answers that answers one row, such as a *sql.Row.
+type row interface{ Scan(dest ...any) error }
+
 // queryRow is exec for a statement that answers one row.
+func (tx *Tx) queryRow(query string, args ...any) row {
+	if tx.pipeline != nil {
+		return tx.pipeline.queryRow(tx, rebind(tx.DB, query), args)
+	}
+	tx.wrote = tx.wrote || !strings.HasPrefix(query, "SELECT")
+	return queryRow(tx.DB, query, args...)
+}
+
+// queryRow is Tx.queryRow outside of transactions.
 func queryRow(db *gorm.DB, query string, args ...any) *sql.Row {
 	return db.Statement.ConnPool.QueryRowContext(db.Statement.Context, rebind(db, query), args...)
 }
 
-// queryRows is exec for a statement that answers rows.
+// queryRows is queryRow for a statement that answers rows.
 func queryRows(db *gorm.DB, query string, args ...any) (*sql.Rows, error) {
 	return db.Statement.ConnPool.QueryContext(db.Statement.Context, rebind(db, query), args...)
 }
@@ -160,7 +185,7 @@ func rebind(db *gorm.DB, query string) string {
 // SQLite takes the file for this process alone.
 //
 // url is the path of an SQLite file, which is made when it is missing, or a
-// postgres:// URL. Whoever uses Enqueue must call SetJobInserter first.
+// postgres:// URL.
 func Open(ctx context.Context, url string) (*Store, error) {
 	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
 		return openPostgres(ctx, url)
@@ -179,25 +204,15 @@ func (s *Store) Close() error {
 // Shared reports whether other processes may write to the database, too.
 func (s *Store) Shared() bool { return s.reads.Name() == "postgres" }
 
-// Pool is the pool for the queue's own statements: a *sql.DB with a single
-// connection on SQLite, a *pgxpool.Pool on PostgreSQL.
-func (s *Store) Pool() any { return s.engine.pool() }
-
-// SetJobInserter says who puts jobs into the queue. It must be called before
-// the first InTx that enqueues.
-func (s *Store) SetJobInserter(insert JobInserter) { s.engine.setInserter(insert) }
-
 // Read returns a session for queries. It sees what has been committed.
 func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(ctx) }
 
-// Ping says whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	db, err := s.reads.DB()
-	if err == nil {
-		err = db.PingContext(ctx)
-	}
-	return storeError(err)
-}
+// Ping says whether the database can be read and written.
+func (s *Store) Ping(ctx context.Context) error { return storeError(s.engine.ping(ctx)) }
+
+// Overloaded reports whether so many wait to write that whoever asks for more work
+// had better come back later.
+func (s *Store) Overloaded() bool { return s.engine.waiting() > 0.75 }
 
 // InTx runs fn in a transaction: the only way to write. When it returns nil all
 // that fn wrote is durable, its jobs are queued, and its AfterCommit functions
@@ -212,8 +227,7 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 // gormConfig is how GORM is used throughout: transactions are ours, statements
-// are prepared by the drivers' own caches (GORM's would hide the *sql.Tx that
-// the queue needs), and errors are the callers' to log.
+// are prepared by the drivers' own caches, and errors are the callers' to log.
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,9 +40,12 @@ type Task struct {
 	ErrorMessage string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	Errors       int // of the server's own, in runs so far
 	// Resource is what the task works on, if whoever made the task has passed it
 	// on; nil when it has to be read by its ResourceID.
 	Resource any `gorm:"-"`
+	// Resumed says that this is not the task's first run.
+	Resumed bool `gorm:"-"`
 }
 
 // Ended reports whether nothing more will happen to the task.
@@ -54,13 +58,13 @@ var ErrTaskEnded = errors.New("the task has ended")
 func FindTask(db *gorm.DB, id string) (Task, error) {
 	var t Task
 	var metadata []byte
-	query := "SELECT " + taskColumns + " FROM tasks WHERE id = ?"
+	query := "SELECT " + taskColumns + ", errors FROM tasks WHERE id = ?"
 	if forUpdate(db) {
 		query += " FOR UPDATE"
 	}
 	err := queryRow(db, query, id).Scan(
 		&t.ID, &t.Kind, &t.ResourceID, &t.Status, &t.Progress, &t.Message, &t.Sequence, &metadata, &t.CallbackURL,
-		&t.Revision, &t.Result, &t.ErrorCode, &t.ErrorMessage, &t.CreatedAt, &t.UpdatedAt)
+		&t.Revision, &t.Result, &t.ErrorCode, &t.ErrorMessage, &t.CreatedAt, &t.UpdatedAt, &t.Errors)
 	if err == nil {
 		err = json.Unmarshal(metadata, &t.Metadata)
 	}
@@ -117,24 +121,19 @@ func AdvanceTask(tx *Tx, t *Task) (changed bool, err error) {
 	}
 }
 
-// ToldMeanwhile reports whether a task has told more than t knows of, and keeps it
-// from telling more until this transaction ends. On SQLite one process works on a
-// task, which knows of all that it has told.
-func ToldMeanwhile(tx *Tx, t Task) (bool, error) {
-	if tx.Name() == "sqlite" {
-		return false, nil
-	}
-	now, err := FindTask(tx.ForUpdate(), t.ID)
-	return now.Sequence > t.Sequence, err
-}
-
 // ChangeTask stores whom a running task has to tell, and what to tell them with
-// every update.
+// every update. What it has told keeps the metadata that it was told with.
 func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error {
 	if metadata == nil {
 		metadata = Metadata{}
 	}
 	encoded, err := json.Marshal(metadata)
+	if err == nil {
+		_, err = tx.exec(`INSERT INTO task_metadata (task_id, revision, metadata)
+			SELECT DISTINCT t.id, u.revision, t.metadata FROM tasks t JOIN updates u ON u.task_id = t.id
+			WHERE t.id = ? AND t.metadata <> ? AND NOT EXISTS (SELECT 1 FROM task_metadata m WHERE m.task_id = t.id AND m.revision = u.revision)`,
+			id, string(encoded))
+	}
 	if err == nil {
 		_, err = tx.exec("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
 			callbackURL, string(encoded), Now(), id)
@@ -143,4 +142,78 @@ func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error 
 		return fmt.Errorf("changing task %s: %w", id, err)
 	}
 	return nil
+}
+
+// ResumeTask notes that a task is taken up again, and returns how often in a row it was at
+// the progress that it has now.
+func ResumeTask(tx *Tx, id string) (starts int, err error) {
+	return count(tx, id, `UPDATE tasks SET starts = CASE WHEN started_at_progress = progress THEN starts + 1 ELSE 1 END, started_at_progress = progress
+		WHERE id = ? AND status = 'processing' RETURNING starts`)
+}
+
+// BraceTask notes that a run of a task is about to do what may be too much for the
+// server, and returns how often in a row that was cut off at the progress that the task
+// has now. It was cut off if it was noted before, and no end of it (StopTask).
+func BraceTask(tx *Tx, id string) (cuts int, err error) {
+	return count(tx, id, `UPDATE tasks SET braced = TRUE, cut_at_progress = CASE WHEN braced THEN progress ELSE cut_at_progress END,
+		cuts = CASE WHEN NOT braced THEN cuts WHEN cut_at_progress = progress THEN cuts + 1 ELSE 1 END
+		WHERE id = ? AND status = 'processing' RETURNING cuts`)
+}
+
+func count(tx *Tx, id, query string) (n int, err error) {
+	err = tx.queryRow(query, id).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrTaskEnded
+	}
+	if err != nil {
+		return 0, fmt.Errorf("starting task %s: %w", id, err)
+	}
+	return n, nil
+}
+
+// StopTask notes that a run has ended, and the task has not: the server has
+// interrupted it itself.
+func StopTask(tx *Tx, id string) error {
+	_, err := tx.exec("UPDATE tasks SET braced = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END WHERE id = ? AND status = 'processing'", id)
+	if err != nil {
+		return fmt.Errorf("stopping task %s: %w", id, err)
+	}
+	return nil
+}
+
+// CountError notes that a run of a task has failed for a reason of the server's own,
+// and when the next is due.
+func CountError(tx *Tx, id string, runAt time.Time) error {
+	_, err := tx.exec("UPDATE tasks SET errors = errors + 1, run_at = ?, braced = FALSE WHERE id = ? AND status = 'processing'", runAt, id)
+	if err != nil {
+		return fmt.Errorf("counting an error of task %s: %w", id, err)
+	}
+	return nil
+}
+
+// WaitingTask is a task that is to be worked on.
+type WaitingTask struct {
+	ID, ResourceID string
+	RunAt          *time.Time // nil for now
+}
+
+// WaitingTasks lists the tasks of a kind that have not ended, in the order of
+// their resources, which is that of their creation; from the one after a resource,
+// limit at most.
+func WaitingTasks(db *gorm.DB, kind, after string, limit int) ([]WaitingTask, error) {
+	rows, err := queryRows(db, `SELECT id, resource_id, run_at FROM tasks
+		WHERE kind = ? AND status = 'processing' AND resource_id > ? ORDER BY resource_id LIMIT ?`, kind, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing the work that is left: %w", err)
+	}
+	defer rows.Close()
+	var tasks []WaitingTask
+	for rows.Next() {
+		var t WaitingTask
+		if err := rows.Scan(&t.ID, &t.ResourceID, &t.RunAt); err != nil {
+			return nil, fmt.Errorf("reading the work that is left: %w", err)
+		}
+		tasks = append(tasks, t)
+	}
+	return tasks, rows.Err()
 }

@@ -1,10 +1,14 @@
 package models
 
 import (
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"gorm.io/gorm"
+
+	"petstore/callbacks"
 )
 
 // Update is one thing that a task has to tell. It is written once and never
@@ -18,8 +22,14 @@ type Update struct {
 	Sequence   int64  // 1, 2, 3, … within the task
 	Type       string // order.progress, order.completed, …
 	Status     string
-	Body       string // the JSON that goes out, to the byte
+	Progress   int
+	Message    string
+	Revision   int64 // of the task's metadata
 	CreatedAt  time.Time
+	// Body is the JSON that goes out. It is composed when the update is made and
+	// when it is read, always to the same bytes: storing it would double an
+	// order's place on the disk, and store metadata once for each update.
+	Body string
 }
 
 // Terminal reports whether it is the last update of its task.
@@ -29,45 +39,103 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 // pass; that a task has begun and how it ended are told whatever comes later.
 func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
 
+// Compose writes the Body of an update of t, which is as t was when the update was made.
+func (u *Update) Compose(t Task) error {
+	m := callbacks.Update{
+		CallbackID: u.CallbackID, Type: u.Type, TaskID: u.TaskID, Sequence: u.Sequence,
+		Status: u.Status, Progress: u.Progress, Message: u.Message,
+		Metadata: callbacks.Metadata(t.Metadata), Timestamp: u.CreatedAt,
+	}
+	m.SetResource(u.ResourceID)
+	if u.Terminal() { // what a task has come to is told by its last update
+		m.Result = t.Result
+		if t.ErrorCode != "" {
+			m.Error = &callbacks.Error{Code: t.ErrorCode, Message: t.ErrorMessage}
+		}
+	}
+	body, err := callbacks.Encode(m)
+	if err != nil {
+		return fmt.Errorf("encoding update %d of task %s: %w", u.Sequence, u.TaskID, err)
+	}
+	u.Body = string(body)
+	return nil
+}
+
 // CreateUpdate stores an update and gives it its position. Its task must have been
 // written in the same transaction. On SQLite positions grow in the order of
 // commits: who has seen one will never see a lower one appear. On PostgreSQL that
 // holds for the updates of one task; for those of several see Horizon.
 func CreateUpdate(tx *Tx, u *Update) error {
 	var err error
-	u.ID, err = tx.insert(`INSERT INTO updates (callback_id, task_id, kind, resource_id, sequence, type, status, body, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		u.CallbackID, u.TaskID, u.Kind, u.ResourceID, u.Sequence, u.Type, u.Status, u.Body, u.CreatedAt)
+	u.ID, err = tx.insert(`INSERT INTO updates (callback_id, task_id, kind, sequence, type, status, progress, message, revision, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		u.CallbackID, u.TaskID, u.Kind, u.Sequence, u.Type, u.Status, u.Progress, u.Message, u.Revision, u.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("storing update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}
 	return nil
 }
 
-// FindUpdate finds an update by its position.
-func FindUpdate(db *gorm.DB, id int64) (Update, error) {
-	var u Update
-	err := db.Where("id = ?", id).Take(&u).Error
-	return u, notFound(err, "update", fmt.Sprint(id))
+// findUpdates reads updates and composes what they say. rest is what follows FROM,
+// where u is the update and t its task. Metadata that was replaced later is in
+// task_metadata.
+func findUpdates(db *gorm.DB, rest string, args ...any) ([]Update, error) {
+	rows, err := queryRows(db, `SELECT u.id, u.callback_id, u.task_id, u.kind, t.resource_id, u.sequence, u.type, u.status, u.progress, u.message,
+		u.revision, u.created_at, COALESCE(m.metadata, t.metadata), t.result, t.error_code, t.error_message
+		FROM updates u JOIN tasks t ON t.id = u.task_id LEFT JOIN task_metadata m ON m.task_id = u.task_id AND m.revision = u.revision `+rest, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	updates := []Update{}
+	for rows.Next() {
+		u, err := scanUpdate(rows)
+		if err != nil {
+			return nil, err
+		}
+		updates = append(updates, u)
+	}
+	return updates, rows.Err()
 }
 
-// Overtaken reports whether the task has told anything after u. If not, it tells
-// nothing until this transaction ends.
-func Overtaken(tx *Tx, u Update) (overtaken bool, err error) {
-	if err = tx.lock("tasks", u.TaskID); err != nil {
-		return false, err
+func scanUpdate(rows *sql.Rows) (u Update, err error) {
+	var t Task
+	var metadata []byte
+	err = rows.Scan(&u.ID, &u.CallbackID, &u.TaskID, &u.Kind, &u.ResourceID, &u.Sequence, &u.Type, &u.Status, &u.Progress, &u.Message,
+		&u.Revision, &u.CreatedAt, &metadata, &t.Result, &t.ErrorCode, &t.ErrorMessage)
+	if err == nil {
+		err = json.Unmarshal(metadata, &t.Metadata)
 	}
-	err = queryRow(tx.DB, "SELECT EXISTS (SELECT 1 FROM updates WHERE task_id = ? AND sequence > ?)", u.TaskID, u.Sequence).Scan(&overtaken)
+	if err == nil {
+		err = u.Compose(t)
+	}
+	return u, err
+}
+
+// updatesByID finds updates by their positions.
+func updatesByID(db *gorm.DB, ids []int64) (map[int64]Update, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	updates, err := findUpdates(db, "WHERE u.id IN ("+placeholders(len(ids))+")", args...)
 	if err != nil {
-		return false, fmt.Errorf("looking for what follows update %d of task %s: %w", u.Sequence, u.TaskID, err)
+		return nil, fmt.Errorf("reading updates: %w", err)
 	}
-	return overtaken, nil
+	found := make(map[int64]Update, len(updates))
+	for _, u := range updates {
+		found[u.ID] = u
+	}
+	return found, nil
 }
 
 // TaskUpdates lists what a task has told so far, in order.
 func TaskUpdates(db *gorm.DB, taskID string) ([]Update, error) {
-	updates := []Update{}
-	if err := db.Where("task_id = ?", taskID).Order("sequence").Find(&updates).Error; err != nil {
+	updates, err := findUpdates(db, "WHERE u.task_id = ? ORDER BY u.sequence", taskID)
+	if err != nil {
 		return nil, fmt.Errorf("listing updates of task %s: %w", taskID, err)
 	}
 	return updates, nil
@@ -118,22 +186,22 @@ func UpdatesAfter(db *gorm.DB, f UpdateFilter, after, newest int64) (UpdatePage,
 		return UpdatePage{Position: after}, nil
 	}
 	page := UpdatePage{Position: newest}
-	q := db.Limit(updatePage)
-	if f.TaskID != "" {
+	condition, order, args := "u.id > ? AND u.id <= ?", "u.id", []any{after, min(newest, after+updateSpan)}
+	if f.TaskID == "" {
+		page.Position = min(newest, after+updateSpan)
+	} else {
 		// Few rows, which the index on (task_id, sequence) finds. The plus keeps
 		// SQLite from walking along the primary key instead.
-		q = q.Where("task_id = ? AND +id > ? AND +id <= ?", f.TaskID, after, newest).Order("sequence")
-	} else {
-		page.Position = min(newest, after+updateSpan)
-		q = q.Where("id > ? AND id <= ?", after, page.Position).Order("id")
+		condition, order, args = "u.task_id = ? AND +u.id > ? AND +u.id <= ?", "u.sequence", []any{f.TaskID, after, newest}
 	}
 	if f.Kind != "" {
-		q = q.Where("kind = ?", f.Kind)
+		condition, args = condition+" AND u.kind = ?", append(args, f.Kind)
 	}
 	if f.Status != "" {
-		q = q.Where("status = ?", f.Status)
+		condition, args = condition+" AND u.status = ?", append(args, f.Status)
 	}
-	if err := q.Find(&page.Items).Error; err != nil {
+	var err error
+	if page.Items, err = findUpdates(db, "WHERE "+condition+" ORDER BY "+order+" LIMIT ?", append(args, updatePage)...); err != nil {
 		return UpdatePage{}, fmt.Errorf("reading updates after %d: %w", after, err)
 	}
 	if len(page.Items) == updatePage {

@@ -4,66 +4,142 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 )
 
-// Two orders are kept at a webhook.
+// Two orders are kept at a webhook, by the rows alone. A delivery that has to wait
+// is not due: its NextAttemptAt is nil, so nobody looks at it. Whoever ends the one
+// before it, in the same transaction, makes it due (WakeNext).
 //
 // The deliveries of one task take turns: none is sent while an older one is
-// pending. A task's own run keeps that order for its callback URL in memory; a
-// webhook is also sent what was created before that run, what is replayed, and
-// what is sent again, so here the rows decide.
+// pending. Progress does not count: what is newer overtakes it.
 //
 // What is replayed is sent in the order of its updates, whichever task they are
-// of. It stands in the webhook's line: only the head of the line is sent, and only
-// by a job that works on the line (ClaimReplay). However many jobs of its own such
-// a delivery has, left over or enqueued beside the replay, none of them can claim
-// it (ClaimDelivery), and two jobs on one line can do no more than one. A delivery
-// that has to wait, for another attempt or for one of its task outside the line,
-// leaves the line together with the rest of its task (LeaveLine), and gets a job
-// of its own.
+// of: it stands in the webhook's line, and only the head of the line is due. One
+// whose attempt fails leaves the line, so that the others need not wait for its
+// retries.
 
-// EarlierPending finds the delivery that d has to wait for: when it is due, and
-// whether it is replayed. It reports false if it is d's turn. On PostgreSQL it
-// waits for the outcome of an attempt that is being stored: either that is seen
-// here, or whoever stores it sees d and wakes it (NextPending).
-func EarlierPending(tx *Tx, d *Delivery) (earlier Delivery, waits bool, err error) {
-	query := `SELECT next_attempt_at, replaying FROM deliveries
-		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id < ? ORDER BY update_id DESC LIMIT 1`
+// waitForEarlier makes d due only when nothing older of its task is pending at its
+// webhook. On PostgreSQL it waits for the outcome of an attempt that is being
+// stored: either that is seen here, or whoever stores it sees d (WakeNext).
+func waitForEarlier(tx *Tx, d *Delivery) error {
+	query := `SELECT id FROM deliveries WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND NOT passing AND sequence < ? LIMIT 1`
 	if tx.Name() == "postgres" {
 		query += " FOR UPDATE"
 	}
-	err = tx.Raw(query, d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&earlier.NextAttemptAt, &earlier.Replaying)
-	if errors.Is(err, sql.ErrNoRows) {
-		return earlier, false, nil
+	var earlier []string
+	if err := tx.Raw(query, d.TaskID, d.WebhookID, d.Sequence).Scan(&earlier).Error; err != nil {
+		return fmt.Errorf("finding what comes before delivery %s: %w", d.ID, err)
 	}
-	if err != nil {
-		return earlier, false, fmt.Errorf("finding what comes before delivery %s: %w", d.ID, err)
+	if len(earlier) > 0 {
+		d.NextAttemptAt = nil
 	}
-	return earlier, true, nil
+	return nil
 }
 
-// NextPending finds the delivery whose turn comes after d, "" if there is none or
-// a replay gets there by itself.
-func NextPending(db *gorm.DB, d *Delivery) (id string, err error) {
-	err = db.Raw(`SELECT CASE WHEN replaying THEN '' ELSE id END FROM deliveries
-		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id > ? ORDER BY update_id LIMIT 1`,
-		d.TaskID, d.WebhookID, d.UpdateID).Row().Scan(&id)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("finding what comes after delivery %s: %w", d.ID, err)
+// WakeNext makes due what has waited for d, which is not pending any more: the next
+// of its task, or what its webhook's line of replays begins with now, if d stood
+// in it. It returns the ids of what is due.
+func WakeNext(tx *Tx, d *Delivery, wasReplaying bool) (woken []string, err error) {
+	if d.WebhookID == "" {
+		return nil, nil
 	}
-	return id, nil
+	const next = `SELECT id FROM deliveries n WHERE n.task_id = ? AND n.webhook_id = ? AND n.status = 'pending' AND n.next_attempt_at IS NULL AND NOT n.replaying
+		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)
+		ORDER BY n.sequence LIMIT 1`
+	if d.Status == DeliveryPending { // its attempt has failed
+		if err = LeaveLine(tx, d); err != nil {
+			return nil, err
+		}
+	}
+	if woken, err = wake(tx, next, d.TaskID, d.WebhookID); err != nil || !wasReplaying {
+		return woken, err
+	}
+	head, err := StartLine(tx, d.WebhookID)
+	return append(woken, head...), err
 }
 
-// SupersedeEarlier gives up the progress that d, which is newer, has overtaken.
-func SupersedeEarlier(tx *Tx, d *Delivery) error {
-	err := tx.Exec(`UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL, updated_at = ?
-		WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND update_id < ?
-		AND update_id IN (SELECT id FROM updates WHERE task_id = ? AND sequence > 1 AND status = 'processing')`,
-		Now(), d.TaskID, d.WebhookID, d.UpdateID, d.TaskID).Error
+// StartLine makes due what a webhook's line of replays begins with. What has to wait
+// for something of its task that is not in the line leaves it: the others need not.
+func StartLine(tx *Tx, webhookID string) (woken []string, err error) {
+	for {
+		var head []Delivery
+		err := tx.Where("webhook_id = ? AND status = 'pending' AND replaying", webhookID).Order("update_id").Limit(1).Find(&head).Error
+		if err != nil {
+			return nil, fmt.Errorf("finding what webhook %s is to be sent next: %w", webhookID, err)
+		}
+		if len(head) == 0 || head[0].NextAttemptAt != nil {
+			return nil, nil
+		}
+		const first = `SELECT id FROM deliveries n WHERE n.id = ? AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id
+			AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)`
+		if woken, err = wake(tx, first, head[0].ID); err != nil || len(woken) > 0 {
+			return woken, err
+		}
+		if err := LeaveLine(tx, &head[0]); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// LeaveLine takes a delivery, and what its task has behind it, out of the webhook's
+// line: they go their own way, in the order of their task.
+func LeaveLine(tx *Tx, d *Delivery) error {
+	_, err := tx.exec("UPDATE deliveries SET replaying = FALSE WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying", d.TaskID, d.WebhookID)
 	if err != nil {
-		return fmt.Errorf("superseding what delivery %s overtakes: %w", d.ID, err)
+		return fmt.Errorf("taking task %s out of the line of webhook %s: %w", d.TaskID, d.WebhookID, err)
+	}
+	return nil
+}
+
+// wake makes due what a query finds, if it is not due yet.
+func wake(tx *Tx, query string, args ...any) (woken []string, err error) {
+	var found []string
+	if err = tx.Raw(query, args...).Scan(&found).Error; err == nil && len(found) > 0 {
+		var rows int64
+		if rows, err = tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), found[0]); rows == 0 {
+			found = nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("waking what has waited: %w", err)
+	}
+	return found, nil
+}
+
+// StuckDeliveries finds deliveries that are pending and wait for nothing: what woke
+// them was lost, by a fault of the disk or of this program. It is empty, or should
+// be.
+func StuckDeliveries(db *gorm.DB, limit int) ([]string, error) {
+	var ids []string
+	err := db.Raw(`SELECT n.id FROM deliveries n WHERE n.status = 'pending' AND n.next_attempt_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)
+		AND (NOT n.replaying OR NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.webhook_id = n.webhook_id AND e.status = 'pending' AND e.replaying AND e.update_id < n.update_id))
+		LIMIT ?`, limit).Scan(&ids).Error
+	if err != nil {
+		return nil, fmt.Errorf("looking for stuck deliveries: %w", err)
+	}
+	return ids, nil
+}
+
+// DistantDeliveries finds deliveries whose latest attempt lies in the future, by
+// more than slack: the clock was set back, and they would wait until it has caught up.
+func DistantDeliveries(db *gorm.DB, now time.Time, slack time.Duration, limit int) ([]Delivery, error) {
+	var ds []Delivery
+	err := db.Where("status = 'pending' AND updated_at > ? AND next_attempt_at IS NOT NULL", now.Add(slack)).Limit(limit).Find(&ds).Error
+	if err != nil {
+		return nil, fmt.Errorf("looking for deliveries of the future: %w", err)
+	}
+	return ds, nil
+}
+
+// MakeDue makes a pending delivery due at a time.
+func MakeDue(tx *Tx, id string, at time.Time) error {
+	_, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending'", at, Now(), id)
+	if err != nil {
+		return fmt.Errorf("making delivery %s due: %w", id, err)
 	}
 	return nil
 }
@@ -71,8 +147,8 @@ func SupersedeEarlier(tx *Tx, d *Delivery) error {
 // GiveUpDelivery ends a delivery that is pending because there is nobody left to
 // make it to.
 func GiveUpDelivery(tx *Tx, id, reason string) error {
-	err := tx.Exec("UPDATE deliveries SET status = ?, error = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ? AND status = ?",
-		DeliveryGone, reason, Now(), id, DeliveryPending).Error
+	_, err := tx.exec("UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id = ? AND status = 'pending'",
+		reason, Now(), id)
 	if err != nil {
 		return fmt.Errorf("giving up delivery %s: %w", id, err)
 	}
@@ -82,20 +158,32 @@ func GiveUpDelivery(tx *Tx, id, reason string) error {
 // GiveUpDeliveries ends what is pending for a webhook, limit at most, and returns
 // how many those were.
 func GiveUpDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error) {
-	res := tx.Exec(`UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, updated_at = ? WHERE id IN
+	rows, err := tx.exec(`UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id IN
 		(SELECT id FROM deliveries WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending' LIMIT ?)`,
 		reason, Now(), webhookID, limit)
-	if res.Error != nil {
-		return 0, fmt.Errorf("giving up the deliveries of webhook %s: %w", webhookID, res.Error)
+	if err != nil {
+		return 0, fmt.Errorf("giving up the deliveries of webhook %s: %w", webhookID, err)
 	}
-	return res.RowsAffected, nil
+	return rows, nil
 }
 
 // RedirectDeliveries sends what is pending for a webhook to its new URL.
 func RedirectDeliveries(tx *Tx, webhookID, url string) error {
-	err := tx.Exec("UPDATE deliveries SET url = ? WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending'", url, webhookID).Error
+	_, err := tx.exec("UPDATE deliveries SET url = ?, host = ? WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending'", url, HostOf(url), webhookID)
 	if err != nil {
 		return fmt.Errorf("redirecting the deliveries of webhook %s: %w", webhookID, err)
 	}
 	return nil
+}
+
+// TaskSequence is the number of a task's newest update.
+func TaskSequence(db *gorm.DB, taskID string) (sequence int64, err error) {
+	err = queryRow(db, "SELECT sequence FROM tasks WHERE id = ?", taskID).Scan(&sequence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading how far task %s is: %w", taskID, err)
+	}
+	return sequence, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"gorm.io/gorm"
@@ -15,9 +16,10 @@ import (
 // that waits into one transaction: the flush is paid once for all of them
 // (group commit), and nobody waits longer than for the commit before theirs.
 type groupWriter struct {
-	db         *gorm.DB // one connection; no context, see run
-	insertJobs JobInserter
-	queue      chan *write
+	db    *gorm.DB       // one connection; no context, see run
+	now   *Tx            // of the function that runs
+	after func(*gorm.DB) // each commit
+	queue chan *write
 
 	closing sync.RWMutex // held for reading while a write is handed over
 	closed  bool
@@ -29,7 +31,7 @@ const (
 	// disk fails few of them.
 	groupSize = 256
 	// queueSize is how many writes may wait before callers block.
-	queueSize = 1024
+	queueSize = 4096
 )
 
 // write is one call of InTx: its function, and its place in a group.
@@ -42,15 +44,34 @@ type write struct {
 	done  chan struct{}
 }
 
-var (
-	errClosed  = errors.New("the store is closed")
-	errNoQueue = errors.New("the store has no queue for jobs")
-)
+var errClosed = errors.New("the store is closed")
 
-func newGroupWriter(db *gorm.DB) *groupWriter {
-	w := &groupWriter{db: db, queue: make(chan *write, queueSize), done: make(chan struct{})}
+func newGroupWriter(db *gorm.DB, after func(*gorm.DB)) *groupWriter {
+	w := &groupWriter{db: db, after: after, queue: make(chan *write, queueSize), done: make(chan struct{})}
+	w.noteWrites(db)
 	go w.run()
 	return w
+}
+
+// noteWrites has GORM note in the Tx that its function has written something, as
+// Tx.exec does. A query that begins with another word than SELECT may have.
+func (w *groupWriter) noteWrites(c *gorm.DB) {
+	note := func(db *gorm.DB) {
+		sql := db.Statement.SQL.String()
+		w.now.wrote = w.now.wrote || sql != "" && !strings.HasPrefix(sql, "SELECT")
+	}
+	always := func(*gorm.DB) { w.now.wrote = true }
+	const name = "petstore:wrote"
+	err := errors.Join(
+		c.Callback().Create().Before("gorm:create").Register(name, always),
+		c.Callback().Update().Before("gorm:update").Register(name, always),
+		c.Callback().Delete().Before("gorm:delete").Register(name, always),
+		c.Callback().Raw().Before("gorm:raw").Register(name, note),
+		c.Callback().Query().Before("gorm:query").Register(name, note),
+		c.Callback().Row().Before("gorm:row").Register(name, note))
+	if err != nil {
+		panic(err) // the names above are GORM's
+	}
 }
 
 // do hands fn to the writer and waits for its outcome.
@@ -98,6 +119,7 @@ func (w *groupWriter) run() {
 			close(job.done)
 		}
 		clear(group)
+		w.after(w.db)
 	}
 }
 
@@ -119,14 +141,15 @@ func (w *groupWriter) gather(group []*write) []*write {
 }
 
 // commit stores a group. The common way is one transaction in which nothing
-// fails. Should a function fail, all is rolled back and done again with a
-// savepoint around each, so that the one that fails takes nothing with it. (A
-// savepoint costs as much as a statement or two: too much to set each time.)
+// fails, or what fails has written nothing yet. Should a function fail after it has
+// written, all is rolled back and done again with a savepoint around each, so that
+// the one that fails takes nothing with it. (A savepoint costs as much as a
+// statement or two: too much to set each time.)
 func (w *groupWriter) commit(group []*write) {
-	if w.transact(group, runPlain) {
+	if w.transact(group, w.runPlain) {
 		return
 	}
-	w.transact(group, runInSavepoint)
+	w.transact(group, w.runInSavepoint)
 }
 
 // transact runs a group in one transaction. It reports false if the group has to
@@ -139,12 +162,12 @@ func (w *groupWriter) transact(group []*write, run func(*gorm.DB, *write) (goOn 
 		fail(group, fmt.Errorf("beginning a transaction: %w", tx.Error))
 		return true
 	}
-	queueTx := sqlTx(tx)
 	for _, job := range group {
 		if job.err = job.ctx.Err(); job.err != nil {
 			continue
 		}
-		job.tx = &Tx{DB: tx, queueTx: queueTx}
+		job.tx = &Tx{DB: tx}
+		w.now = job.tx
 		if run(tx, job) {
 			continue
 		}
@@ -155,39 +178,32 @@ func (w *groupWriter) transact(group []*write, run func(*gorm.DB, *write) (goOn 
 		fail(group, job.err)
 		return true
 	}
-	committed, err := w.queueJobs(tx, group)
-	if err == nil {
-		err = tx.Commit().Error
-	}
-	if err != nil {
+	if err := tx.Commit().Error; err != nil {
 		tx.Rollback()
 		fail(group, fmt.Errorf("committing: %w", err))
 		return true
 	}
-	celebrate(group, committed)
+	for _, job := range group {
+		if job.err == nil {
+			runAfter(job.tx)
+		}
+	}
 	return true
 }
 
-// celebrate runs what was asked for after the commit.
-func celebrate(group []*write, committed func()) {
-	for _, job := range group {
-		if job.err != nil {
-			continue
-		}
-		for _, fn := range job.tx.after {
-			fn()
-		}
-	}
-	if committed != nil {
-		committed()
+// runAfter runs what was asked for after the commit.
+func runAfter(tx *Tx) {
+	for _, fn := range tx.after {
+		fn()
 	}
 }
 
-// runPlain runs one function; if it fails, the transaction is of no use any more.
-func runPlain(_ *gorm.DB, job *write) (goOn bool) {
+// runPlain runs one function; if it fails after it has written, or the database
+// fails it, the transaction is of no use any more.
+func (w *groupWriter) runPlain(_ *gorm.DB, job *write) (goOn bool) {
 	job.err = call(job.fn, job.tx)
-	job.again = job.err != nil
-	return job.err == nil
+	job.again = job.err != nil && (job.tx.wrote || sqliteCode(job.err) != 0)
+	return !job.again
 }
 
 // runInSavepoint runs one function inside a savepoint of its own. If it fails,
@@ -196,7 +212,7 @@ func runPlain(_ *gorm.DB, job *write) (goOn bool) {
 // (https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction),
 // and what is written after that would be kept although its caller is told that
 // it failed.
-func runInSavepoint(tx *gorm.DB, job *write) (goOn bool) {
+func (w *groupWriter) runInSavepoint(tx *gorm.DB, job *write) (goOn bool) {
 	job.again = false
 	sqlTx := sqlTx(tx)
 	if _, err := sqlTx.Exec("SAVEPOINT one"); err != nil {
@@ -224,27 +240,6 @@ func call(fn func(*Tx) error, tx *Tx) (err error) {
 		}
 	}()
 	return fn(tx)
-}
-
-// queueJobs inserts the jobs of the whole group at once.
-func (w *groupWriter) queueJobs(tx *gorm.DB, group []*write) (committed func(), err error) {
-	var jobs []Job
-	for _, job := range group {
-		if job.err == nil {
-			jobs = append(jobs, job.tx.jobs...)
-		}
-	}
-	if len(jobs) == 0 {
-		return nil, nil
-	}
-	if w.insertJobs == nil {
-		return nil, errNoQueue
-	}
-	committed, err = w.insertJobs(context.Background(), sqlTx(tx), jobs)
-	if err != nil {
-		return nil, fmt.Errorf("queueing jobs: %w", err)
-	}
-	return committed, nil
 }
 
 // fail gives err to all that did not fail by themselves.

@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -52,20 +51,9 @@ func writerOf(t testing.TB, s *Store) *groupWriter {
 
 func TestGroupTakesNothingFromOthers(t *testing.T) {
 	s := newStore(t)
-	var queued []string
-	s.SetJobInserter(func(_ context.Context, tx any, jobs []Job) (func(), error) {
-		if _, ok := tx.(*sql.Tx); !ok {
-			return nil, fmt.Errorf("the transaction is a %T", tx)
-		}
-		for _, job := range jobs {
-			queued = append(queued, job.TaskID)
-		}
-		return func() { queued = append(queued, "committed") }, nil
-	})
 	var after []string
 	write := func(slug string, ending func() error) func(tx *Tx) error {
 		return func(tx *Tx) error {
-			tx.Enqueue(Job{TaskID: slug})
 			tx.AfterCommit(func() { after = append(after, slug) })
 			if err := CreateProduct(tx, product(slug, 1)); err != nil {
 				return err
@@ -98,9 +86,6 @@ func TestGroupTakesNothingFromOthers(t *testing.T) {
 	if got := slugs(t, s); !slices.Equal(got, []string{"a", "c", "e", "f"}) {
 		t.Errorf("stored %v", got)
 	}
-	if want := []string{"a", "c", "e", "f", "committed"}; !slices.Equal(queued, want) {
-		t.Errorf("queued %v, in one batch; want %v", queued, want)
-	}
 	if !slices.Equal(after, []string{"a", "c", "e", "f"}) {
 		t.Errorf("after the commit: %v", after)
 	}
@@ -108,12 +93,10 @@ func TestGroupTakesNothingFromOthers(t *testing.T) {
 
 // TestGroupFailsTogether: what breaks the transaction itself fails all of it.
 func TestGroupFailsTogether(t *testing.T) {
-	away := errors.New("the queue is away")
 	for name, breaks := range map[string]struct {
 		fn   func(tx *Tx) error
 		want string
 	}{
-		"no inserter": {func(tx *Tx) error { tx.Enqueue(Job{TaskID: "x"}); return nil }, errNoQueue.Error()},
 		"transaction ended": {func(tx *Tx) error {
 			return tx.Exec("ROLLBACK").Error
 		}, "savepoint"},
@@ -134,7 +117,9 @@ func TestGroupFailsTogether(t *testing.T) {
 				}
 			}
 			refused := errors.New("refused")
-			errs := asGroup(t, s, fine("a"), func(*Tx) error { return refused }, breaks.fn, fine("b"))
+			errs := asGroup(t, s, fine("a"), func(tx *Tx) error {
+				return errors.Join(CreateProduct(tx, product("refused", 1)), refused)
+			}, breaks.fn, fine("b"))
 			for i, err := range errs {
 				if err == nil || i != 1 && !strings.Contains(err.Error(), breaks.want) {
 					t.Errorf("function %d was told %v", i, err)
@@ -149,16 +134,6 @@ func TestGroupFailsTogether(t *testing.T) {
 			addProduct(t, s, "later", 1) // the store works on
 		})
 	}
-	t.Run("jobs refused", func(t *testing.T) {
-		s := newStore(t)
-		s.SetJobInserter(func(context.Context, any, []Job) (func(), error) { return nil, away })
-		errs := asGroup(t, s,
-			func(tx *Tx) error { return CreateProduct(tx, product("a", 1)) },
-			func(tx *Tx) error { tx.Enqueue(Job{DeliveryID: "d"}); return nil })
-		if !errors.Is(errs[0], away) || !errors.Is(errs[1], away) || len(slugs(t, s)) != 0 {
-			t.Errorf("told %v, stored %v", errs, slugs(t, s))
-		}
-	})
 }
 
 func TestContextEndsBeforeItsTurn(t *testing.T) {
@@ -264,13 +239,6 @@ func TestCloseLetsWaitingWritesFinish(t *testing.T) {
 func TestConcurrentWritesAgainstAModel(t *testing.T) {
 	const callers, each = 16, 60
 	s := newStore(t)
-	var queued []string
-	s.SetJobInserter(func(_ context.Context, _ any, jobs []Job) (func(), error) {
-		for _, job := range jobs {
-			queued = append(queued, job.TaskID)
-		}
-		return nil, nil
-	})
 	model, want, got := map[string]int64{}, []string{}, []string{}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -282,7 +250,6 @@ func TestConcurrentWritesAgainstAModel(t *testing.T) {
 				slug, stock, ending := fmt.Sprintf("p%d", random.IntN(8)), random.Int64N(100), random.IntN(10)
 				id := fmt.Sprintf("%d/%d", c, i)
 				err := s.InTx(within(t), func(tx *Tx) error {
-					tx.Enqueue(Job{TaskID: id})
 					tx.AfterCommit(func() { // one at a time, in the order of the transactions
 						model[slug] = stock
 						want = append(want, id)
@@ -319,8 +286,8 @@ func TestConcurrentWritesAgainstAModel(t *testing.T) {
 	if fmt.Sprint(stored) != fmt.Sprint(model) {
 		t.Errorf("stored %v\nmodel  %v", stored, model)
 	}
-	if !slices.Equal(queued, want) || !slices.Equal(got, want) {
-		t.Errorf("%d jobs and %d last calls for %d commits, or in another order", len(queued), len(got), len(want))
+	if !slices.Equal(got, want) {
+		t.Errorf("%d last calls for %d commits, or in another order", len(got), len(want))
 	}
 }
 

@@ -4,13 +4,24 @@ import (
 	"context"
 
 	"petstore/models"
+	"petstore/services/dispatch"
 )
 
 // Deliveries lets clients see what was sent to them, and have it sent again.
-type Deliveries struct{ store *models.Store }
+type Deliveries struct {
+	store      *models.Store
+	dispatcher *dispatch.Dispatcher
+}
 
-// NewDeliveries returns the deliveries that store holds.
-func NewDeliveries(store *models.Store) *Deliveries { return &Deliveries{store: store} }
+// NewDeliveries returns the deliveries that store holds, sent by dispatcher.
+func NewDeliveries(store *models.Store, dispatcher *dispatch.Dispatcher) *Deliveries {
+	return &Deliveries{store: store, dispatcher: dispatcher}
+}
+
+// Hosts lists the hosts that this server sends to, in the order of their names.
+func (s *Deliveries) Hosts(page models.Page) models.List[models.HostStatus] {
+	return s.dispatcher.Hosts(page)
+}
 
 // maxRedeliveries is how many deliveries one request can renew. Those asked for
 // first are done first, so a larger lot takes several requests.
@@ -43,11 +54,7 @@ func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery,
 		if err = checkWebhook(tx, d.WebhookID); err != nil {
 			return err
 		}
-		if err = renew(tx, id); err != nil {
-			return err
-		}
-		d, err = models.FindDelivery(tx.DB, id)
-		return err
+		return s.renew(tx, &d)
 	})
 	return d, err
 }
@@ -57,13 +64,13 @@ func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery,
 func (s *Deliveries) RedeliverAll(ctx context.Context, f models.DeliveryFilter) (int, error) {
 	var count int
 	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		ids, err := models.MatchingDeliveries(tx.DB, f, maxRedeliveries)
+		ds, err := models.MatchingDeliveries(tx.DB, f, maxRedeliveries)
 		if err != nil {
 			return err
 		}
-		count = len(ids)
-		for _, id := range ids {
-			if err := renew(tx, id); err != nil {
+		count = len(ds)
+		for i := range ds {
+			if err := s.renew(tx, &ds[i]); err != nil {
 				return err
 			}
 		}
@@ -86,7 +93,12 @@ func checkWebhook(tx *models.Tx, id string) error {
 	return err
 }
 
-func renew(tx *models.Tx, id string) error {
-	tx.Enqueue(models.Job{DeliveryID: id})
-	return models.RenewDelivery(tx, id)
+// renew makes a delivery again. One that is due anyway is left as it is.
+func (s *Deliveries) renew(tx *models.Tx, d *models.Delivery) error {
+	renewed, err := models.RenewDelivery(tx, d, false, s.dispatcher.Server)
+	if err == nil && renewed {
+		again := *d
+		tx.AfterCommit(func() { s.dispatcher.Add(&again) })
+	}
+	return err
 }

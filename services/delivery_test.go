@@ -12,13 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/task"
 )
 
 // quick is an operation that has nothing to tell but its end.
-func quick() []Operation {
-	return []Operation{operation(func(context.Context, *models.Task, Report) (any, error) { return "done", nil })}
+func quick() []task.Operation {
+	return []task.Operation{operation(func(context.Context, *models.Task, task.Report) (any, error) { return "done", nil })}
 }
 
 func TestAttemptsAreKept(t *testing.T) {
@@ -175,49 +175,56 @@ func TestRedeliverWhatIsExhausted(t *testing.T) {
 	}
 }
 
-// TestRedeliverBesideAnAttempt redelivers while an attempt hangs. Whichever of
-// the two ends last, the redelivery counts.
+// TestRedeliverBesideAnAttempt redelivers while an attempt hangs. To what is pending for
+// the first time that adds nothing; else it counts, unless the attempt succeeds.
 func TestRedeliverBesideAnAttempt(t *testing.T) {
 	for _, test := range []struct {
 		name        string
-		first, then int // what the hanging attempt and the redelivery are answered
+		hangs       int // the attempt that does
+		first, then int // what that is answered, and those after it
 		status      string
 		attempts    int
 	}{
-		{"failure after success", 500, 200, models.DeliveryDelivered, 2},
-		{"success after success", 200, 200, models.DeliveryDelivered, 2},
-		{"gone after success", 410, 200, models.DeliveryDelivered, 2},
-		{"failure after failure", 500, 500, models.DeliveryExhausted, 3},
-		{"success after failure", 200, 500, models.DeliveryDelivered, 2},
+		{"the first fails", 1, 500, 500, models.DeliveryExhausted, 3},
+		{"the first succeeds", 1, 200, 500, models.DeliveryDelivered, 1},
+		{"a retry succeeds", 2, 200, 500, models.DeliveryDelivered, 2},
+		{"a retry fails, and what follows succeeds", 2, 500, 200, models.DeliveryDelivered, 3},
+		{"a retry fails, and what follows fails", 2, 500, 500, models.DeliveryExhausted, 5},
+		{"a retry is told that the receiver is gone", 2, 410, 200, models.DeliveryDelivered, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			release := make(chan struct{})
 			rc := newReceiver(t, func(w http.ResponseWriter, a arrival) {
-				if a.Attempt == 1 {
+				switch {
+				case a.Attempt < test.hangs:
+					w.WriteHeader(500)
+				case a.Attempt == test.hangs:
 					<-release
 					w.WriteHeader(test.first)
-					return
+				default:
+					w.WriteHeader(test.then)
 				}
-				w.WriteHeader(test.then)
 			})
-			// One retry: the hanging attempt would not exhaust it, two of a round would.
-			e := newEngine(t, options{operations: quick(), waits: []time.Duration{500 * time.Millisecond}})
-			task := e.begin(rc.URL)
-			rc.next()
-			d, _ := e.lastSent(task.ID)
-			if _, err := e.deliveries.Redeliver(within(t), d.ID); err != nil {
-				t.Fatal(err)
-			}
-			rc.next()
-			e.attempted(d.ID, 1) // by the redelivery
-			close(release)
-			for n := 2; n < test.attempts; n++ {
+			e := newEngine(t, options{operations: quick(), waits: []time.Duration{time.Millisecond, time.Millisecond}})
+			begun := e.begin(rc.URL)
+			for range test.hangs {
 				rc.next()
 			}
+			d, _ := e.lastSent(begun.ID)
+			for range 3 {
+				if _, err := e.deliveries.Redeliver(within(t), d.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+			close(release)
+			for n := test.hangs; n < test.attempts; n++ {
+				rc.next()
+			}
+			e.attempted(d.ID, test.attempts)
 			e.drain()
 			rc.nothingMore()
-			d, attempts := e.lastSent(task.ID)
+			d, attempts := e.lastSent(begun.ID)
 			if d.Status != test.status || d.Attempts != test.attempts || len(attempts) != test.attempts {
 				t.Errorf("got %+v", d)
 			}
@@ -287,7 +294,7 @@ func TestOvertakenProgressIsNotSent(t *testing.T) {
 		}
 	})
 	underWay := make(chan struct{})
-	e := newEngine(t, options{operations: []Operation{operation(func(_ context.Context, _ *models.Task, report Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
 		for i, message := range []string{"one", "two", "three", "four"} {
 			if err := report(i, message); err != nil {
 				return nil, err
@@ -334,7 +341,7 @@ func TestFailingProgressIsTriedAgain(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	e := newEngine(t, options{operations: []Operation{operation(func(_ context.Context, _ *models.Task, report Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
 		err := report(50, "half")
 		<-accepted
 		return nil, err
@@ -370,7 +377,7 @@ func TestOrderHoldsUnderFaults(t *testing.T) {
 	for i := range waits {
 		waits[i] = 20 * time.Millisecond
 	}
-	e := newEngine(t, options{waits: waits, operations: []Operation{operation(func(ctx context.Context, _ *models.Task, report Report) (any, error) {
+	e := newEngine(t, options{waits: waits, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Report) (any, error) {
 		for i := range 1 + random.n(6) {
 			if err := report(10*i, "step"); err != nil {
 				return nil, err
@@ -452,6 +459,7 @@ func pauseFor(ctx interface{ Done() <-chan struct{} }, d time.Duration) {
 // TestBlackHole fills one host with callbacks that are never answered. It gets
 // no more than its share, and another host does not notice.
 func TestBlackHole(t *testing.T) {
+	const maxPerHost = 64
 	const calls = 3 * maxPerHost
 	var now, most atomic.Int64
 	release := make(chan struct{})
@@ -490,19 +498,5 @@ func TestBlackHole(t *testing.T) {
 	list, err := e.deliveries.List(within(t), models.DeliveryFilter{Status: models.DeliveryPending}, models.Page{Limit: 1})
 	if err != nil || len(list.Items) != 0 {
 		t.Errorf("pending: %+v, %v", list.Items, err)
-	}
-}
-
-// TestDueTimesAreWholeMilliseconds: times are stored and compared in
-// milliseconds, so a due time between two of them would not be due when its
-// job wakes, and the delivery would wait for a lease that nobody holds.
-func TestDueTimesAreWholeMilliseconds(t *testing.T) {
-	c := &Courier{schedule: callbacks.Schedule{Waits: []time.Duration{time.Second}}}
-	for range 100 {
-		d := &models.Delivery{}
-		wait := c.judge(d, callbacks.Attempt{Status: 500})
-		if *d.NextAttemptAt != d.NextAttemptAt.Truncate(time.Millisecond) || wait < time.Millisecond {
-			t.Fatalf("due at %v, in %v", d.NextAttemptAt, wait)
-		}
 	}
 }

@@ -11,6 +11,11 @@ import (
 	"petstore/callbacks"
 	"petstore/models"
 	"petstore/models/postgrestest"
+	"petstore/services/dispatch"
+	"petstore/services/queue/local"
+	"petstore/services/queue/river"
+	"petstore/services/stream"
+	"petstore/services/task"
 )
 
 const testSecret = "a secret of the tests"
@@ -21,10 +26,10 @@ type engine struct {
 	options    options
 	store      *models.Store
 	sender     *callbacks.Sender
-	hub        *Hub
-	courier    *Courier
-	tasks      *Tasks
-	queue      *Queue
+	hub        *stream.Hub
+	dispatcher *dispatch.Dispatcher
+	tasks      *task.Engine
+	queue      queue
 	orders     *Orders
 	products   *Products
 	deliveries *Deliveries
@@ -38,8 +43,36 @@ type options struct {
 	step       time.Duration
 	waits      []time.Duration
 	timeout    time.Duration // of an exchange
-	operations []Operation
-	idle       bool // don't start the queue
+	sweepEvery time.Duration
+	operations []task.Operation
+	register   func(e *engine)
+	idle       bool // start neither the queue nor the dispatcher
+}
+
+type queue interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+}
+
+// serverName names a server where there may be others.
+func serverName(store *models.Store) string {
+	if store.Shared() {
+		return models.NewID("server_")
+	}
+	return ""
+}
+
+// newQueue is the queue for a store.
+func newQueue(t testing.TB, store *models.Store, tasks *task.Engine, d *dispatch.Dispatcher, server string) queue {
+	t.Helper()
+	if !store.Shared() {
+		return local.New(store, tasks)
+	}
+	q, err := river.New(within(t), store, tasks, server, d.Sweep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }
 
 // newDatabase is the URL of an empty database, on PostgreSQL where that is what
@@ -67,18 +100,22 @@ func newEngine(t testing.TB, o options) *engine {
 	if e.store, err = models.Open(ctx, o.url); err != nil {
 		t.Fatal(err)
 	}
-	e.hub = NewHub(e.store)
+	e.hub = stream.NewHub(e.store)
 	e.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: o.timeout})
-	e.courier = NewCourier(e.store, e.sender, callbacks.Schedule{Waits: o.waits}, testSecret)
-	e.tasks = NewTasks(e.store, e.hub, e.courier)
+	server := serverName(e.store)
+	e.dispatcher = dispatch.New(e.store, dispatch.Options{
+		Sender: e.sender, Schedule: callbacks.Schedule{Waits: o.waits}, Secret: testSecret, Server: server, SweepEvery: o.sweepEvery,
+	})
+	e.tasks = task.NewEngine(e.store, e.hub, e.dispatcher)
 	e.tasks.Register(NewPacking(e.store, o.step))
 	for _, op := range o.operations {
 		e.tasks.Register(op)
 	}
-	if e.queue, err = NewQueue(ctx, e.store, e.tasks, e.courier); err != nil {
-		t.Fatal(err)
+	if o.register != nil {
+		o.register(e)
 	}
-	e.orders, e.products, e.deliveries = NewOrders(e.store, e.tasks), NewProducts(e.store), NewDeliveries(e.store)
+	e.queue = newQueue(t, e.store, e.tasks, e.dispatcher, server)
+	e.orders, e.products, e.deliveries = NewOrders(e.store, e.tasks), NewProducts(e.store), NewDeliveries(e.store, e.dispatcher)
 	t.Cleanup(e.stop)
 	if !o.idle {
 		e.start()
@@ -91,6 +128,7 @@ func (e *engine) start() {
 	if err := e.queue.Start(within(e.t)); err != nil {
 		e.t.Fatal(err)
 	}
+	e.dispatcher.Start()
 }
 
 // drain stops the queue, and returns when the jobs that ran have written down
@@ -100,6 +138,7 @@ func (e *engine) drain() {
 	if err := e.queue.Stop(within(e.t)); err != nil {
 		e.t.Error(err)
 	}
+	e.dispatcher.Stop()
 }
 
 func (e *engine) stop() {
@@ -130,14 +169,14 @@ func (e *engine) restart(change func(*options)) *engine {
 // testKind is the kind of the operations that tests make up.
 const testKind = "test"
 
-func operation(run func(ctx context.Context, task *models.Task, report Report) (any, error)) Operation {
-	return Operation{Kind: testKind, SetID: func(u *callbacks.Update, id string) { u.OrderID = id }, Run: run}
+func operation(run func(ctx context.Context, t *models.Task, report task.Report) (any, error)) task.Operation {
+	return task.Operation{Kind: testKind, Run: run}
 }
 
 // begin stores a task of testKind.
 func (e *engine) begin(callbackURL string) models.Task {
 	e.t.Helper()
-	draft, err := e.tasks.Draft(testKind, Request{ResourceID: "res_1", CallbackURL: callbackURL, Message: "Begun"})
+	draft, err := e.tasks.Draft(testKind, task.Request{ResourceID: "ord_test", CallbackURL: callbackURL, Message: "Begun"})
 	if err == nil {
 		err = e.store.InTx(within(e.t), func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
 	}

@@ -12,11 +12,11 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/blobs"
 	"petstore/services/fetch"
 	"petstore/services/picture"
+	"petstore/services/task"
 )
 
 const kindImage = "image"
@@ -25,12 +25,12 @@ const kindImage = "image"
 // made of them. Imaging makes it.
 type Images struct {
 	store *models.Store
-	tasks *Tasks
+	tasks *task.Engine
 	blobs *blobs.Bucket
 }
 
 // NewImages returns the images that store and blobs hold, processed by tasks.
-func NewImages(store *models.Store, tasks *Tasks, blobs *blobs.Bucket) *Images {
+func NewImages(store *models.Store, tasks *task.Engine, blobs *blobs.Bucket) *Images {
 	return &Images{store: store, tasks: tasks, blobs: blobs}
 }
 
@@ -52,7 +52,7 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 			return models.Image{}, err
 		}
 	}
-	draft, err := s.tasks.Draft(kindImage, Request{
+	draft, err := s.tasks.Draft(kindImage, task.Request{
 		ResourceID: img.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Image received",
 	})
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Images) List(ctx context.Context, f models.ImageFilter, page models.Pag
 
 // Change lets edit change whom an image that is processing calls back, and what
 // it tells them.
-func (s *Images) Change(ctx context.Context, id string, edit func(task *models.Task) error) (models.Image, error) {
+func (s *Images) Change(ctx context.Context, id string, edit func(t *models.Task) error) (models.Image, error) {
 	var img models.Image
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		if img, err = models.FindImage(tx.DB, id); err != nil {
@@ -164,12 +164,15 @@ type Imaging struct {
 	decoding *semaphore.Weighted // in pixels: one large picture at a time, or two of up to half that
 }
 
+// imagesAtOnce is how many images are worked on at once: most of them wait for their
+// file.
+const imagesAtOnce = 500
+
 // NewImaging returns the operation for images.
-func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) Operation {
+func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) task.Operation {
 	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, decoding: semaphore.NewWeighted(picture.MaxPixels)}
-	return Operation{
-		Kind:  kindImage,
-		SetID: func(u *callbacks.Update, id string) { u.ImageID = id },
+	return task.Operation{
+		Kind: kindImage, AtOnce: imagesAtOnce,
 		Run:   p.run,
 		Ended: p.ended,
 	}
@@ -190,8 +193,8 @@ type processedVariant struct {
 	Size        int64  `json:"size"`
 }
 
-func (p *Imaging) run(ctx context.Context, task *models.Task, report Report) (any, error) {
-	img, err := models.FindImage(p.store.Read(ctx), task.ResourceID)
+func (p *Imaging) run(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+	img, err := models.FindImage(p.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +227,7 @@ func imageFailure(err error) error {
 	} else {
 		return err
 	}
-	return &Failure{Code: CodeProcessing, Message: "Failed to process image: " + reason}
+	return &task.Failure{Code: task.CodeProcessing, Message: "Failed to process image: " + reason}
 }
 
 func resultOf(variants []models.ImageVariant) processed {
@@ -242,7 +245,7 @@ func resultOf(variants []models.ImageVariant) processed {
 
 // fetch downloads the image's file, unless it is there: uploaded, or downloaded
 // by a run that was interrupted later.
-func (p *Imaging) fetch(ctx context.Context, img models.Image, report Report) error {
+func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Report) error {
 	key := blobOf(img.ID, sourceBlob)
 	found, err := p.blobs.Exists(ctx, key)
 	if err != nil || found {
@@ -262,7 +265,7 @@ func (p *Imaging) fetch(ctx context.Context, img models.Image, report Report) er
 
 // process makes the image's variants and stores their blobs. It holds the file
 // and the picture in memory, so it waits for its turn first.
-func (p *Imaging) process(ctx context.Context, img models.Image, report Report) ([]models.ImageVariant, error) {
+func (p *Imaging) process(ctx context.Context, img models.Image, report task.Report) ([]models.ImageVariant, error) {
 	src, err := p.inspect(ctx, img)
 	if err != nil {
 		return nil, err
@@ -272,6 +275,9 @@ func (p *Imaging) process(ctx context.Context, img models.Image, report Report) 
 		return nil, err
 	}
 	defer p.decoding.Release(share)
+	if err := task.Brace(ctx); err != nil {
+		return nil, err
+	}
 	if err := report(20, fmt.Sprintf("Decoding a %s of %d×%d pixels", src.Format, src.Width, src.Height)); err != nil {
 		return nil, err
 	}
@@ -322,9 +328,9 @@ func (p *Imaging) load(ctx context.Context, img models.Image, src picture.Source
 
 // ended lets go of the blobs that are not needed any more. A run that was
 // cancelled from outside may write on for a moment, so those wait.
-func (p *Imaging) ended(tx *models.Tx, task *models.Task) error {
-	if task.Status == models.StatusCompleted {
-		return models.LoosenBlobs(tx, models.Now(), blobOf(task.ResourceID, sourceBlob))
+func (p *Imaging) ended(tx *models.Tx, t *models.Task) error {
+	if t.Status == models.StatusCompleted {
+		return models.LoosenBlobs(tx, models.Now(), blobOf(t.ResourceID, sourceBlob))
 	}
-	return models.LoosenBlobs(tx, models.Now().Add(looseFor), blobsOf(task.ResourceID)...)
+	return models.LoosenBlobs(tx, models.Now().Add(looseFor), blobsOf(t.ResourceID)...)
 }

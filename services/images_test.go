@@ -24,6 +24,7 @@ import (
 	"petstore/services/fetch"
 	"petstore/services/picture"
 	"petstore/services/picture/picturetest"
+	"petstore/services/task"
 )
 
 // gallery is an engine that processes images, with their blobs in a folder.
@@ -36,20 +37,24 @@ type gallery struct {
 
 // newGallery starts an engine for images. interrupt, if set, may change how the
 // operation runs.
-func newGallery(t testing.TB, o options, folder string, change func(Operation) Operation) *gallery {
+func newGallery(t testing.TB, o options, folder string, change func(task.Operation) task.Operation) *gallery {
 	t.Helper()
 	idle := o.idle
 	o.idle = true
+	var bucket *blobs.Bucket
+	o.register = func(e *engine) {
+		var err error
+		bucket, err = blobs.Open(within(t), e.store, (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		op := NewImaging(e.store, bucket, newFetcher(t))
+		if change != nil {
+			op = change(op)
+		}
+		e.tasks.Register(op)
+	}
 	e := newEngine(t, o)
-	bucket, err := blobs.Open(within(t), e.store, (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	op := NewImaging(e.store, bucket, newFetcher(t))
-	if change != nil {
-		op = change(op)
-	}
-	e.tasks.Register(op)
 	g := &gallery{engine: e, images: NewImages(e.store, e.tasks, bucket), blobs: bucket, folder: folder}
 	t.Cleanup(g.close)
 	if !idle {
@@ -291,8 +296,8 @@ func TestImageKilledAnywhere(t *testing.T) {
 	const steps = 6 // fetching, decoding, three pictures, storing
 	for _, after := range []bool{false, true} {
 		fetches = 0
-		var op Operation
-		g := newGallery(t, options{idle: true}, t.TempDir(), func(o Operation) Operation { op = o; return o })
+		var op task.Operation
+		g := newGallery(t, options{idle: true}, t.TempDir(), func(o task.Operation) task.Operation { op = o; return o })
 		img := g.create(models.NewImage{ImageURL: server.URL})
 		for n := 1; n <= steps; n++ {
 			g.breakOff(op, img, n, after)
@@ -316,7 +321,7 @@ func TestImageKilledAnywhere(t *testing.T) {
 }
 
 // breakOff runs an operation up to its nth report, before that is stored or after.
-func (g *gallery) breakOff(op Operation, img models.Image, n int, after bool) {
+func (g *gallery) breakOff(op task.Operation, img models.Image, n int, after bool) {
 	g.t.Helper()
 	killed := errors.New("killed")
 	reports := 0
@@ -451,18 +456,20 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // TestBlobsInMemory: the same holds without files.
 func TestBlobsInMemory(t *testing.T) {
-	e := newEngine(t, options{idle: true})
-	bucket, err := blobs.Open(within(t), e.store, "mem://")
-	if err != nil {
-		t.Fatal(err)
-	}
+	var bucket *blobs.Bucket
+	e := newEngine(t, options{idle: true, register: func(e *engine) {
+		var err error
+		if bucket, err = blobs.Open(within(t), e.store, "mem://"); err != nil {
+			t.Fatal(err)
+		}
+		e.tasks.Register(NewImaging(e.store, bucket, newFetcher(t)))
+	}})
 	bucket.Start()
 	t.Cleanup(func() {
 		if err := bucket.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	e.tasks.Register(NewImaging(e.store, bucket, newFetcher(t)))
 	images := NewImages(e.store, e.tasks, bucket)
 	img, err := images.Create(within(t), models.NewImage{File: bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))})
 	if err != nil {

@@ -14,6 +14,10 @@ import (
 
 	"petstore/models"
 	"petstore/models/postgrestest"
+	"petstore/services/dispatch"
+	"petstore/services/queue/river"
+	"petstore/services/stream"
+	"petstore/services/task"
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +40,10 @@ func makeTables(url string) error {
 	if err != nil {
 		return err
 	}
-	_, err = NewQueue(ctx, store, NewTasks(store, newHub(), nil), nil)
+	d := dispatch.New(store, dispatch.Options{})
+	hub := stream.NewHub(store)
+	defer hub.Close()
+	_, err = river.New(ctx, store, task.NewEngine(store, hub, d), "server_tables", d.Sweep)
 	return errors.Join(err, store.Close())
 }
 

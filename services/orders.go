@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/task"
 )
 
 const kindOrder = "order"
@@ -19,11 +19,13 @@ const CodeOutOfStock = "OUT_OF_STOCK"
 // Orders takes orders and lets clients look after them. Packing processes them.
 type Orders struct {
 	store *models.Store
-	tasks *Tasks
+	tasks *task.Engine
 }
 
 // NewOrders returns the orders that store holds, processed by tasks.
-func NewOrders(store *models.Store, tasks *Tasks) *Orders { return &Orders{store: store, tasks: tasks} }
+func NewOrders(store *models.Store, tasks *task.Engine) *Orders {
+	return &Orders{store: store, tasks: tasks}
+}
 
 // Create stores an order, its task, its first update and its job, in one
 // transaction: an order that was accepted is processed, whatever happens to the
@@ -33,7 +35,7 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 	if err != nil {
 		return models.Order{}, err
 	}
-	draft, err := s.tasks.Draft(kindOrder, Request{
+	draft, err := s.tasks.Draft(kindOrder, task.Request{
 		ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
 	})
 	if err != nil {
@@ -91,7 +93,7 @@ func (s *Orders) List(ctx context.Context, f models.OrderFilter, page models.Pag
 
 // Change lets edit change whom a processing order calls back, and what it tells
 // them. An order that has ended has told everything, and doesn't change.
-func (s *Orders) Change(ctx context.Context, id string, edit func(task *models.Task) error) (models.Order, error) {
+func (s *Orders) Change(ctx context.Context, id string, edit func(t *models.Task) error) (models.Order, error) {
 	var order models.Order
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		if order, err = models.FindOrder(tx.DB, id); err != nil {
@@ -170,11 +172,10 @@ type Packing struct {
 }
 
 // NewPacking returns the operation for orders.
-func NewPacking(store *models.Store, step time.Duration) Operation {
+func NewPacking(store *models.Store, step time.Duration) task.Operation {
 	p := &Packing{store: store, step: step}
-	return Operation{
+	return task.Operation{
 		Kind:  kindOrder,
-		SetID: func(u *callbacks.Update, id string) { u.OrderID = id },
 		Run:   p.run,
 		Ended: p.ended,
 	}
@@ -188,23 +189,23 @@ type packed struct {
 	Currency string `json:"currency"`
 }
 
-func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (any, error) {
-	order, ok := task.Resource.(models.Order)
+func (p *Packing) run(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+	order, ok := t.Resource.(models.Order)
 	var err error
 	if !ok {
-		if order, err = models.FindOrderToPack(p.store.Read(ctx), task.ResourceID); err != nil {
+		if order, err = models.FindOrderToPack(p.store.Read(ctx), t.ResourceID); err != nil {
 			return nil, err
 		}
 	}
 	var count int64
-	begun := int(task.Sequence) - 1 // items, by a run that was killed: each tells an update
 	for i, item := range order.Items {
 		count += item.Quantity
-		if i < begun-1 {
+		number := i + 1
+		if number < order.Packing { // packed by a run that was killed
 			continue
 		}
-		if i >= begun {
-			err = p.tell(task, order, i, report)
+		if number > order.Packing {
+			err = p.tell(order, number, report)
 		}
 		if err == nil {
 			err = pause(ctx, p.step)
@@ -221,58 +222,80 @@ func (p *Packing) run(ctx context.Context, task *models.Task, report Report) (an
 
 // tell reports that an item is being packed. With the first of them, all are taken
 // from the stock.
-func (p *Packing) tell(task *models.Task, order models.Order, i int, report Report) error {
-	message := fmt.Sprintf("Packing item %d of %d", i+1, len(order.Items))
-	progress := min(100*(i+1)/len(order.Items), 95)
-	if reserved(task.Sequence) {
-		return report(progress, message)
-	}
+func (p *Packing) tell(order models.Order, number int, report task.Report) error {
+	message := fmt.Sprintf("Packing item %d of %d", number, len(order.Items))
+	progress := min(100*number/len(order.Items), 95)
 	return report(progress, message, func(tx *models.Tx) error {
-		// Another server may have taken this run for dead, and made one of its own.
-		taken, err := models.ToldMeanwhile(tx, *task)
-		if err != nil || taken {
-			return err
+		if number > 1 {
+			return models.SetPacking(tx, order.ID, number)
 		}
 		return reserve(tx, order)
 	})
 }
 
-// reserved reports whether an order that has told so many updates has its items.
-// The first of them says that it exists. The second is stored in the same
-// transaction that takes the items, so a run after a crash knows it, too.
-func reserved(told int64) bool { return told > 1 }
-
-// reserve takes all items of an order from the stock, or none: a *Failure rolls
-// the transaction back.
+// reserve takes all items of an order from the stock, or none: a *task.Failure rolls
+// the transaction back. What another run has reserved, at a server that took this one
+// for dead, is not taken again.
 func reserve(tx *models.Tx, order models.Order) error {
-	for _, item := range byProduct(order.Items) {
+	items := byProduct(order.Items)
+	if err := lockProducts(tx, items); err != nil {
+		return err
+	}
+	for _, item := range items {
 		ok, err := models.TakeStock(tx, item.ProductID, item.Quantity)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return &Failure{Code: CodeOutOfStock, Message: fmt.Sprintf("There are not %d of %s in stock", item.Quantity, item.Slug)}
+			return &task.Failure{Code: CodeOutOfStock, Message: fmt.Sprintf("There are not %d of %s in stock", item.Quantity, item.Slug)}
+		}
+	}
+	reserved, err := models.ReserveOrder(tx, order.ID)
+	if err == nil && !reserved {
+		return giveBack(tx, items)
+	}
+	return err
+}
+
+func lockProducts(tx *models.Tx, items []models.OrderItem) error {
+	ids := make([]string, len(items))
+	for i, item := range items {
+		ids[i] = item.ProductID
+	}
+	return models.LockProducts(tx, ids)
+}
+
+// giveBack returns items to the stock.
+func giveBack(tx *models.Tx, items []models.OrderItem) error {
+	for _, item := range items {
+		if err := models.ReturnStock(tx, item.ProductID, item.Quantity); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // ended gives the stock back unless the order completed.
-func (p *Packing) ended(tx *models.Tx, task *models.Task) error {
-	toldBefore := task.Sequence - 1
-	if task.Status == models.StatusCompleted || !reserved(toldBefore) {
+func (p *Packing) ended(tx *models.Tx, t *models.Task) error {
+	if t.Status == models.StatusCompleted {
 		return nil
 	}
-	order, err := models.FindOrderToPack(tx.DB, task.ResourceID)
+	if err := models.SetOutcome(tx, t.ResourceID, t.Status); err != nil {
+		return err
+	}
+	reserved, err := models.UnreserveOrder(tx, t.ResourceID)
+	if err != nil || !reserved {
+		return err
+	}
+	order, err := models.FindOrderToPack(tx.DB, t.ResourceID)
 	if err != nil {
 		return err
 	}
-	for _, item := range byProduct(order.Items) {
-		if err := models.ReturnStock(tx, item.ProductID, item.Quantity); err != nil {
-			return err
-		}
+	items := byProduct(order.Items)
+	if err := lockProducts(tx, items); err != nil {
+		return err
 	}
-	return nil
+	return giveBack(tx, items)
 }
 
 // byProduct puts items into an order that all orders share. On PostgreSQL an order

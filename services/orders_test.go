@@ -12,12 +12,13 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/task"
 )
 
 // TestOrderIsToldTheSameEverywhere follows one order live, by callback and in
 // the database.
 func TestOrderIsToldTheSameEverywhere(t *testing.T) {
-	e := newEngine(t, options{step: 2 * settle})
+	e := newEngine(t, options{step: 2 * 20 * time.Millisecond})
 	rc := newReceiver(t, nil)
 	for _, slug := range []string{"a", "b", "c"} {
 		e.product(slug, 5)
@@ -225,19 +226,19 @@ func checkCancelled(t *testing.T, e *engine, rc *receiver, order models.Order) {
 // TestCancelWhileWaitingForAnotherRun: a task whose run met an error of our own
 // may wait minutes for the next one. Its cancellation is told at once.
 func TestCancelWhileWaitingForAnotherRun(t *testing.T) {
-	e := newEngine(t, options{idle: true, operations: []Operation{operation(
-		func(context.Context, *models.Task, Report) (any, error) { return nil, errors.New("own") })}})
+	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(
+		func(context.Context, *models.Task, task.Report) (any, error) { return nil, errors.New("own") })}})
 	rc := newReceiver(t, nil)
-	task := e.begin(rc.URL)
-	if err := e.tasks.work(within(t), task.ID, run{starts: 1}); err == nil {
-		t.Fatal("the run did not fail")
+	begun := e.begin(rc.URL)
+	if again, err := e.tasks.Run(within(t), begun.ID, nil); again == 0 || err != nil {
+		t.Fatal("the run did not fail", err)
 	}
-	e.exec("UPDATE river_job SET state = 'retryable', attempt = 1, scheduled_at = datetime('now', '+1 hour')")
+	e.exec("UPDATE tasks SET run_at = ?", models.Now().Add(time.Hour))
 	e.start()
-	if _, err := e.tasks.Cancel(within(t), task.ID); err != nil {
+	if _, err := e.tasks.Cancel(within(t), begun.ID); err != nil {
 		t.Fatal(err)
 	}
-	if a := rc.last(task.ID); a.Status != callbacks.StatusCancelled {
+	if a := rc.last(begun.ID); a.Status != callbacks.StatusCancelled {
 		t.Errorf("got %s", a.Body)
 	}
 }
@@ -253,7 +254,7 @@ func TestCancelAtTheEndOfAFailedRun(t *testing.T) {
 			<-release
 		}
 	})
-	e := newEngine(t, options{operations: []Operation{operation(func(_ context.Context, _ *models.Task, report Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
 		err := report(10, "Working")
 		<-underWay
 		return nil, errors.Join(err, errors.New("own"))
@@ -273,9 +274,9 @@ func TestCancelAtTheEndOfAFailedRun(t *testing.T) {
 // them, between two reports.
 func TestChangeWhileProcessing(t *testing.T) {
 	proceed := make(chan struct{})
-	e := newEngine(t, options{waits: []time.Duration{time.Hour}, operations: []Operation{{
-		Kind: kindOrder, SetID: func(u *callbacks.Update, id string) { u.OrderID = id },
-		Run: func(_ context.Context, _ *models.Task, report Report) (any, error) {
+	e := newEngine(t, options{waits: []time.Duration{time.Hour}, operations: []task.Operation{{
+		Kind: kindOrder,
+		Run: func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
 			err := report(10, "One")
 			<-proceed
 			return nil, errors.Join(err, report(20, "Two"))
@@ -313,11 +314,11 @@ func TestPackingGoesOn(t *testing.T) {
 	order := models.Order{ID: "ord_1", Currency: "USD", Items: []models.OrderItem{{Quantity: 1}, {Quantity: 2}, {Quantity: 3}}}
 	all := []string{"Packing item 1 of 3", "Packing item 2 of 3", "Packing item 3 of 3"}
 	for told := range all {
-		task := models.Task{ResourceID: order.ID, Sequence: int64(1 + told), Resource: order}
+		order.Packing = told
+		work := models.Task{ResourceID: order.ID, Resource: order}
 		var messages []string
-		result, err := NewPacking(nil, 0).Run(t.Context(), &task, func(_ int, message string, _ ...func(*models.Tx) error) error {
+		result, err := NewPacking(nil, 0).Run(t.Context(), &work, func(_ int, message string, _ ...func(*models.Tx) error) error {
 			messages = append(messages, message)
-			task.Sequence++
 			return nil
 		})
 		if packed, ok := result.(packed); err != nil || !ok || packed.Items != 6 || !slices.Equal(messages, all[told:]) {

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stripe/stripe-go/v85"
 
-	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
+	"petstore/services/task"
 )
 
 const kindPayment = "payment"
@@ -22,13 +22,13 @@ const currencyDefault = "USD"
 // Payments takes payments and lets clients look after them. Charging charges them.
 type Payments struct {
 	store  *models.Store
-	tasks  *Tasks
+	tasks  *task.Engine
 	method string
 }
 
 // NewPayments returns the payments that store holds, charged by tasks. method is
 // charged where a client names none; it may be empty, and then clients must.
-func NewPayments(store *models.Store, tasks *Tasks, method string) *Payments {
+func NewPayments(store *models.Store, tasks *task.Engine, method string) *Payments {
 	return &Payments{store: store, tasks: tasks, method: method}
 }
 
@@ -48,7 +48,7 @@ func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Paym
 	if p.PaymentMethod == "" {
 		return p, models.Invalid("payment_method", "is required")
 	}
-	draft, err := s.tasks.Draft(kindPayment, Request{
+	draft, err := s.tasks.Draft(kindPayment, task.Request{
 		ResourceID: p.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Payment received",
 	})
 	if err != nil {
@@ -153,21 +153,19 @@ func (s *Payments) Delete(ctx context.Context, id string) error {
 // gives back what may have been charged.
 type Charging struct {
 	store  *models.Store
-	tasks  *Tasks
+	tasks  *task.Engine
 	stripe *stripeclient.Client
 }
 
 // NewCharging returns the operations for payments, refunds and reversals.
-func NewCharging(store *models.Store, tasks *Tasks, s *stripeclient.Client) []Operation {
+func NewCharging(store *models.Store, tasks *task.Engine, s *stripeclient.Client) []task.Operation {
 	c := &Charging{store: store, tasks: tasks, stripe: s}
-	return []Operation{
-		{Kind: kindPayment, SetID: setPaymentID, Run: c.charge, Ended: c.charged},
-		{Kind: kindRefund, SetID: setRefundID, Run: c.refund, Ended: c.refunded},
-		{Kind: kindReversal, SetID: setPaymentID, Run: c.reverse, Ended: c.reversed},
+	return []task.Operation{
+		{Kind: kindPayment, Run: c.charge, Ended: c.charged},
+		{Kind: kindRefund, Run: c.refund, Ended: c.refunded},
+		{Kind: kindReversal, Run: c.reverse, Ended: c.reversed},
 	}
 }
-
-func setPaymentID(u *callbacks.Update, id string) { u.PaymentID = id }
 
 // receipt is the result of a payment.
 type receipt struct {
@@ -179,8 +177,8 @@ type receipt struct {
 	OrderID    string `json:"order_id,omitempty"`
 }
 
-func (c *Charging) charge(ctx context.Context, task *models.Task, report Report) (any, error) {
-	p, err := models.FindPayment(c.store.Read(ctx), task.ResourceID)
+func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+	p, err := models.FindPayment(c.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +189,7 @@ func (c *Charging) charge(ctx context.Context, task *models.Task, report Report)
 		}
 	}
 	err = c.settle(ctx, p, mayBeCharged, report)
-	var failure *Failure
+	var failure *task.Failure
 	if errors.As(err, &failure) && failure.Code == stripeclient.CodeProviderUnavailable {
 		failure.Message += "; should it have charged the payment, that is given back"
 	}
@@ -209,7 +207,7 @@ func (c *Charging) charge(ctx context.Context, task *models.Task, report Report)
 }
 
 // prepare makes a payment known to the provider.
-func (c *Charging) prepare(ctx context.Context, p *models.Payment, report Report) error {
+func (c *Charging) prepare(ctx context.Context, p *models.Payment, report task.Report) error {
 	if err := report(10, "Preparing the payment"); err != nil {
 		return err
 	}
@@ -227,7 +225,7 @@ func (c *Charging) prepare(ctx context.Context, p *models.Payment, report Report
 
 // settle charges a payment. Where an earlier attempt may have done so, it asks
 // before it tries again.
-func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bool, report Report) error {
+func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bool, report task.Report) error {
 	return c.persist(ctx, report, 50, func() error {
 		if mayBeCharged {
 			intent, err := c.stripe.Find(ctx, p)
@@ -248,20 +246,20 @@ func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bo
 }
 
 // charged notes what the end of a payment means for its order.
-func (c *Charging) charged(tx *models.Tx, task *models.Task) error {
-	p, err := models.FindPayment(tx.DB, task.ResourceID)
+func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
+	p, err := models.FindPayment(tx.DB, t.ResourceID)
 	if err != nil {
 		return err
 	}
 	switch {
-	case task.Status == models.StatusCompleted:
+	case t.Status == models.StatusCompleted:
 		return models.SetPaid(tx, p)
-	case p.ProviderID == "" || decided(task.ErrorCode):
+	case p.ProviderID == "" || decided(t.ErrorCode):
 		return models.ReleaseOrder(tx, p)
 	}
 	// Nobody to call back: to a client that follows payment_id, "completed"
 	// would read as if the payment had.
-	draft, err := c.tasks.Draft(kindReversal, Request{ResourceID: p.ID, Metadata: task.Metadata, Message: "The outcome of the payment is unknown"})
+	draft, err := c.tasks.DraftFollowing(kindReversal, task.Request{ResourceID: p.ID, Metadata: t.Metadata, Message: "The outcome of the payment is unknown"})
 	if err != nil {
 		return err
 	}
@@ -270,11 +268,11 @@ func (c *Charging) charged(tx *models.Tx, task *models.Task) error {
 
 // persist asks Stripe for something until it answers, or its outage has lasted too
 // long. The task waits at progress meanwhile, and says so. What Stripe refuses, and
-// the end of patience, are a *Failure.
-func (c *Charging) persist(ctx context.Context, report Report, progress int, ask func() error) error {
+// the end of patience, are a *task.Failure.
+func (c *Charging) persist(ctx context.Context, report task.Report, progress int, ask func() error) error {
 	err := c.stripe.Persist(ctx, func(message string) error { return report(progress, message) }, ask)
 	if refused, ok := errors.AsType[*stripeclient.Error](err); ok {
-		return &Failure{Code: refused.Code, Message: refused.Message}
+		return &task.Failure{Code: refused.Code, Message: refused.Message}
 	}
 	return err
 }
@@ -282,5 +280,5 @@ func (c *Charging) persist(ctx context.Context, report Report, progress int, ask
 // decided reports whether a task that failed with this code is known not to have
 // moved any money.
 func decided(code string) bool {
-	return code != stripeclient.CodeProviderUnavailable && code != CodeProcessing
+	return code != stripeclient.CodeProviderUnavailable && code != task.CodeProcessing
 }

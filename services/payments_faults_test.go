@@ -10,6 +10,7 @@ import (
 
 	"petstore/models"
 	"petstore/services/stripeclient"
+	"petstore/services/task"
 )
 
 // TestOutages puts the provider out of order in different ways. Whatever it
@@ -159,7 +160,7 @@ func (x *till) pendingTask(kind, resourceID string) string {
 func (x *till) runTwice(kind, resourceID string, moment int) {
 	x.t.Helper()
 	operations := NewCharging(x.store, x.tasks, x.stripe)
-	i := slices.IndexFunc(operations, func(o Operation) bool { return o.Kind == kind })
+	i := slices.IndexFunc(operations, func(o task.Operation) bool { return o.Kind == kind })
 	task := &models.Task{ResourceID: resourceID}
 	at := 0
 	dying := func(_ int, _ string, also ...func(tx *models.Tx) error) error {

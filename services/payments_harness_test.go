@@ -17,8 +17,11 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/dispatch"
+	"petstore/services/stream"
 	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox"
+	"petstore/services/task"
 )
 
 // till is everything that takes payments, on a database of its own, with a
@@ -26,9 +29,9 @@ import (
 type till struct {
 	t        *testing.T
 	store    *models.Store
-	hub      *Hub
-	tasks    *Tasks
-	queue    *Queue
+	hub      *stream.Hub
+	tasks    *task.Engine
+	queue    queue
 	orders   *Orders
 	payments *Payments
 	stripe   *stripeclient.Client
@@ -49,10 +52,11 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	if x.store, err = models.Open(ctx, url); err != nil {
 		t.Fatal(err)
 	}
-	x.hub = NewHub(x.store)
+	x.hub = stream.NewHub(x.store)
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
-	courier := NewCourier(x.store, sender, callbacks.Development(), callbacks.DevelopmentSecret)
-	x.tasks = NewTasks(x.store, x.hub, courier)
+	server := serverName(x.store)
+	dispatcher := dispatch.New(x.store, dispatch.Options{Sender: sender, Schedule: callbacks.Development(), Secret: callbacks.DevelopmentSecret, Server: server})
+	x.tasks = task.NewEngine(x.store, x.hub, dispatcher)
 	x.tasks.Register(NewPacking(x.store, 0))
 	transport := &http.Transport{}
 	x.stripe = stripeclient.New(stripeclient.Options{Key: "sk_test_till", URL: x.provider.URL, Transport: transport})
@@ -60,9 +64,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	for _, operation := range NewCharging(x.store, x.tasks, x.stripe) {
 		x.tasks.Register(operation)
 	}
-	if x.queue, err = NewQueue(ctx, x.store, x.tasks, courier); err != nil {
-		t.Fatal(err)
-	}
+	x.queue = newQueue(t, x.store, x.tasks, dispatcher, server)
 	products := NewProducts(x.store)
 	if err := products.Seed(ctx); err != nil {
 		t.Fatal(err)
@@ -71,10 +73,12 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	if err := x.queue.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
+	dispatcher.Start()
 	t.Cleanup(func() {
 		if err := x.queue.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
+		dispatcher.Stop()
 		x.hub.Close()
 		sender.Close()
 		transport.CloseIdleConnections()

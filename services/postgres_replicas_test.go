@@ -11,6 +11,7 @@ import (
 
 	"petstore/models"
 	"petstore/models/postgrestest"
+	"petstore/services/task"
 )
 
 // newReplicas returns two tills that share a database and a provider.
@@ -114,7 +115,7 @@ func TestRefundsThatEndAtOnce(t *testing.T) {
 	order := x.order()
 	p := x.paid(order, "")
 	operations := NewCharging(x.store, x.tasks, x.stripe)
-	refund := operations[slices.IndexFunc(operations, func(o Operation) bool { return o.Kind == kindRefund })]
+	refund := operations[slices.IndexFunc(operations, func(o task.Operation) bool { return o.Kind == kindRefund })]
 	var met, both sync.WaitGroup
 	var ended atomic.Int32
 	met.Add(2)
@@ -126,14 +127,17 @@ func TestRefundsThatEndAtOnce(t *testing.T) {
 		var once sync.Once
 		both.Go(func() {
 			err := x.store.InTx(t.Context(), func(tx *models.Tx) error {
-				task := r.Task
-				task.Status = models.StatusCompleted
-				task.Sequence++
-				if _, err := models.AdvanceTask(tx, &task); err != nil {
+				if err := tx.Exec("SELECT 1").Error; err != nil { // a transaction of its own
+					return err
+				}
+				ending := r.Task
+				ending.Status = models.StatusCompleted
+				ending.Sequence++
+				if _, err := models.AdvanceTask(tx, &ending); err != nil {
 					return err
 				}
 				once.Do(func() { met.Done(); met.Wait() })
-				if err := refund.Ended(tx, &task); err != nil {
+				if err := refund.Ended(tx, &ending); err != nil {
 					return err
 				}
 				ended.Add(1)
@@ -213,11 +217,9 @@ func TestTwoRunsTakeTheStockOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packing := &Packing{store: e.store}
 	for range 2 {
-		task := order.Task
-		report := e.tasks.reporter(within(t), &task, newOutbox(within(t), e.courier))
-		if _, err := packing.run(within(t), &task, report); err != nil {
+		err := e.store.InTx(within(t), func(tx *models.Tx) error { return reserve(tx, order) })
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -261,7 +263,7 @@ func TestReplicasShareTheStock(t *testing.T) {
 // than there can be.
 func TestReplicasKeepTheLimit(t *testing.T) {
 	e := newEngine(t, options{url: postgrestest.URL(t), idle: true})
-	webhooks, err := NewWebhooks(within(t), e.store, e.tasks)
+	webhooks, err := NewWebhooks(within(t), e.store, e.tasks, e.dispatcher)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"log/slog"
 
-	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
+	"petstore/services/task"
 )
 
 const kindRefund = "refund"
@@ -18,7 +18,7 @@ func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRef
 	r := models.Refund{
 		ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
 	}
-	draft, err := s.tasks.Draft(kindRefund, Request{
+	draft, err := s.tasks.Draft(kindRefund, task.Request{
 		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
 	})
 	if err != nil {
@@ -85,8 +85,6 @@ func (s *Payments) ListRefunds(ctx context.Context, paymentID string, f models.R
 	return models.ListRefunds(s.store.Read(ctx), paymentID, f, page)
 }
 
-func setRefundID(u *callbacks.Update, id string) { u.RefundID = id }
-
 // creditNote is the result of a refund.
 type creditNote struct {
 	Summary    string `json:"summary"`
@@ -99,8 +97,8 @@ type creditNote struct {
 
 // refund gives back a payment or a part of it. Stripe knows the refund by its
 // id, and makes it once.
-func (c *Charging) refund(ctx context.Context, task *models.Task, report Report) (any, error) {
-	r, err := models.FindRefund(c.store.Read(ctx), task.ResourceID)
+func (c *Charging) refund(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+	r, err := models.FindRefund(c.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -133,17 +131,17 @@ func (c *Charging) refund(ctx context.Context, task *models.Task, report Report)
 // refunded notes what the end of a refund means for its payment. A refund whose
 // outcome is unknown stays taken from what is left: better a refund that a
 // person has to look up than one that is made twice.
-func (c *Charging) refunded(tx *models.Tx, task *models.Task) error {
-	r, err := models.FindRefund(tx.DB, task.ResourceID)
+func (c *Charging) refunded(tx *models.Tx, t *models.Task) error {
+	r, err := models.FindRefund(tx.DB, t.ResourceID)
 	if err != nil {
 		return err
 	}
-	if task.Status != models.StatusCompleted {
-		if decided(task.ErrorCode) {
+	if t.Status != models.StatusCompleted {
+		if decided(t.ErrorCode) {
 			return models.ReturnRefund(tx, r)
 		}
 		slog.Error("A refund has failed, and may have been made: look it up at Stripe.",
-			"refund_id", r.ID, "provider_id", r.Payment.ProviderID, "code", task.ErrorCode)
+			"refund_id", r.ID, "provider_id", r.Payment.ProviderID, "code", t.ErrorCode)
 		return nil
 	}
 	// The last refund of a payment releases its order, even if two end at once.

@@ -8,11 +8,11 @@ import (
 
 	"gorm.io/gorm"
 
-	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/dataset"
 	"petstore/services/report"
 	"petstore/services/statistics"
+	"petstore/services/task"
 )
 
 const kindReport = "report"
@@ -36,11 +36,11 @@ const (
 // Reporting makes them.
 type Reports struct {
 	store *models.Store
-	tasks *Tasks
+	tasks *task.Engine
 }
 
 // NewReports returns the reports that store holds, made by tasks.
-func NewReports(store *models.Store, tasks *Tasks) *Reports {
+func NewReports(store *models.Store, tasks *task.Engine) *Reports {
 	return &Reports{store: store, tasks: tasks}
 }
 
@@ -51,7 +51,7 @@ func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report
 		ID: models.NewID(models.PrefixReport), Type: n.Type, FromDay: n.FromDay, ToDay: n.ToDay, Data: n.Data, CreatedAt: models.Now(),
 	}
 	r.UpdatedAt = r.CreatedAt
-	draft, err := s.tasks.Draft(kindReport, Request{
+	draft, err := s.tasks.Draft(kindReport, task.Request{
 		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
 	})
 	if err != nil {
@@ -120,16 +120,14 @@ func (s *Reports) Download(ctx context.Context, id, format string) ([]byte, erro
 // Reporting is the operation that makes reports.
 type Reporting struct {
 	store *models.Store
-	turns chan struct{}
 }
 
 // NewReporting returns the operation for reports.
-func NewReporting(store *models.Store) Operation {
-	r := &Reporting{store: store, turns: make(chan struct{}, reportsAtOnce)}
-	return Operation{
-		Kind:  kindReport,
-		SetID: func(u *callbacks.Update, id string) { u.ReportID = id },
-		Run:   r.run,
+func NewReporting(store *models.Store) task.Operation {
+	r := &Reporting{store: store}
+	return task.Operation{
+		Kind: kindReport, AtOnce: reportsAtOnce,
+		Run: r.run,
 	}
 }
 
@@ -139,8 +137,8 @@ type reported struct {
 	Download string `json:"download"` // the path, below the server's URL
 }
 
-func (r *Reporting) run(ctx context.Context, task *models.Task, tell Report) (any, error) {
-	content, err := models.ReportContent(r.store.Read(ctx), task.ResourceID)
+func (r *Reporting) run(ctx context.Context, t *models.Task, tell task.Report) (any, error) {
+	content, err := models.ReportContent(r.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +146,10 @@ func (r *Reporting) run(ctx context.Context, task *models.Task, tell Report) (an
 		document, err := report.Decode(content)
 		return result(document), err
 	}
-	document, err := r.inTurn(ctx, task.ResourceID, tell)
+	if err := task.Brace(ctx); err != nil {
+		return nil, err
+	}
+	document, err := r.inTime(ctx, t.ResourceID, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (r *Reporting) run(ctx context.Context, task *models.Task, tell Report) (an
 		return nil, err
 	}
 	err = tell(99, "Writing the report", func(tx *models.Tx) error {
-		return models.SaveReportContent(tx, task.ResourceID, content)
+		return models.SaveReportContent(tx, t.ResourceID, content)
 	})
 	return result(document), err
 }
@@ -165,26 +166,22 @@ func result(d report.Document) reported {
 	return reported{Summary: d.Summary, Download: "/api/reports/" + d.ReportID + "/download"}
 }
 
-// inTurn makes a report when there is a place for it.
-func (r *Reporting) inTurn(ctx context.Context, id string, tell Report) (report.Document, error) {
-	select {
-	case r.turns <- struct{}{}:
-		defer func() { <-r.turns }()
-	case <-ctx.Done():
-		return report.Document{}, ctx.Err()
-	}
+// inTime makes a report, or gives up.
+func (r *Reporting) inTime(ctx context.Context, id string, tell task.Report) (report.Document, error) {
 	limited, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
 	document, err := r.make(limited, id, tell)
 	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
-		return document, &Failure{Code: CodeReportTooLarge, Message: fmt.Sprintf(
+		return document, &task.Failure{Code: CodeReportTooLarge, Message: fmt.Sprintf(
 			"The report was not finished after %.0f minutes: ask for a shorter period", reportPatience.Minutes())}
 	}
 	return document, err
 }
 
-// make makes a report, all from one snapshot of the database.
-func (r *Reporting) make(ctx context.Context, id string, tell Report) (report.Document, error) {
+// make makes a report, all from one snapshot of the database; unless so much is
+// written meanwhile that the snapshot has to end: then from what is stored when it is
+// read.
+func (r *Reporting) make(ctx context.Context, id string, tell task.Report) (report.Document, error) {
 	row, err := models.FindReport(r.store.Read(ctx), id)
 	if err != nil {
 		return report.Document{}, err
@@ -195,18 +192,25 @@ func (r *Reporting) make(ctx context.Context, id string, tell Report) (report.Do
 		err = r.profile(ctx, &d, step)
 		return d, err
 	}
-	err = r.store.Snapshot(ctx, func(db *gorm.DB) error {
-		switch row.Type {
-		case models.ReportSales:
-			return statistics.Sales(db, &d, step)
-		case models.ReportInventory:
-			return statistics.Inventory(db, &d, step)
-		case models.ReportCallbacks:
-			return statistics.Callbacks(db, &d, step)
-		}
-		return fmt.Errorf("report %s is of the unknown type %q", id, row.Type)
-	})
+	empty := d
+	err = r.store.Snapshot(ctx, func(db *gorm.DB) error { return describe(db, &d, step) })
+	if errors.Is(err, models.ErrSnapshotEnded) && ctx.Err() == nil {
+		d = empty
+		err = describe(r.store.Read(ctx), &d, step)
+	}
 	return d, err
+}
+
+func describe(db *gorm.DB, d *report.Document, step statistics.Step) error {
+	switch d.Type {
+	case models.ReportSales:
+		return statistics.Sales(db, d, step)
+	case models.ReportInventory:
+		return statistics.Inventory(db, d, step)
+	case models.ReportCallbacks:
+		return statistics.Callbacks(db, d, step)
+	}
+	return fmt.Errorf("report %s is of the unknown type %q", d.ReportID, d.Type)
 }
 
 // profile says what is in the data that the client gave, or what is wrong with it.
@@ -217,7 +221,7 @@ func (r *Reporting) profile(ctx context.Context, d *report.Document, step statis
 	}
 	err = statistics.Dataset(ctx, data, d, step)
 	if wrong, ok := errors.AsType[*dataset.MalformedError](err); ok {
-		return &Failure{Code: CodeInvalidDataset, Message: wrong.Message}
+		return &task.Failure{Code: CodeInvalidDataset, Message: wrong.Message}
 	}
 	return err
 }

@@ -1,9 +1,7 @@
 package services
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,8 +18,7 @@ import (
 // be orders already. It works on nothing before start.
 func newReporter(t *testing.T) (*engine, *Reports) {
 	t.Helper()
-	e := newEngine(t, options{idle: true})
-	e.tasks.Register(NewReporting(e.store))
+	e := newEngine(t, options{idle: true, register: func(e *engine) { e.tasks.Register(NewReporting(e.store)) }})
 	return e, NewReports(e.store, e.tasks)
 }
 
@@ -361,18 +358,4 @@ func TestDeletingAReport(t *testing.T) {
 	}
 	e.drain()
 	rc.nothingMore()
-}
-
-// TestReportsTakeTurns: only so many hold a connection that reads.
-func TestReportsTakeTurns(t *testing.T) {
-	r := &Reporting{turns: make(chan struct{}, 1)}
-	r.turns <- struct{}{}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := r.inTurn(ctx, "rpt_1", nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("error is %v", err)
-	}
-	if len(r.turns) != 1 {
-		t.Error("it has given away a turn that it had not taken")
-	}
 }

@@ -9,13 +9,14 @@ import (
 
 	"petstore/models"
 	"petstore/services/stripeclient"
+	"petstore/services/task"
 )
 
 const kindReversal = "reversal"
 
 // reverse makes sure that a payment whose outcome is unknown costs nothing.
-func (c *Charging) reverse(ctx context.Context, task *models.Task, report Report) (any, error) {
-	p, err := models.FindPayment(c.store.Read(ctx), task.ResourceID)
+func (c *Charging) reverse(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+	p, err := models.FindPayment(c.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (c *Charging) reverse(ctx context.Context, task *models.Task, report Report
 		}
 		return err
 	})
-	var failure *Failure
+	var failure *task.Failure
 	if errors.As(err, &failure) && failure.Code == stripeclient.CodeProviderUnavailable {
 		return nil, errors.New("reversing the payment: Stripe is out of order still") // the engine tries again, later each time
 	}
@@ -42,15 +43,15 @@ func (c *Charging) reverse(ctx context.Context, task *models.Task, report Report
 	}{summary}, err
 }
 
-func (c *Charging) reversed(tx *models.Tx, task *models.Task) error {
-	p, err := models.FindPayment(tx.DB, task.ResourceID)
+func (c *Charging) reversed(tx *models.Tx, t *models.Task) error {
+	p, err := models.FindPayment(tx.DB, t.ResourceID)
 	if err != nil {
 		return err
 	}
-	if task.Status == models.StatusCompleted {
+	if t.Status == models.StatusCompleted {
 		return models.ReleaseOrder(tx, p)
 	}
 	slog.Error("A payment has failed, and may have been charged: look it up at Stripe.",
-		"payment_id", p.ID, "provider_id", p.ProviderID, "code", task.ErrorCode)
+		"payment_id", p.ID, "provider_id", p.ProviderID, "code", t.ErrorCode)
 	return nil
 }

@@ -2,17 +2,12 @@ package services
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"petstore/callbacks"
 	"petstore/models"
 )
 
-const (
-	kindWebhook = "webhook"
-	typePing    = "webhook.ping"
-)
+const kindWebhook = "webhook"
 
 // Ping sends a webhook something, to see whether it arrives: signed, tried again,
 // and written down like everything else.
@@ -30,43 +25,21 @@ func (s *Webhooks) Ping(ctx context.Context, id string) (models.Delivery, error)
 		if !w.Enabled() {
 			return errDisabled
 		}
-		update, err := s.recordPing(tx, id)
+		now := models.Now()
+		update, err := s.tasks.Record(tx, &models.Task{
+			ID: models.NewID(models.PrefixTask), Kind: kindWebhook, ResourceID: id, Status: models.StatusCompleted,
+			Progress: 100, Message: "Ping", Sequence: 1, Metadata: models.Metadata{}, CreatedAt: now, UpdatedAt: now,
+		}, "ping")
 		if err != nil {
 			return err
 		}
-		d = *newWebhookDelivery(update, w)
-		tx.Enqueue(models.Job{DeliveryID: d.ID})
-		return models.CreateDelivery(tx, &d)
+		d = *s.dispatcher.Delivery(update, w.ID, w.URL)
+		ping := d
+		tx.AfterCommit(func() { s.dispatcher.Add(&ping) })
+		_, err = models.CreateDelivery(tx, &ping)
+		return err
 	})
 	return d, err
-}
-
-func (s *Webhooks) recordPing(tx *models.Tx, webhookID string) (models.Update, error) {
-	now := models.Now()
-	task := models.Task{
-		ID: models.NewID(models.PrefixTask), Kind: kindWebhook, ResourceID: webhookID, Status: models.StatusCompleted,
-		Progress: 100, Message: "Ping", Sequence: 1, Metadata: models.Metadata{}, CreatedAt: now, UpdatedAt: now,
-	}
-	update := models.Update{
-		CallbackID: models.NewID(models.PrefixCallback), TaskID: task.ID, Kind: kindWebhook, ResourceID: webhookID,
-		Sequence: 1, Type: typePing, Status: task.Status, CreatedAt: now,
-	}
-	body, err := callbacks.Encode(callbacks.Update{
-		CallbackID: update.CallbackID, Type: typePing, TaskID: task.ID, WebhookID: webhookID, Sequence: 1,
-		Status: task.Status, Progress: task.Progress, Message: task.Message, Timestamp: now,
-	})
-	if err != nil {
-		return update, fmt.Errorf("encoding a ping of webhook %s: %w", webhookID, err)
-	}
-	update.Body = string(body)
-	if err := models.CreateTask(tx, &task); err != nil {
-		return update, err
-	}
-	if err := models.CreateUpdate(tx, &update); err != nil {
-		return update, err
-	}
-	tx.AfterCommit(func() { s.tasks.hub.Committed(update) })
-	return update, nil
 }
 
 // Replay sends a webhook the updates since then that it wants and has not
@@ -82,7 +55,7 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 	if err != nil {
 		return 0, err
 	}
-	var ids []string
+	var count int
 	err = s.store.InTx(ctx, func(tx *models.Tx) error {
 		if w, err = models.LockWebhook(tx, id); err != nil {
 			return err
@@ -90,41 +63,45 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 		if !w.Enabled() {
 			return errDisabled
 		}
-		ids, err = prepare(tx, w, missed)
-		if err != nil || len(ids) == 0 {
+		if count, err = s.lineUp(tx, w, missed); err != nil {
 			return err
 		}
-		tx.Enqueue(models.Job{WebhookID: id})
-		return models.LineUp(tx, ids)
+		tx.AfterCommit(func() { s.dispatcher.Wake(models.HostOf(w.URL)) })
+		_, err = models.StartLine(tx, id)
+		return err
 	})
-	return len(ids), err
+	return count, err
 }
 
-// prepare makes deliveries of what was missed, or has them made again, and
-// returns their ids.
-func prepare(tx *models.Tx, w models.Webhook, missed []models.Missed) ([]string, error) {
+// lineUp makes deliveries of what was missed, or has them made again, in the
+// webhook's line of replays, and returns how many those are.
+func (s *Webhooks) lineUp(tx *models.Tx, w models.Webhook, missed []models.Missed) (count int, err error) {
 	now := models.Now()
-	ids := make([]string, 0, len(missed))
 	for _, m := range missed {
-		if m.DeliveryID != "" {
-			renewed, err := models.RenewUndelivered(tx, m.DeliveryID)
-			if err != nil {
-				return nil, err
-			}
-			if renewed {
-				ids = append(ids, m.DeliveryID)
-			}
-			continue
+		var lined bool
+		if m.DeliveryID == "" {
+			d := s.dispatcher.Delivery(m.Update, w.ID, w.URL)
+			d.NextAttemptAt, d.Replaying, d.Passing, d.CreatedAt, d.UpdatedAt = nil, true, false, now, now
+			lined, err = models.CreateDelivery(tx, d)
+		} else {
+			lined, err = s.lineUpAgain(tx, m.DeliveryID)
 		}
-		d := newWebhookDelivery(m.Update, w)
-		d.NextAttemptAt, d.CreatedAt, d.UpdatedAt = &now, now, now
-		created, err := models.CreateDeliveryOnce(tx, d)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		if created {
-			ids = append(ids, d.ID)
+		if lined {
+			count++
 		}
 	}
-	return ids, nil
+	return count, nil
+}
+
+// lineUpAgain lines up a delivery that was made before, unless it was accepted
+// meanwhile, or is on its way.
+func (s *Webhooks) lineUpAgain(tx *models.Tx, id string) (bool, error) {
+	d, err := models.FindDelivery(tx.DB, id)
+	if err != nil || d.Status == models.DeliveryDelivered {
+		return false, err
+	}
+	return models.RenewDelivery(tx, &d, true, s.dispatcher.Server)
 }

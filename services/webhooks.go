@@ -11,6 +11,8 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/dispatch"
+	"petstore/services/task"
 )
 
 const (
@@ -27,28 +29,34 @@ const (
 	giveUpBatch = 500
 )
 
+// Why something is disabled, or given up, in the words that its owner reads.
+const (
+	reasonAsked   = "Disabled through the API."
+	reasonDeleted = "the webhook is deleted or disabled"
+)
+
 var errDisabled = models.Conflict("The webhook is disabled: enable it first.")
 
 // Webhooks lets clients register for events. How updates reach the webhooks is
-// the Courier's business.
+// the dispatcher's business.
 type Webhooks struct {
-	store    *models.Store
-	tasks    *Tasks
-	registry *registry
+	store      *models.Store
+	tasks      *task.Engine
+	dispatcher *dispatch.Dispatcher
 	// replayLimit is how many updates one request replays.
 	replayLimit int
 }
 
 // NewWebhooks reads the webhooks that the store holds; from now on tasks tells
 // them what happens. Operations must have been registered before.
-func NewWebhooks(ctx context.Context, store *models.Store, tasks *Tasks) (*Webhooks, error) {
-	s := &Webhooks{store: store, tasks: tasks, registry: tasks.courier.webhooks, replayLimit: maxReplay}
+func NewWebhooks(ctx context.Context, store *models.Store, tasks *task.Engine, dispatcher *dispatch.Dispatcher) (*Webhooks, error) {
+	s := &Webhooks{store: store, tasks: tasks, dispatcher: dispatcher, replayLimit: maxReplay}
 	return s, s.refresh(ctx)
 }
 
 // refresh reads the enabled webhooks.
 func (s *Webhooks) refresh(ctx context.Context) error {
-	return s.registry.reload(func() ([]models.Webhook, error) { return models.EnabledWebhooks(s.store.Read(ctx)) })
+	return s.dispatcher.Webhooks.Reload(func() ([]models.Webhook, error) { return models.EnabledWebhooks(s.store.Read(ctx)) })
 }
 
 // Follow hears of the changes that other replicas make, until ctx ends: two
@@ -88,7 +96,7 @@ func (s *Webhooks) Create(ctx context.Context, n models.NewWebhook) (models.Webh
 		w.Disable(now, reasonAsked)
 	}
 	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		tx.AfterCommit(func() { s.registry.put(w) })
+		tx.AfterCommit(func() { s.dispatcher.Webhooks.Put(w) })
 		return models.CreateWebhook(tx, &w)
 	})
 	return w, err
@@ -100,7 +108,7 @@ var whats = []string{"created", "progress", models.StatusCompleted, models.Statu
 // checkEvents refuses patterns that nothing can match: a typing error would be
 // noticed only by what does not come.
 func (s *Webhooks) checkEvents(patterns []string) error {
-	kinds := slices.Sorted(maps.Keys(s.tasks.operations))
+	kinds := slices.Sorted(maps.Keys(s.tasks.Operations()))
 	for i, pattern := range patterns {
 		kind, what, _ := strings.Cut(pattern, ".")
 		known := slices.Contains(kinds, kind) && (what == "*" || slices.Contains(whats, what))
@@ -144,7 +152,7 @@ func (s *Webhooks) Change(ctx context.Context, id string, edit func(now models.N
 		case to.Enabled && !w.Enabled():
 			w.Enable()
 		case !to.Enabled && w.Enabled():
-			w.Disable(s.registry.now(), reasonAsked)
+			w.Disable(s.dispatcher.Webhooks.Now(), reasonAsked)
 		}
 		return nil
 	})
@@ -155,7 +163,7 @@ func (s *Webhooks) Change(ctx context.Context, id string, edit func(now models.N
 func (s *Webhooks) Rotate(ctx context.Context, id string) (models.Webhook, error) {
 	secret := callbacks.NewSecret()
 	return s.change(ctx, id, func(_ *models.Tx, w *models.Webhook) error {
-		now := s.registry.now()
+		now := s.dispatcher.Webhooks.Now()
 		w.Rotate(secret, now, now.Add(rotationOverlap))
 		if len(w.Secrets) > maxSecrets {
 			return models.Conflict("The secret was rotated %d times in the last 24 hours, and those before it still sign: wait, or delete the webhook.", maxSecrets-1)
@@ -173,7 +181,10 @@ func (s *Webhooks) change(ctx context.Context, id string, edit func(*models.Tx, 
 		if err = edit(tx, &w); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { s.registry.put(w) })
+		tx.AfterCommit(func() {
+			s.dispatcher.Webhooks.Put(w)
+			s.dispatcher.Wake(models.HostOf(w.URL))
+		})
 		return models.UpdateWebhook(tx, &w)
 	})
 	return w, err
@@ -183,7 +194,7 @@ func (s *Webhooks) change(ctx context.Context, id string, edit func(*models.Tx, 
 // sent can still be looked up.
 func (s *Webhooks) Delete(ctx context.Context, id string) error {
 	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		tx.AfterCommit(func() { s.registry.remove(id) })
+		tx.AfterCommit(func() { s.dispatcher.Webhooks.Remove(id) })
 		return models.DeleteWebhook(tx, id)
 	})
 	if err != nil {
@@ -198,7 +209,7 @@ func (s *Webhooks) giveUpAll(ctx context.Context, id string) error {
 	for {
 		var count int64
 		err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-			count, err = models.GiveUpDeliveries(tx, id, errNoWebhook.Error(), giveUpBatch)
+			count, err = models.GiveUpDeliveries(tx, id, reasonDeleted, giveUpBatch)
 			return err
 		})
 		if err != nil || count < giveUpBatch {

@@ -14,17 +14,20 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/dispatch"
+	"petstore/services/stream"
+	"petstore/services/task"
 )
 
 // hookEngine is the engine with webhooks, on a database of its own and with a
 // clock that tests set.
 type hookEngine struct {
-	t        *testing.T
-	ctx      context.Context
-	store    *models.Store
-	tasks    *Tasks
-	webhooks *Webhooks
-	courier  *Courier
+	t          *testing.T
+	ctx        context.Context
+	store      *models.Store
+	tasks      *task.Engine
+	webhooks   *Webhooks
+	dispatcher *dispatch.Dispatcher
 
 	mu  sync.Mutex
 	now time.Time // zero: the real time
@@ -43,24 +46,27 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 		t.Fatal(err)
 	}
 	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: 10 * time.Second})
-	e.courier = NewCourier(e.store, sender, callbacks.Schedule{Waits: waits}, "a secret of the callbacks")
-	e.courier.webhooks.now = e.time
-	hub := NewHub(e.store)
-	e.tasks = NewTasks(e.store, hub, e.courier)
-	e.tasks.Register(Operation{Kind: kindOrder, SetID: func(u *callbacks.Update, id string) { u.OrderID = id }, Run: e.work})
-	if e.webhooks, err = NewWebhooks(ctx, e.store, e.tasks); err != nil {
+	server := serverName(e.store)
+	e.dispatcher = dispatch.New(e.store, dispatch.Options{
+		Sender: sender, Schedule: callbacks.Schedule{Waits: waits}, Secret: "a secret of the callbacks", Server: server,
+	})
+	e.dispatcher.Webhooks.Now = e.time
+	hub := stream.NewHub(e.store)
+	e.tasks = task.NewEngine(e.store, hub, e.dispatcher)
+	e.tasks.Register(task.Operation{Kind: kindOrder, Run: e.work})
+	if e.webhooks, err = NewWebhooks(ctx, e.store, e.tasks, e.dispatcher); err != nil {
 		t.Fatal(err)
 	}
-	queue, err := NewQueue(ctx, e.store, e.tasks, e.courier)
-	if err != nil {
-		t.Fatal(err)
-	}
+	queue := newQueue(t, e.store, e.tasks, e.dispatcher, server)
 	if err := queue.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
+	e.dispatcher.Start()
 	t.Cleanup(func() {
 		hub.Close()
-		if err := errors.Join(queue.Stop(context.Background()), e.store.Close()); err != nil {
+		err := queue.Stop(context.Background())
+		e.dispatcher.Stop()
+		if err := errors.Join(err, e.store.Close()); err != nil {
 			t.Error(err)
 		}
 		sender.Close()
@@ -70,12 +76,12 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 
 // work reports progress as often, and as slowly, as the task's metadata says, and
 // fails if they say so.
-func (e *hookEngine) work(ctx context.Context, task *models.Task, report Report) (any, error) {
+func (e *hookEngine) work(ctx context.Context, t *models.Task, report task.Report) (any, error) {
 	var plan struct {
 		Steps int           `json:"steps,string"`
 		Step  time.Duration `json:"step,string"`
 	}
-	text, _ := json.Marshal(task.Metadata)
+	text, _ := json.Marshal(t.Metadata)
 	_ = json.Unmarshal(text, &plan)
 	for i := range plan.Steps {
 		if err := report(100*i/plan.Steps, "Working"); err != nil {
@@ -85,8 +91,8 @@ func (e *hookEngine) work(ctx context.Context, task *models.Task, report Report)
 			return nil, err
 		}
 	}
-	if task.Metadata["fail"] != "" {
-		return nil, &Failure{Code: "ASKED_FOR", Message: "It was to fail"}
+	if t.Metadata["fail"] != "" {
+		return nil, &task.Failure{Code: "ASKED_FOR", Message: "It was to fail"}
 	}
 	return map[string]string{"summary": "Done"}, nil
 }
@@ -117,7 +123,7 @@ func (e *hookEngine) register(url string, events ...string) models.Webhook {
 
 func (e *hookEngine) begin(callbackURL string, metadata models.Metadata) models.Task {
 	e.t.Helper()
-	draft, err := e.tasks.Draft(kindOrder, Request{ResourceID: models.NewID(models.PrefixOrder), CallbackURL: callbackURL, Metadata: metadata})
+	draft, err := e.tasks.Draft(kindOrder, task.Request{ResourceID: models.NewID(models.PrefixOrder), CallbackURL: callbackURL, Metadata: metadata})
 	if err == nil {
 		err = e.store.InTx(e.ctx, func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
 	}
@@ -153,7 +159,7 @@ func (e *hookEngine) until(what string, is func() bool) {
 func (e *hookEngine) deliveries(webhookID string) []models.Delivery {
 	e.t.Helper()
 	var ds []models.Delivery
-	err := e.store.Read(e.ctx).Joins("Update").Where("deliveries.webhook_id = ?", webhookID).Order("deliveries.update_id").Find(&ds).Error
+	err := e.store.Read(e.ctx).Where("deliveries.webhook_id = ?", webhookID).Order("deliveries.update_id").Find(&ds).Error
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/dispatch"
+	"petstore/services/task"
 )
 
 func types(as []hookArrival) []string {
@@ -31,7 +33,7 @@ func TestWebhooksGetWhatTheyWant(t *testing.T) {
 	e.register(all.URL, "*")
 	e.register(ends.URL, "order.completed", "order.failed")
 	e.register(failures.URL, "order.failed")
-	slow := models.Metadata{"steps": "2", "step": "100000000"} // longer than settle: progress is sent
+	slow := models.Metadata{"steps": "2", "step": "600000000"} // longer than what is between two of them: all progress is sent
 	e.ended(e.begin("", slow))
 	e.settled()
 	e.ended(e.begin("", models.Metadata{"fail": "yes"}))
@@ -60,53 +62,27 @@ func TestWebhookEventsThatDoNotExist(t *testing.T) {
 	e.register("http://127.0.0.1", "*", "order.*", "order.created", "order.progress", "order.completed", "order.failed", "order.cancelled")
 }
 
-// TestWebhooksCostNothingUnlessThereAreSome holds that looking for webhooks is no
-// query and no allocation.
-func TestWebhooksCostNothingUnlessThereAreSome(t *testing.T) {
-	r := newRegistry()
-	if n := testing.AllocsPerRun(100, func() { _ = r.matching("order.completed") }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-// TestWebhookProgressThatIsOvertaken is not sent any more: the news that overtook it
-// may have had its turn.
+// TestWebhookProgressThatIsOvertaken: progress that comes quickly is sent now and then,
+// the newest, and of what is stored nothing stays pending.
 func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	e := newHookEngine(t)
-	task := e.begin("", models.Metadata{"steps": "1", "step": fmt.Sprint(int64(time.Hour))})
-	e.until("it works", func() bool {
-		var err error
-		task, err = e.tasks.Get(e.ctx, task.ID)
-		return err == nil && task.Sequence == 2
-	})
-	w := e.register("http://127.0.0.1:1", "order.progress")
-	var told [2]*models.Delivery
-	for i := range told {
-		draft, err := e.tasks.next(task, "progress")
-		if err != nil {
-			t.Fatal(err)
+	rc := newHookReceiver(t, nil)
+	w := e.register(rc.URL, "order.progress")
+	e.ended(e.begin("", models.Metadata{"steps": "60", "step": fmt.Sprint(int64(20 * time.Millisecond))})) // 1.2 s
+	e.settled()
+	var last int64
+	came := rc.all()
+	for _, a := range came {
+		if a.Sequence <= last {
+			t.Errorf("update %d came after %d", a.Sequence, last)
 		}
-		err = e.store.InTx(e.ctx, func(tx *models.Tx) error {
-			news, err := e.tasks.tell(tx, draft)
-			if err == nil {
-				told[i], task = news[0], draft.Task
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		last = a.Sequence
 	}
-	for i, want := range []bool{false, true} {
-		if ours, wait, err := e.courier.takeTurn(e.ctx, told[i]); ours != want || wait != 0 || err != nil {
-			t.Errorf("progress %d: got %t, %s, %v", i+1, ours, wait, err)
-		}
+	if len(came) == 0 || len(came) > 4 { // every half a second
+		t.Errorf("%d updates came", len(came))
 	}
-	if stored := e.deliveries(w.ID); len(stored) != 1 || stored[0].ID != told[1].ID {
-		t.Errorf("stored are %v", stored)
-	}
-	if _, err := e.tasks.Cancel(e.ctx, task.ID); err != nil {
-		t.Error(err)
+	if stored := e.deliveries(w.ID); len(stored) != len(came) {
+		t.Errorf("%d came, but %d are stored", len(came), len(stored))
 	}
 }
 
@@ -119,7 +95,7 @@ func TestWebhookLimit(t *testing.T) {
 	if models.Code(err) != models.CodeConflict {
 		t.Errorf("the error is %v, want a conflict", err)
 	}
-	if n := len(*e.courier.webhooks.enabled.Load()); n != models.MaxWebhooks {
+	if n := len(e.dispatcher.Deliveries(models.Update{Type: "order.failed"}, "")); n != models.MaxWebhooks {
 		t.Errorf("%d webhooks are in memory", n)
 	}
 }
@@ -289,14 +265,14 @@ func TestWebhookDisabledByGone(t *testing.T) {
 	w := e.register(rc.URL, "order.completed")
 	e.begin("", nil)
 	e.until("it is disabled", func() bool { return !e.webhook(w.ID).Enabled() })
-	if got := e.webhook(w.ID); got.DisabledReason != reasonGone {
+	if got := e.webhook(w.ID); got.DisabledReason != "The receiver answered 410 Gone." {
 		t.Errorf("the reason is %q", got.DisabledReason)
 	}
 	e.ended(e.begin("", nil)) // makes no delivery
 	if ds := e.deliveries(w.ID); len(ds) != 1 || ds[0].Status != models.DeliveryGone {
 		t.Errorf("deliveries: %v", ds)
 	}
-	if _, err := NewDeliveries(e.store).Redeliver(e.ctx, e.deliveries(w.ID)[0].ID); models.Code(err) != models.CodeConflict {
+	if _, err := NewDeliveries(e.store, e.dispatcher).Redeliver(e.ctx, e.deliveries(w.ID)[0].ID); models.Code(err) != models.CodeConflict {
 		t.Errorf("redelivering to a disabled webhook: %v", err)
 	}
 	if _, err := e.webhooks.Ping(e.ctx, w.ID); models.Code(err) != models.CodeConflict {
@@ -352,7 +328,7 @@ func TestWebhookDisabledAfterFiveDays(t *testing.T) {
 	step(6*day, 400, true, 6*day)
 	step(11*day-time.Millisecond, 500, true, 6*day)
 	step(11*day, 500, false, 6*day)
-	if got := e.webhook(w.ID); got.DisabledReason != reasonFailing || !got.DisabledAt.Equal(start.Add(11*day)) {
+	if got := e.webhook(w.ID); got.DisabledReason != "Every attempt has failed for five days." || !got.DisabledAt.Equal(start.Add(11*day)) {
 		t.Errorf("the reason is %q at %v", got.DisabledReason, got.DisabledAt)
 	}
 }
@@ -367,7 +343,7 @@ func TestWebhookPing(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := rc.next()
-	if a.Type != typePing || a.WebhookID != w.ID || a.CallbackID != d.CallbackID || a.Sequence != 1 || !a.Terminal() {
+	if a.Type != "webhook.ping" || a.WebhookID != w.ID || a.CallbackID != d.CallbackID || a.Sequence != 1 || !a.Terminal() {
 		t.Errorf("got %s", a.body)
 	}
 	if again, err := callbacks.Encode(a.Update); err != nil || string(again) != string(a.body) {
@@ -404,14 +380,14 @@ func TestWebhookDelete(t *testing.T) {
 		t.Fatalf("%d deliveries are left of the history", len(ds))
 	}
 	for _, d := range ds {
-		if d.Status != models.DeliveryGone || d.Error != errNoWebhook.Error() {
+		if d.Status != models.DeliveryGone || d.Error != reasonDeleted {
 			t.Errorf("%s is %s: %s", d.Type, d.Status, d.Error)
 		}
 	}
-	if _, err := NewDeliveries(e.store).Redeliver(e.ctx, ds[0].ID); models.Code(err) != models.CodeConflict {
+	if _, err := NewDeliveries(e.store, e.dispatcher).Redeliver(e.ctx, ds[0].ID); models.Code(err) != models.CodeConflict {
 		t.Errorf("redelivering: %v", err)
 	}
-	if n, err := NewDeliveries(e.store).RedeliverAll(e.ctx, models.DeliveryFilter{WebhookID: w.ID}); n != 0 || err != nil {
+	if n, err := NewDeliveries(e.store, e.dispatcher).RedeliverAll(e.ctx, models.DeliveryFilter{WebhookID: w.ID}); n != 0 || err != nil {
 		t.Errorf("%d are redelivered, %v", n, err)
 	}
 	if err := e.webhooks.Delete(e.ctx, w.ID); models.Code(err) != models.CodeNotFound {
@@ -451,9 +427,8 @@ func TestWebhookMoves(t *testing.T) {
 // changes and deletes.
 func TestWebhookReplicas(t *testing.T) {
 	e := newHookEngine(t)
-	courier := NewCourier(e.store, nil, callbacks.Schedule{}, "")
-	tasks := NewTasks(e.store, newHub(), courier)
-	replica, err := NewWebhooks(e.ctx, e.store, tasks)
+	other := dispatch.New(e.store, dispatch.Options{})
+	replica, err := NewWebhooks(e.ctx, e.store, task.NewEngine(e.store, nil, other), other)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -462,60 +437,16 @@ func TestWebhookReplicas(t *testing.T) {
 	following.Go(func() { replica.follow(ctx, time.Millisecond) })
 	defer func() { cancel(); following.Wait() }()
 	w := e.register("http://127.0.0.1:1", "order.completed")
-	e.until("the replica knows the webhook", func() bool { return len(courier.toWebhooks(models.Update{Type: "order.completed"})) == 1 })
+	e.until("the replica knows the webhook", func() bool { return len(other.Deliveries(models.Update{Type: "order.completed"}, "")) == 1 })
 	if _, err := e.webhooks.Rotate(e.ctx, w.ID); err != nil {
 		t.Fatal(err)
 	}
 	e.until("the replica knows both secrets", func() bool {
-		keys, err := courier.webhookKeys(e.ctx, w.ID)
-		return err == nil && len(keys) == 2
+		known, ok := other.Webhooks.Get(w.ID)
+		return ok && len(known.Secrets) == 2
 	})
 	if err := e.webhooks.Delete(e.ctx, w.ID); err != nil {
 		t.Fatal(err)
 	}
-	e.until("the replica has forgotten it", func() bool { return len(courier.toWebhooks(models.Update{Type: "order.completed"})) == 0 })
-}
-
-// TestRegistryKeepsTheNewest: changes can come in another order than that of their
-// commits.
-func TestRegistryKeepsTheNewest(t *testing.T) {
-	r := newRegistry()
-	at := time.Now()
-	state := func(version int64, disabled *time.Time) models.Webhook {
-		return models.Webhook{ID: "wh_1", Version: version, Events: []string{"*"}, DisabledAt: disabled}
-	}
-	check := func(what string, want int64) {
-		t.Helper()
-		w, known := r.get("wh_1")
-		if known != (want > 0) || w.Version != want {
-			t.Errorf("%s: got %+v, want version %d", what, w, want)
-		}
-	}
-	r.put(state(2, nil))
-	r.put(state(1, nil))
-	check("an older state after a newer", 2)
-	r.put(state(4, &at))
-	r.put(state(3, nil))
-	check("enabled before it was disabled", 0)
-	r.put(state(5, nil))
-	check("enabled again", 5)
-	r.remove("wh_1")
-	r.put(state(6, nil))
-	check("changed before it was deleted", 0)
-}
-
-// TestRegistryReloadBesideAChange: what was read before a change does not undo it.
-func TestRegistryReloadBesideAChange(t *testing.T) {
-	r := newRegistry()
-	err := r.reload(func() ([]models.Webhook, error) {
-		r.put(models.Webhook{ID: "whk_1", Version: 2})
-		return nil, nil
-	})
-	if _, known := r.get("whk_1"); err != nil || !known {
-		t.Errorf("the webhook is forgotten, %v", err)
-	}
-	r.put(models.Webhook{ID: "whk_1", Version: 1, URL: "old"})
-	if w, _ := r.get("whk_1"); w.URL == "old" {
-		t.Error("an older state replaced a newer one")
-	}
+	e.until("the replica has forgotten it", func() bool { return len(other.Deliveries(models.Update{Type: "order.completed"}, "")) == 0 })
 }

@@ -17,8 +17,13 @@ import (
 	"petstore/models"
 	"petstore/services"
 	"petstore/services/blobs"
+	"petstore/services/dispatch"
 	"petstore/services/fetch"
+	"petstore/services/queue/local"
+	"petstore/services/queue/river"
+	"petstore/services/stream"
 	"petstore/services/stripesandbox"
+	"petstore/services/task"
 )
 
 // App is the whole server, put together. Tests start one on port 0 with a
@@ -27,21 +32,28 @@ type App struct {
 	config Config
 	out    io.Writer
 
-	store    *models.Store
-	sender   *callbacks.Sender
-	blobs    *blobs.Bucket
-	fetcher  *fetch.Client
-	hub      *services.Hub
-	api      *handlers.API
-	queue    *services.Queue
-	webhooks *services.Webhooks
-	receiver *receiver.Receiver
-	sandbox  *stripesandbox.Sandbox
+	store      *models.Store
+	sender     *callbacks.Sender
+	blobs      *blobs.Bucket
+	fetcher    *fetch.Client
+	hub        *stream.Hub
+	api        *handlers.API
+	dispatcher *dispatch.Dispatcher
+	queue      queue
+	webhooks   *services.Webhooks
+	receiver   *receiver.Receiver
+	sandbox    *stripesandbox.Sandbox
 
 	servers    []*server
 	failed     chan error
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background
+}
+
+// queue runs tasks.
+type queue interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
 }
 
 // server is an http.Server and where it listens.
@@ -76,9 +88,13 @@ func (a *App) wire(ctx context.Context) error {
 		schedule = callbacks.Production()
 	}
 	a.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !cfg.production()})
-	a.hub = services.NewHub(a.store)
-	courier := services.NewCourier(a.store, a.sender, schedule, cfg.CallbackSecret)
-	tasks := services.NewTasks(a.store, a.hub, courier)
+	a.hub = stream.NewHub(a.store)
+	server := "" // needs no name where it is alone
+	if a.store.Shared() {
+		server = models.NewID("server_")
+	}
+	a.dispatcher = dispatch.New(a.store, dispatch.Options{Sender: a.sender, Schedule: schedule, Secret: cfg.CallbackSecret, Server: server})
+	tasks := task.NewEngine(a.store, a.hub, a.dispatcher)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
 	payments, err := a.payments(tasks)
 	if err != nil {
@@ -90,10 +106,15 @@ func (a *App) wire(ctx context.Context) error {
 	a.fetcher = fetch.New(cfg.production())
 	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
 	tasks.Register(services.NewReporting(a.store))
-	if a.queue, err = services.NewQueue(ctx, a.store, tasks, courier); err != nil {
+	if a.store.Shared() {
+		a.queue, err = river.New(ctx, a.store, tasks, server, a.dispatcher.Sweep)
+	} else {
+		a.queue = local.New(a.store, tasks)
+	}
+	if err != nil {
 		return err
 	}
-	if a.webhooks, err = services.NewWebhooks(ctx, a.store, tasks); err != nil {
+	if a.webhooks, err = services.NewWebhooks(ctx, a.store, tasks, a.dispatcher); err != nil {
 		return err
 	}
 	products := services.NewProducts(a.store)
@@ -102,11 +123,11 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.api = handlers.New(handlers.Config{
 		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
-		Deliveries: services.NewDeliveries(a.store), Health: a.store, Webhooks: a.webhooks,
+		Deliveries: services.NewDeliveries(a.store, a.dispatcher), Health: a.store, Webhooks: a.webhooks,
 		Payments:   payments,
 		Images:     services.NewImages(a.store, tasks, a.blobs),
 		Reports:    services.NewReports(a.store, tasks),
-		Feed:       services.NewFeed(a.store, a.hub),
+		Feed:       stream.NewFeed(a.store, a.hub),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
 	return a.listen("ADDR", cfg.Addr, a.api)
@@ -152,6 +173,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.queue.Start(ctx); err != nil {
 		return err
 	}
+	a.dispatcher.Start()
 	ctx, a.stop = context.WithCancel(ctx)
 	a.background.Go(func() { a.webhooks.Follow(ctx) })
 	a.blobs.Start()
@@ -199,6 +221,9 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.queue != nil {
 		errs = append(errs, a.queue.Stop(ctx))
+	}
+	if a.dispatcher != nil {
+		a.dispatcher.Stop()
 	}
 	if a.receiver != nil {
 		a.receiver.Close()

@@ -13,28 +13,73 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"petstore/models/postgrestest"
 )
 
-// clients is how many clients place orders at the same time.
+// clients is how many clients place orders at the same time where a benchmark does
+// not vary that.
 const clients = 64
+
+// manyClients are the loads that BenchmarkOrders tries: what is fast at 32 may
+// collapse at 64.
+var manyClients = []int{1, 32, 64, 128, 256, 512}
 
 // BenchmarkOrders measures the whole way: an order is POSTed, processed, and its
 // last callback received. Each client places its next order when it has been
 // called back for the one before. Client and receiver share the machine with
-// the server, which is a process of its own.
+// the server, which is a process of its own. floor-ratio is the throughput beside
+// that of the floor (floor_test.go), with the same clients, in the same run.
 func BenchmarkOrders(b *testing.B) {
-	server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
-	load := newLoad(b, server.url, clients)
+	for _, n := range manyClients {
+		b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
+			server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+			benchmarkOrders(b, newLoad(b, server.url, n), server.cpu, server.resident)
+		})
+	}
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("clients=64/receivers=%d", n), func(b *testing.B) {
+			server := startProcess(b, "DATABASE_URL="+tempDatabase(b), "STEP_DELAY=0s")
+			load := newLoad(b, server.url, clients)
+			load.spread(b, n)
+			benchmarkOrders(b, load, server.cpu, server.resident)
+		})
+	}
+}
+
+// BenchmarkOrdersPostgres is BenchmarkOrders on PostgreSQL, whose processor time
+// counts with the server's.
+func BenchmarkOrdersPostgres(b *testing.B) {
+	postgrestest.Durable = true
+	for _, n := range []int{1, 32, 64, 128, 256, 512} {
+		b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
+			server := startProcess(b, "DATABASE_URL="+postgrestest.URL(b), "BLOB_URL=mem://", "STEP_DELAY=0s")
+			benchmarkOrders(b, newLoad(b, server.url, n), func() time.Duration { return server.cpu() + postgrestest.CPU(b) }, server.resident)
+		})
+	}
+	b.Run("clients=64/replicas=2", func(b *testing.B) {
+		settings := []string{"DATABASE_URL=" + postgrestest.URL(b), "BLOB_URL=mem://", "STEP_DELAY=0s"}
+		first, second := startProcess(b, settings...), startProcess(b, settings...)
+		load := newLoad(b, first.url, clients)
+		load.also = second.url
+		benchmarkOrders(b, load, func() time.Duration { return first.cpu() + second.cpu() + postgrestest.CPU(b) },
+			func() int { return first.resident() + second.resident() })
+	})
+}
+
+func benchmarkOrders(b *testing.B, load *load, cpu func() time.Duration, resident func() int) {
+	b.Helper()
 	load.place(b, 500) // warm up
-	cpu := server.cpu()
+	before := cpu()
 	b.ResetTimer()
 	latencies := load.place(b, b.N)
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
-	b.ReportMetric(milliseconds(server.cpu()-cpu)/float64(b.N), "cpu-ms/order")
+	b.ReportMetric(milliseconds(cpu()-before)/float64(b.N), "cpu-ms/order")
 	b.ReportMetric(milliseconds(quantile(latencies, 0.5)), "p50-ms")
 	b.ReportMetric(milliseconds(quantile(latencies, 0.99)), "p99-ms")
-	b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
+	b.ReportMetric(float64(resident())/(1<<20), "MiB")
+	b.ReportMetric(0, "ns/op") // the same as orders/s
 }
 
 // BenchmarkIdle measures one order at a time on a server with nothing else to do.
@@ -51,17 +96,20 @@ func BenchmarkIdle(b *testing.B) {
 
 // load places orders and receives their callbacks.
 type load struct {
-	url      string
-	clients  int
-	http     *http.Client
-	receiver *httptest.Server
-	waiting  sync.Map // order id → chan struct{}
+	url       string
+	also      string // another server, which half of the orders go to
+	clients   int
+	http      *http.Client
+	receiver  *httptest.Server
+	receivers []string // URLs
+	waiting   sync.Map // order id → chan struct{}
 }
 
 func newLoad(tb testing.TB, url string, n int) *load {
 	tb.Helper()
 	l := &load{url: url, clients: n}
 	l.receiver = httptest.NewServer(http.HandlerFunc(l.receive))
+	l.receivers = []string{l.receiver.URL}
 	transport := &http.Transport{MaxIdleConnsPerHost: n}
 	l.http = &http.Client{Transport: transport}
 	tb.Cleanup(func() {
@@ -69,6 +117,21 @@ func newLoad(tb testing.TB, url string, n int) *load {
 		transport.CloseIdleConnections()
 	})
 	return l
+}
+
+// spread has n receivers, each a host of its own.
+func (l *load) spread(tb testing.TB, n int) {
+	tb.Helper()
+	for range n - 1 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		server := &http.Server{Handler: http.HandlerFunc(l.receive), ReadHeaderTimeout: time.Minute}
+		go func() { _ = server.Serve(listener) }()
+		tb.Cleanup(func() { _ = server.Close() })
+		l.receivers = append(l.receivers, "http://"+listener.Addr().String())
+	}
 }
 
 func (l *load) receive(w http.ResponseWriter, r *http.Request) {
@@ -116,11 +179,15 @@ func (l *load) one(i int) (time.Duration, error) {
 	name := fmt.Sprintf("%d-%d", time.Now().UnixNano(), i)
 	done := make(chan struct{})
 	l.waiting.Store(name, done)
-	body := fmt.Sprintf(`{"product":"dog-food","callback_url":"%s/callbacks","metadata":{"n":"%s"}}`, l.receiver.URL, name)
+	body := fmt.Sprintf(`{"product":"dog-food","callback_url":"%s/callbacks","metadata":{"n":"%s"}}`, l.receivers[i%len(l.receivers)], name)
+	url := l.url
+	if l.also != "" && i%2 == 1 {
+		url = l.also
+	}
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/api/orders", bytes.NewReader([]byte(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/orders", bytes.NewReader([]byte(body)))
 	if err != nil {
 		return 0, err
 	}

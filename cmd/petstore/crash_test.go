@@ -9,29 +9,52 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"petstore/callbacks"
+	"petstore/models/postgrestest"
 )
 
-// crashes is how many times the server is killed.
-const crashes = 25
+// crashes is how many times each server is killed: a hundred times in CI.
+func crashes() int {
+	switch {
+	case raceEnabled:
+		return 10
+	case os.Getenv("CI") != "":
+		return 100
+	}
+	return 25
+}
 
 // TestNothingLost kills the server at random moments while clients order, pay,
 // ask for reports and for pictures, cancel, and are called back by way of a
 // receiver that fails now and then. In the end all that was accepted has ended,
-// its last callback has come under one callback_id, callbacks came in order, and
-// the stock adds up.
-func TestNothingLost(t *testing.T) {
-	database := tempDatabase(t)
+// its last callback has come under one callback_id, callbacks came in order, none is
+// left pending, nobody was charged twice, and the stock adds up.
+func TestNothingLost(t *testing.T) { nothingLost(t, "DATABASE_URL="+tempDatabase(t)) }
+
+// TestNothingLostOnPostgres is the same with the other engine.
+func TestNothingLostOnPostgres(t *testing.T) {
+	nothingLost(t, "DATABASE_URL="+postgrestest.URL(t), (&url.URL{Scheme: "file", Path: t.TempDir()}).String())
+}
+
+func nothingLost(t *testing.T, database string, blobs ...string) {
+	t.Helper()
+	provider := newCountingProvider(t)
+	settings := []string{database, "STEP_DELAY=3ms", "STRIPE_API_KEY=sk_test_count", "STRIPE_API_URL=" + provider.URL}
+	if len(blobs) > 0 {
+		settings = append(settings, "BLOB_URL="+blobs[0])
+	}
 	events := make(counter, 1000)
 	receiver := newWitness(t, events)
 	promised := newLedger(t, events)
 	var server *process
-	for range crashes {
-		server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
+	for range crashes() {
+		server = startProcess(t, settings...)
 		ctx, stop := context.WithCancel(t.Context())
 		var clients sync.WaitGroup
 		for range 8 {
@@ -39,24 +62,47 @@ func TestNothingLost(t *testing.T) {
 		}
 		// A random number of things happen, and then a moment passes in which the
 		// next one may be half done.
-		events.wait(t, 1+rand.IntN(60))
+		events.wait(t, 20+rand.IntN(80))
 		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) //nolint:forbidigo // any moment is meant
 		server.kill()
 		stop()
 		clients.Wait()
 	}
-	server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=3ms")
-	if len(promised.tasks) < 10*crashes {
+	server = startProcess(t, settings...)
+	if len(promised.tasks) < 10*crashes() {
 		t.Fatalf("only %d requests were accepted: too few to show anything", len(promised.tasks))
 	}
 	promised.checkEnded(t, server.url)
 	for id, task := range promised.tasks {
 		receiver.checkCalledBack(t, id, task)
 	}
+	checkNothingPending(t, server.url)
 	checkStock(t, server.url)
+	charged, refunded, _ := settledPayments(t, server.url)
+	provider.check(t, charged, refunded)
 	receiver.mu.Lock()
 	defer receiver.mu.Unlock()
-	t.Logf("%d tasks survived %d crashes; %d callbacks came, %d of them again", len(promised.tasks), crashes, receiver.total, receiver.repeated)
+	t.Logf("%d tasks survived %d crashes; %d callbacks came, %d of them again", len(promised.tasks), crashes(), receiver.total, receiver.repeated)
+}
+
+// checkNothingPending waits until no delivery is pending, the retries of some included.
+func checkNothingPending(t *testing.T, url string) {
+	t.Helper()
+	var page struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	for deadline := time.Now().Add(time.Minute); ; {
+		if err := call(t.Context(), http.MethodGet, url+"/api/callbacks?status=pending", "", http.StatusOK, &page); err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Items) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("left pending: %s", page.Items)
+			return
+		}
+	}
 }
 
 // accepted is what was answered 202.

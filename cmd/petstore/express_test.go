@@ -276,7 +276,9 @@ func (s *hookServer) finishJobs() {
 	if err := s.app.queue.Stop(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}
+	s.app.dispatcher.Stop()
 	if err := s.app.queue.Start(context.Background()); err != nil {
 		s.t.Fatal(err)
 	}
+	s.app.dispatcher.Start()
 }

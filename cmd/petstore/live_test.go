@@ -163,7 +163,7 @@ func TestStopEndsWhatIsOpen(t *testing.T) {
 		res.Body.Close()
 	})
 	<-waiting
-	for !running("services.(*Tasks).Wait") { // the long poll has reached the server
+	for !running("task.(*Engine).Wait") { // the long poll has reached the server
 		runtime.Gosched()
 	}
 	begun := time.Now()

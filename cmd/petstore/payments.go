@@ -7,6 +7,7 @@ import (
 	"petstore/services"
 	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox"
+	"petstore/services/task"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 )
 
 // payments joins payments to Stripe, or without a key to the sandbox.
-func (a *App) payments(tasks *services.Tasks) (*services.Payments, error) {
+func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 	options := stripeclient.Options{Key: a.config.StripeKey, URL: a.config.StripeURL}
 	if options.Key == "" {
 		var err error

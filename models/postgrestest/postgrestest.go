@@ -3,6 +3,7 @@
 package postgrestest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -34,6 +36,39 @@ var databases atomic.Int64
 // Prepare prepares, if it is set, the database that all others are copies of, which is
 // quicker than to prepare each. It must not leave a connection open.
 var Prepare func(url string) error
+
+// Durable has the server wait for the disk, as one in earnest does. Benchmarks set it.
+var Durable bool
+
+// CPU is the processor time that the server has used.
+func CPU(t testing.TB) time.Duration {
+	t.Helper()
+	pidFile, err := os.ReadFile(filepath.Join(data(), "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	postmaster, _, _ := strings.Cut(string(pidFile), "\n")
+	var ticks int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		// Fields are counted after the command's name, which is in parentheses: the
+		// parent, and from the 12th user and system time, of the process and of those
+		// of its children that have ended.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		self := filepath.Base(filepath.Dir(name)) == postmaster
+		if self || fields[1] == postmaster {
+			for _, field := range fields[11:15] {
+				n, _ := strconv.Atoi(field)
+				ticks += n
+			}
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
 
 // URL returns the URL of a database of the test's own, which is empty but for what
 // Prepare has put there. Where PostgreSQL is not installed the test is skipped, but
@@ -105,8 +140,8 @@ func start() (folder string, err error) {
 	return server.folder, server.err
 }
 
-// launch makes a server that listens at a socket in its own folder only. It
-// needn't survive a crash, so it doesn't wait for the disk.
+// launch makes a server that listens at a socket in its own folder only. Unless it is
+// Durable it needn't survive a crash, so it doesn't wait for the disk.
 func launch() (err error) {
 	if server.bin, err = find(); err != nil {
 		return err
@@ -119,7 +154,10 @@ func launch() (err error) {
 			return err
 		}
 	}
-	settings := "-c listen_addresses= -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off -c max_connections=200 -k " + server.folder
+	settings := "-c listen_addresses= -c max_connections=200 -k " + server.folder
+	if !Durable {
+		settings += " -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off"
+	}
 	for _, cmd := range []*exec.Cmd{
 		command("initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
 		command("pg_ctl", "start", "-D", data(), "-w", "-l", filepath.Join(server.folder, "log"), "-o", settings),

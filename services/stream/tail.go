@@ -1,9 +1,10 @@
-package services
+package stream
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,33 +23,48 @@ const (
 	// one is twice as long.
 	tailSoon = time.Millisecond
 
+	// restFor is how often it looks whether somebody follows, who has rung the bell.
+	restFor = time.Minute
+
 	// unknown is a position before the first.
 	unknown = -1
 )
 
 // tail hands on what any replica commits to a shared database, in the order of
 // the positions. An update waits for those below it that are about to be committed
-// (models.Horizon): for moments, as transactions are short.
+// (models.Horizon): for moments, as transactions are short. While nobody follows, it
+// rests, and costs the database nothing.
 type tail struct {
-	store   *models.Store
-	publish func(models.Update)
-	bell    chan struct{} // this process has committed something
-	stop    context.CancelFunc
-	ended   chan struct{}
+	store *models.Store
+	hub   *Hub
+	bell  chan struct{} // this process has committed something, or somebody follows
+	stop  context.CancelFunc
+	ended chan struct{}
 
-	settled   atomic.Int64  // updates up to here are as they will be for ever
-	known     chan struct{} // closed once settled is known
+	mu      sync.Mutex
+	known   chan struct{} // closed once settled is known
+	settled int64         // updates up to here are as they will be for ever
+
+	asking atomic.Int64 // how many wait for the position
+
 	seen      models.Horizon
 	published int64 // up to settled, but for the moment that it takes
 }
 
-func startTail(store *models.Store, publish func(models.Update)) *tail {
+func startTail(store *models.Store, hub *Hub) *tail {
 	ctx, stop := context.WithCancel(context.Background())
-	t := &tail{store: store, publish: publish, bell: make(chan struct{}, 1), stop: stop, ended: make(chan struct{}), known: make(chan struct{})}
-	t.seen.Newest, t.published = unknown, unknown
-	t.settled.Store(unknown)
+	t := &tail{store: store, hub: hub, bell: make(chan struct{}, 1), stop: stop, ended: make(chan struct{})}
+	t.forget()
 	go t.run(ctx)
 	return t
+}
+
+// forget makes what was settled unknown: nobody follows.
+func (t *tail) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known, t.settled = make(chan struct{}), unknown
+	t.seen.Newest, t.published = unknown, unknown
 }
 
 func (t *tail) close() {
@@ -56,7 +72,7 @@ func (t *tail) close() {
 	<-t.ended
 }
 
-// ring tells that this process has committed something.
+// ring tells that this process has committed something, or that somebody follows.
 func (t *tail) ring() {
 	select {
 	case t.bell <- struct{}{}:
@@ -67,18 +83,24 @@ func (t *tail) ring() {
 var errTailEnded = errors.New("the hub is closed")
 
 // position is up to where everything can be read. What comes after it is published
-// later than now.
+// later than now, to those who had subscribed before they asked.
 func (t *tail) position(ctx context.Context) (int64, error) {
+	t.mu.Lock()
+	known := t.known
+	t.mu.Unlock()
+	t.asking.Add(1) // so that it does not rest
+	defer t.asking.Add(-1)
+	t.ring()
 	select {
-	case <-t.known:
+	case <-known:
 	case <-t.ended:
+		return 0, errTailEnded
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	if settled := t.settled.Load(); settled != unknown {
-		return settled, nil
-	}
-	return 0, errTailEnded
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.settled, nil
 }
 
 func (t *tail) run(ctx context.Context) {
@@ -86,6 +108,10 @@ func (t *tail) run(ctx context.Context) {
 	failing := false
 	var wait time.Duration
 	for soon := tailSoon; ctx.Err() == nil; t.pause(ctx, wait) {
+		if t.hub.rest(t.forget) {
+			wait = restFor
+			continue
+		}
 		err := t.look(ctx)
 		if err != nil || !t.awaiting() {
 			wait, soon = tailInterval, tailSoon
@@ -115,7 +141,7 @@ func (t *tail) pause(ctx context.Context, wait time.Duration) {
 }
 
 // awaiting reports whether there are updates that can be seen, but may not be all.
-func (t *tail) awaiting() bool { return t.seen.Newest > t.settled.Load() }
+func (t *tail) awaiting() bool { return t.seen.Newest > t.settled }
 
 // look finds out what is new, and publishes what is settled.
 func (t *tail) look(ctx context.Context) error {
@@ -124,7 +150,7 @@ func (t *tail) look(ctx context.Context) error {
 	db := t.store.Read(ctx)
 	if !t.awaiting() {
 		newest, err := models.NewestUpdate(db)
-		if err == nil && newest != t.settled.Load() {
+		if err == nil && newest != t.settled {
 			t.seen, err = models.ReadHorizon(db)
 		}
 		if err != nil {
@@ -144,22 +170,26 @@ func (t *tail) look(ctx context.Context) error {
 }
 
 func (t *tail) settle(position int64) {
-	if t.settled.Swap(position) == unknown {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.settled == unknown {
 		t.published = position // nobody has missed what is older
 		close(t.known)
 	}
+	t.settled = position
 }
 
 // catchUp publishes what is settled. It comes after settle, so that a follower who
 // has subscribed and then asks for the position misses nothing in between.
 func (t *tail) catchUp(db *gorm.DB) error {
-	for settled := t.settled.Load(); t.published < settled; {
+	for t.published < t.settled {
+		settled := t.settled
 		page, err := models.UpdatesAfter(db, models.UpdateFilter{}, t.published, settled)
 		if err != nil {
 			return err
 		}
 		for _, u := range page.Items {
-			t.publish(u)
+			t.hub.publish(u)
 		}
 		t.published = page.Position
 	}

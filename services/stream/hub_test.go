@@ -1,13 +1,10 @@
-package services
+package stream
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"petstore/models"
 )
@@ -108,36 +105,4 @@ func TestHubUnderConcurrency(t *testing.T) {
 	publishers.Wait()
 	h.Close()
 	subscribers.Wait()
-}
-
-func TestWait(t *testing.T) {
-	proceed := make(chan struct{})
-	e := newEngine(t, options{operations: []Operation{operation(func(ctx context.Context, _ *models.Task, _ Report) (any, error) {
-		select {
-		case <-proceed:
-		case <-ctx.Done():
-		}
-		return nil, ctx.Err()
-	})}})
-	task := e.begin("")
-	if got, err := e.tasks.Wait(within(t), task.ID, 0); err != nil || got.Ended() {
-		t.Errorf("without waiting: %+v, %v", got, err)
-	}
-	if got, err := e.tasks.Wait(within(t), task.ID, time.Millisecond); err != nil || got.Ended() {
-		t.Errorf("waiting too short: %+v, %v", got, err)
-	}
-	ctx, cancel := context.WithCancel(within(t))
-	cancel()
-	if _, err := e.tasks.Wait(ctx, task.ID, time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("a client that left: %v", err)
-	}
-	waited := make(chan models.Task, 1)
-	go func() {
-		got, _ := e.tasks.Wait(within(t), task.ID, patienceOfTests)
-		waited <- got
-	}()
-	close(proceed)
-	if got := await(t, waited, "the end of the task"); got.Status != models.StatusCompleted {
-		t.Errorf("got %+v", got)
-	}
 }

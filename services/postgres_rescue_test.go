@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"petstore/models"
 	"petstore/models/postgrestest"
+	"petstore/services/task"
 )
 
 // disown makes the jobs that run those of a server that holds no lock, as if it
@@ -34,8 +34,8 @@ func TestStartRescues(t *testing.T) {
 func TestRescueGoesOn(t *testing.T) {
 	t.Parallel() // it waits for seconds
 	begun, proceed := make(chan struct{}, 2), make(chan struct{})
-	e := newEngine(t, options{url: postgrestest.URL(t), operations: []Operation{operation(
-		func(context.Context, *models.Task, Report) (any, error) {
+	e := newEngine(t, options{url: postgrestest.URL(t), operations: []task.Operation{operation(
+		func(context.Context, *models.Task, task.Report) (any, error) {
 			begun <- struct{}{}
 			<-proceed
 			return nil, nil
@@ -66,48 +66,33 @@ func TestRescueGoesOn(t *testing.T) {
 // TestTheLivingKeepTheirJobs: what a server runs that lives is left to it, also
 // after it has lost its lock and taken it again.
 func TestTheLivingKeepTheirJobs(t *testing.T) {
+	t.Parallel() // it waits for seconds
 	url := postgrestest.URL(t)
 	begun, proceed := make(chan struct{}, 2), make(chan struct{})
-	e := newEngine(t, options{url: url, operations: []Operation{operation(
-		func(context.Context, *models.Task, Report) (any, error) {
-			begun <- struct{}{}
-			<-proceed
-			return nil, nil
-		})}})
-	task := e.begin("")
+	op := operation(func(context.Context, *models.Task, task.Report) (any, error) {
+		begun <- struct{}{}
+		<-proceed
+		return nil, nil
+	})
+	e := newEngine(t, options{url: url, operations: []task.Operation{op}})
+	t0 := e.begin("")
 	await(t, begun, "the run")
-	other := newRescuer(t, e)
-	if err := other.rescue(within(t)); err != nil {
+	conn, err := pgx.Connect(within(t), url)
+	if err != nil {
 		t.Fatal(err)
 	}
-	cutLock(t, other.conn)
-	if err := other.rescue(within(t)); err != nil {
-		t.Fatal(err)
-	}
+	defer conn.Close(context.Background())
+	cutLock(t, conn)
+	newEngine(t, options{url: url, operations: []task.Operation{op}}) // looks for jobs of the dead at its start
 	var state string
 	if err := e.store.Read(within(t)).Raw("SELECT state FROM river_job").Scan(&state).Error; err != nil || state != "running" {
 		t.Errorf("the job is %q, %v", state, err)
 	}
 	close(proceed)
-	e.ended(task.ID)
+	e.ended(t0.ID)
 	if len(begun) > 0 {
 		t.Error("the task was run twice")
 	}
-}
-
-// newRescuer returns that of another server, which looks only when it is told to.
-func newRescuer(t *testing.T, e *engine) *rescuer {
-	t.Helper()
-	pool, ok := e.store.Pool().(*pgxpool.Pool)
-	if !ok {
-		t.Fatalf("the pool is a %T", e.store.Pool())
-	}
-	r := &rescuer{config: pool.Config().ConnConfig, id: "server_other"}
-	if err := r.lock(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { disconnect(r.conn) })
-	return r
 }
 
 // cutLock ends the connection of the one other server, and waits until that has

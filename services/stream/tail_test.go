@@ -1,14 +1,11 @@
-package services
+package stream
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"petstore/models"
 	"petstore/models/postgrestest"
@@ -76,57 +73,4 @@ func TestTailWaitsForLowerPositions(t *testing.T) {
 	close(commit)
 	committing.Wait()
 	followers.Wait()
-}
-
-// TestTailIsLive: a replica that does no work hears of what another does.
-func TestTailIsLive(t *testing.T) {
-	url := postgrestest.URL(t)
-	works, watches := newEngine(t, options{url: url}), newEngine(t, options{url: url, idle: true})
-	works.product("dog-food", 5)
-	live := watches.hub.Subscribe("", 100)
-	defer live.Close()
-	if _, err := watches.hub.tail.position(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	order := works.order("", "dog-food")
-	watches.ended(order.TaskID)
-	want := watches.updates(order.TaskID)
-	var got []models.Update
-	for len(got) < len(want) {
-		got = append(got, await(t, live.C, "an update")...)
-	}
-	for i, u := range want {
-		if got[i].ID != u.ID || got[i].Body != u.Body {
-			t.Errorf("update %d came as %+v, want %+v", i, got[i], u)
-		}
-	}
-}
-
-// TestTailWaitsForNobodyElse: a transaction of somebody else that writes for long,
-// elsewhere on the server, holds up nothing.
-func TestTailWaitsForNobodyElse(t *testing.T) {
-	url := postgrestest.URL(t)
-	ctx := within(t)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	if _, err := conn.Exec(ctx, "BEGIN; CREATE TABLE elsewhere (); SELECT pg_current_xact_id()"); err != nil {
-		t.Fatal(err)
-	}
-	e := newEngine(t, options{url: url, operations: quick()})
-	if _, err := e.hub.tail.position(ctx); err != nil {
-		t.Fatal(err)
-	}
-	e.ended(e.begin("").ID) // hears of it live
-	e.stop()
-	if _, err := e.hub.tail.position(ctx); err != nil {
-		t.Error(err) // what is known stays known
-	}
-	never := &tail{known: make(chan struct{}), ended: e.hub.tail.ended}
-	never.settled.Store(unknown)
-	if _, err := never.position(ctx); !errors.Is(err, errTailEnded) {
-		t.Errorf("the position of a tail that has ended is %v", err)
-	}
 }

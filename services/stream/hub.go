@@ -1,6 +1,9 @@
-package services
+// Package stream tells those who follow live what is committed: in the order of
+// positions, nothing lost and nothing twice.
+package stream
 
 import (
+	"context"
 	"sync"
 
 	"petstore/models"
@@ -38,7 +41,7 @@ type Subscription struct {
 func NewHub(store *models.Store) *Hub {
 	h := newHub()
 	if store.Shared() {
-		h.tail = startTail(store, h.publish)
+		h.tail = startTail(store, h)
 	}
 	return h
 }
@@ -54,6 +57,9 @@ func newHub() *Hub {
 func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 	c := make(chan []models.Update, buffer)
 	s := &Subscription{C: c, c: c, taskID: taskID, hub: h}
+	if h.tail != nil {
+		defer h.tail.ring()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -67,6 +73,27 @@ func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 		h.byTask[taskID][s] = struct{}{}
 	}
 	return s
+}
+
+// Ready waits until whatever is committed from now on is published. A subscriber who
+// then looks whether something has happened already does not miss what happens.
+func (h *Hub) Ready(ctx context.Context) error {
+	if h.tail == nil {
+		return nil
+	}
+	_, err := h.tail.position(ctx)
+	return err
+}
+
+// rest calls forget, and reports true, if nobody follows.
+func (h *Hub) rest(forget func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.everything) > 0 || len(h.byTask) > 0 || h.tail.asking.Load() > 0 {
+		return false
+	}
+	forget()
+	return true
 }
 
 // Close ends the subscription. It may be called more than once.

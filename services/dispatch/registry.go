@@ -1,4 +1,4 @@
-package services
+package dispatch
 
 import (
 	"math"
@@ -10,10 +10,11 @@ import (
 	"petstore/models"
 )
 
-// registry holds the enabled webhooks in memory, so that an update which nobody
+// Registry holds the enabled webhooks in memory, so that an update which nobody
 // has asked for costs no query.
-type registry struct {
-	now     func() time.Time
+type Registry struct {
+	// Now is the time by which secrets sign, and failures are counted.
+	Now     func() time.Time
 	enabled atomic.Pointer[[]models.Webhook] // never changed, only replaced
 
 	mu      sync.Mutex // held while enabled is replaced
@@ -25,14 +26,14 @@ type registry struct {
 // versions: on PostgreSQL a change that was committed before can come here after.
 const maxGone = 1000
 
-func newRegistry() *registry {
-	r := &registry{now: models.Now, gone: map[string]int64{}}
+func newRegistry() *Registry {
+	r := &Registry{Now: models.Now, gone: map[string]int64{}}
 	r.enabled.Store(&[]models.Webhook{})
 	return r
 }
 
 // matching lists the webhooks that want updates of a type.
-func (r *registry) matching(updateType string) []models.Webhook {
+func (r *Registry) matching(updateType string) []models.Webhook {
 	var found []models.Webhook
 	for _, w := range *r.enabled.Load() {
 		if w.Wants(updateType) {
@@ -42,8 +43,8 @@ func (r *registry) matching(updateType string) []models.Webhook {
 	return found
 }
 
-// get finds an enabled webhook.
-func (r *registry) get(id string) (models.Webhook, bool) {
+// Get finds an enabled webhook.
+func (r *Registry) Get(id string) (models.Webhook, bool) {
 	for _, w := range *r.enabled.Load() {
 		if w.ID == id {
 			return w, true
@@ -52,8 +53,8 @@ func (r *registry) get(id string) (models.Webhook, bool) {
 	return models.Webhook{}, false
 }
 
-// put takes in the new state of a webhook, once it is committed.
-func (r *registry) put(w models.Webhook) {
+// Put takes in the new state of a webhook, once it is committed.
+func (r *Registry) Put(w models.Webhook) {
 	r.change(func(webhooks []models.Webhook) []models.Webhook {
 		known := slices.ContainsFunc(webhooks, func(k models.Webhook) bool { return k.ID == w.ID && k.Version >= w.Version })
 		if known || r.gone[w.ID] >= w.Version {
@@ -68,22 +69,22 @@ func (r *registry) put(w models.Webhook) {
 	})
 }
 
-// remove forgets a webhook for good.
-func (r *registry) remove(id string) {
+// Remove forgets a webhook for good.
+func (r *Registry) Remove(id string) {
 	r.change(func(webhooks []models.Webhook) []models.Webhook {
 		r.forget(id, math.MaxInt64)
 		return without(webhooks, id)
 	})
 }
 
-func (r *registry) forget(id string, version int64) {
+func (r *Registry) forget(id string, version int64) {
 	if len(r.gone) >= maxGone {
 		clear(r.gone)
 	}
 	r.gone[id] = version
 }
 
-func (r *registry) change(edit func([]models.Webhook) []models.Webhook) {
+func (r *Registry) change(edit func([]models.Webhook) []models.Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++
@@ -91,9 +92,9 @@ func (r *registry) change(edit func([]models.Webhook) []models.Webhook) {
 	r.enabled.Store(&webhooks)
 }
 
-// reload replaces everything by what read finds, unless something was changed
+// Reload replaces everything by what read finds, unless something was changed
 // while it read: that is newer.
-func (r *registry) reload(read func() ([]models.Webhook, error)) error {
+func (r *Registry) Reload(read func() ([]models.Webhook, error)) error {
 	r.mu.Lock()
 	before := r.changes
 	r.mu.Unlock()

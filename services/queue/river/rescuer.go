@@ -1,4 +1,4 @@
-package services
+package river
 
 import (
 	"context"
@@ -9,11 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-
-	"petstore/models"
 )
 
 const (
@@ -28,47 +23,10 @@ const (
 	relockInterval = time.Second
 )
 
-// newPostgresQueue lets River listen to the server for new jobs. Replicas that
-// start together migrate one after another.
-func newPostgresQueue(ctx context.Context, pool *pgxpool.Pool, config *river.Config, store *models.Store) (queue *Queue, err error) {
-	lock, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to migrate the queue's tables: %w", err)
-	}
-	defer lock.Release()
-	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock($1)", models.MigrationLock); err != nil {
-		return nil, fmt.Errorf("waiting to migrate the queue's tables: %w", err)
-	}
-	defer func() {
-		_, unlocking := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", models.MigrationLock)
-		err = errors.Join(err, unlocking)
-	}()
-	config.ID = models.NewID("server_")
-	client, err := newClient(ctx, riverpgxv5.New(pool), config)
-	if err != nil {
-		return nil, err
-	}
-	store.SetJobInserter(func(ctx context.Context, tx any, jobs []models.Job) (func(), error) {
-		pgxTx, ok := tx.(pgx.Tx)
-		if !ok {
-			return nil, fmt.Errorf("a transaction of pgx was expected, not a %T", tx)
-		}
-		params := make([]river.InsertManyParams, len(jobs))
-		for i, job := range jobs {
-			params[i] = insertParams(job)
-		}
-		_, err := client.InsertManyFastTx(ctx, pgxTx, params)
-		return func() {}, err
-	})
-	r := &rescuer{config: pool.Config().ConnConfig, id: config.ID}
-	return &Queue{client: client, resume: r.start, release: r.stop}, nil
-}
-
 // rescuer tells other servers that this one lives, by an advisory lock that
 // PostgreSQL frees when the connection that holds it ends, and takes up the jobs
 // of those whose lock is free. Without it they would wait an hour for River's own
-// rescuer, which goes by time alone. Claims on deliveries name no owner, and are
-// left to the end of their lease.
+// rescuer, which goes by time alone. So it is with the deliveries that it had in hand.
 //
 // A server that loses its connection, but lives, may see its jobs run a second
 // time beside the first. That costs the work, and both may tell of progress; but
@@ -76,7 +34,8 @@ func newPostgresQueue(ctx context.Context, pool *pgxpool.Pool, config *river.Con
 // twice what is more than work, such as charging, since any run may follow another.
 type rescuer struct {
 	config *pgx.ConnConfig
-	id     string    // of this server, as in river_job.attempted_by
+	id     string    // of this server, as in river_job.attempted_by and deliveries.claimed_by
+	freed  func()    // called when something was taken from a dead server
 	conn   *pgx.Conn // holds the lock until it is closed
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -167,39 +126,51 @@ func (r *rescuer) lock(ctx context.Context) error {
 	return nil
 }
 
-// rescue makes the jobs available that dead servers were running. Being killed is
-// no error of the job, so the attempt doesn't count.
+// rescue makes the jobs and deliveries available that dead servers had in hand. Being
+// killed is no error of the job, so the attempt doesn't count.
 func (r *rescuer) rescue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rescueTimeout)
 	defer cancel()
+	found := false
 	err := pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
 		rows, _ := tx.Query(ctx, `SELECT DISTINCT attempted_by[array_upper(attempted_by, 1)] FROM river_job
-			WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] <> $1`, r.id)
+			WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] <> $1
+			UNION SELECT claimed_by FROM deliveries WHERE status = 'pending' AND claimed_by <> '' AND claimed_by <> $1`, r.id)
 		servers, err := pgx.CollectRows(rows, pgx.RowTo[string]) // with the error of the query, too
 		for _, server := range servers {
-			err = errors.Join(err, rescueFrom(ctx, tx, server))
+			freed, rescuing := rescueFrom(ctx, tx, server)
+			found = found || freed
+			err = errors.Join(err, rescuing)
 		}
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("taking up the jobs of dead servers: %w", err)
+		return fmt.Errorf("taking up the work of dead servers: %w", err)
+	}
+	if found {
+		r.freed()
 	}
 	return nil
 }
 
 // rescueFrom holds the server's lock until the end of the transaction.
-func rescueFrom(ctx context.Context, tx pgx.Tx, server string) error {
+func rescueFrom(ctx context.Context, tx pgx.Tx, server string) (found bool, err error) {
 	var dead bool
-	err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, $2))", server, serverLocks).Scan(&dead)
+	err = tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, $2))", server, serverLocks).Scan(&dead)
 	if err != nil || !dead {
-		return err
+		return false, err
 	}
-	rescued, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', attempt = greatest(attempt - 1, 0)
+	jobs, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', attempt = greatest(attempt - 1, 0)
 		WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1`, server)
-	if err == nil {
-		slog.Info("Jobs of a dead server are taken up.", "server", server, "jobs", rescued.RowsAffected())
+	if err != nil {
+		return false, err
 	}
-	return err
+	deliveries, err := tx.Exec(ctx, "UPDATE deliveries SET claimed_by = '' WHERE status = 'pending' AND claimed_by = $1", server)
+	if err != nil {
+		return false, err
+	}
+	slog.Info("The work of a dead server is taken up.", "server", server, "jobs", jobs.RowsAffected(), "deliveries", deliveries.RowsAffected())
+	return deliveries.RowsAffected() > 0, nil
 }
 
 // disconnect waits until nothing of the connection runs any more.

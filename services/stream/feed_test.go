@@ -1,4 +1,4 @@
-package services
+package stream
 
 import (
 	"context"
@@ -59,7 +59,10 @@ func (e *told) telling(task *models.Task, status string, stored func()) {
 	task.Sequence++
 	u := models.Update{
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: task.ID, Kind: task.Kind, ResourceID: task.ResourceID,
-		Sequence: task.Sequence, Status: status, Type: task.Kind + ".told", Body: fmt.Sprintf(`{"sequence":%d}`, task.Sequence), CreatedAt: models.Now(),
+		Sequence: task.Sequence, Status: status, Type: task.Kind + ".told", CreatedAt: models.Now(),
+	}
+	if err := u.Compose(*task); err != nil {
+		e.Fatal(err)
 	}
 	e.write(func(tx *models.Tx) error {
 		if err := tx.Model(task).Update("sequence", task.Sequence).Error; err != nil {
@@ -84,14 +87,19 @@ func (e *told) write(fn func(tx *models.Tx) error) {
 // stored is what a follower from position after should get.
 func (e *told) stored(f models.UpdateFilter, after int64) (ids []int64) {
 	e.Helper()
-	var all []models.Update
-	if err := e.store.Read(context.Background()).Order("id").Find(&all).Error; err != nil {
-		e.Fatal(err)
-	}
-	for _, u := range all {
-		if u.ID > after && f.Picks(u) {
-			ids = append(ids, u.ID)
+	newest, err := models.NewestUpdate(e.store.Read(context.Background()))
+	for more := true; more && err == nil; {
+		var page models.UpdatePage
+		page, err = models.UpdatesAfter(e.store.Read(context.Background()), models.UpdateFilter{}, after, newest)
+		for _, u := range page.Items {
+			if f.Picks(u) {
+				ids = append(ids, u.ID)
+			}
 		}
+		after, more = page.Position, page.More
+	}
+	if err != nil {
+		e.Fatal(err)
 	}
 	return ids
 }
@@ -159,7 +167,7 @@ func (e *told) collect(ctx context.Context, f models.UpdateFilter, after int64, 
 				after = u.ID
 			}
 			if slow { // falls behind by more than its buffer
-				_ = pause(ctx, 20*time.Millisecond)
+				<-time.After(20 * time.Millisecond)
 			}
 			if rand.IntN(10) == 0 {
 				break // cut off

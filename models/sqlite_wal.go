@@ -1,0 +1,76 @@
+package models
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+
+	"gorm.io/gorm"
+)
+
+const (
+	// walLimit is how large SQLite's write-ahead log may grow before it is emptied.
+	// By itself SQLite copies it to the database now and then, but begins it anew
+	// only when nobody happens to read, which under load can take for ever.
+	walLimit = 24 << 20
+	// snapshotLimit is how large it may grow before those end who read for long.
+	snapshotLimit = 48 << 20
+)
+
+// walGuard keeps the write-ahead log small.
+type walGuard struct {
+	path string
+
+	mu      sync.Mutex
+	readers map[*context.CancelCauseFunc]struct{} // that hold a snapshot for long
+}
+
+func newWALGuard(path string) *walGuard {
+	return &walGuard{path: path + "-wal", readers: map[*context.CancelCauseFunc]struct{}{}}
+}
+
+// enter is for those who read for long: ctx ends when they have to stop.
+func (g *walGuard) enter(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.readers[&cancel] = struct{}{}
+	return ctx, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.readers, &cancel)
+		cancel(nil)
+	}
+}
+
+// bound empties the log if it is large. The writer calls it between two
+// transactions; those who read take milliseconds, and are waited for.
+func (g *walGuard) bound(db *gorm.DB) {
+	info, err := os.Stat(g.path)
+	if err != nil || info.Size() < walLimit {
+		return
+	}
+	if info.Size() < snapshotLimit && g.held() {
+		return // they may yet end
+	}
+	g.endSnapshots()
+	var busy, frames, copied int
+	if err := db.Raw("PRAGMA wal_checkpoint(TRUNCATE)").Row().Scan(&busy, &frames, &copied); err != nil {
+		slog.Warn("The write-ahead log could not be emptied.", "bytes", info.Size(), "err", err)
+	}
+}
+
+func (g *walGuard) held() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.readers) > 0
+}
+
+func (g *walGuard) endSnapshots() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for cancel := range g.readers {
+		(*cancel)(ErrSnapshotEnded)
+	}
+}

@@ -1,0 +1,198 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// shortageWait is how long nothing is sent to a host after this machine was short of
+// descriptors, memory or ports.
+const shortageWait = time.Second
+
+// deliver makes one attempt. The place among the exchanges is free again before the
+// outcome is stored: who waits for the database need not keep others from a host.
+func (d *Dispatcher) deliver(l *lane, delivery *models.Delivery) {
+	sent, err := d.send(delivery)
+	d.exchanged(l.host, sent, err)
+	woken, err := d.settle(delivery, sent, err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsettled--
+	l.sending = nil
+	h := l.host
+	if h.loading {
+		h.settled[delivery.ID] = true
+	}
+	switch {
+	case err != nil: // it is pending and due, as before
+		if d.ctx.Err() == nil && !errors.Is(err, errShortage) {
+			d.warn("The outcome of an attempt could not be stored: it is made again.", "delivery_id", delivery.ID, "err", err)
+		}
+		h.wakeAt(d, time.Now().Add(shortageWait))
+	case delivery.Status == models.DeliveryPending && delivery.NextAttemptAt != nil:
+		h.wakeAt(d, *delivery.NextAttemptAt)
+	}
+	if len(woken) > 0 {
+		h.more = true
+	}
+	l.failed = delivery.Passing && delivery.Status == models.DeliveryPending && !l.ended
+	if delivery.Passing && delivery.WebhookID != "" && !l.ended {
+		l.lastProgress = time.Now()
+		if l.next == nil && !l.settling { // stay for a while, to keep the distance to the next
+			l.settling = true
+			l.timer = time.AfterFunc(webhookSpacing, func() { d.settled(l) })
+		}
+	}
+	d.schedule(l)
+	d.unblock()
+}
+
+var (
+	errShortage  = errors.New("this machine is short of something")
+	errNoWebhook = errors.New("the webhook is deleted or disabled")
+)
+
+// send signs a delivery and sends it.
+func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) {
+	message := callbacks.Delivery{URL: delivery.URL, ID: delivery.CallbackID, Body: []byte(delivery.Update.Body), Secrets: []string{d.Secret}}
+	if delivery.WebhookID != "" {
+		var err error
+		message.APISignature = true
+		if message.Secrets, err = d.webhookKeys(d.ctx, delivery.WebhookID); err != nil {
+			return callbacks.Attempt{}, err
+		}
+	}
+	sent := d.Sender.Send(d.ctx, message)
+	if d.ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
+		return sent, d.ctx.Err() // interrupted by us: says nothing about the receiver
+	}
+	if sent.Shortage {
+		d.warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
+		return sent, errShortage
+	}
+	return sent, nil
+}
+
+// exchanged gives the place back, and notes what the exchange says about the host.
+func (d *Dispatcher) exchanged(h *host, sent callbacks.Attempt, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h.exchanges--
+	d.exchanges--
+	d.unsettled++
+	if err == nil {
+		if away(sent) {
+			if h.failed(d, sentError(sent)) && !d.stopped {
+				d.exhaust(h)
+			}
+		} else {
+			if sent.Outcome() == callbacks.Failed {
+				d.warn("A delivery was refused.", "host", h.name, "err", sentError(sent))
+			}
+			h.answered()
+		}
+	}
+	d.pump(h)
+	d.unblock()
+}
+
+// away reports whether an exchange says that nobody is there.
+func away(sent callbacks.Attempt) bool {
+	switch sent.Status {
+	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+func sentError(sent callbacks.Attempt) string {
+	if sent.Error != "" {
+		return sent.Error
+	}
+	return http.StatusText(sent.Status)
+}
+
+// settle stores what came of an attempt, and returns what is due now that waited for
+// it.
+func (d *Dispatcher) settle(delivery *models.Delivery, sent callbacks.Attempt, err error) (woken []string, _ error) {
+	if errors.Is(err, errNoWebhook) {
+		return d.giveUp(delivery)
+	}
+	if err != nil {
+		return nil, err
+	}
+	before := *delivery
+	after := before
+	d.judge(&after, sent)
+	// Not d.ctx: what has been sent is to be written down, shutdown or not.
+	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
+		woken = nil
+		*delivery = after
+		attempt := attemptOf(delivery, sent)
+		ours, err := models.SaveAttempt(tx, delivery, attempt, before.Round)
+		if err != nil {
+			return err
+		}
+		if ours && (delivery.Status != models.DeliveryPending || before.Replaying) {
+			if woken, err = models.WakeNext(tx, delivery, before.Replaying); err != nil {
+				return err
+			}
+		}
+		if !ours { // it was renewed, superseded or given up meanwhile
+			delivery.NextAttemptAt = nil
+			woken = []string{delivery.ID}
+		}
+		return d.noteHealth(tx, delivery, sent.Outcome())
+	})
+	if err == nil && delivery.Status == models.DeliveryExhausted {
+		d.warn("A delivery has failed for the last time.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
+	}
+	return woken, err
+}
+
+// giveUp ends a delivery whose webhook is deleted or disabled.
+func (d *Dispatcher) giveUp(delivery *models.Delivery) (woken []string, err error) {
+	wasReplaying := delivery.Replaying
+	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
+		if err = models.GiveUpDelivery(tx, delivery.ID, errNoWebhook.Error()); err == nil {
+			woken, err = models.WakeNext(tx, delivery, wasReplaying)
+		}
+		return err
+	})
+	delivery.Status = models.DeliveryGone
+	return woken, err
+}
+
+// judge puts the state that an attempt leads to into a delivery.
+func (d *Dispatcher) judge(delivery *models.Delivery, sent callbacks.Attempt) {
+	delivery.Round++
+	delivery.StatusCode, delivery.Error, delivery.NextAttemptAt, delivery.Replaying, delivery.ClaimedBy = sent.Status, sent.Error, nil, false, ""
+	switch sent.Outcome() {
+	case callbacks.Delivered:
+		now := models.Now()
+		delivery.Status, delivery.DeliveredAt = models.DeliveryDelivered, &now
+	case callbacks.Gone:
+		delivery.Status = models.DeliveryGone
+	default:
+		wait, again := d.Schedule.Next(delivery.Round, sent.RetryAfter)
+		if !again {
+			delivery.Status = models.DeliveryExhausted
+			return
+		}
+		// Whole milliseconds, as all times that are stored.
+		next := models.Now().Add(max(wait.Round(time.Millisecond), time.Millisecond))
+		delivery.NextAttemptAt = &next
+	}
+}
+
+func attemptOf(d *models.Delivery, sent callbacks.Attempt) *models.Attempt {
+	return &models.Attempt{
+		DeliveryID: d.ID, StartedAt: sent.At.UTC().Truncate(time.Millisecond), Duration: sent.Duration,
+		Address: sent.Address, StatusCode: sent.Status, Headers: sent.Headers, Body: sent.Body, Error: sent.Error,
+	}
+}

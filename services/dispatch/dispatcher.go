@@ -1,0 +1,385 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+const (
+	// maxPerHost is how many exchanges are under way to one host at a time: kind to
+	// it, and no more than a host that never answers can hold.
+	maxPerHost = 64
+	// maxExchanges is how many are under way in all. A quarter of them is kept for
+	// hosts that answer.
+	maxExchanges = 8192
+	// maxUnsettled is how many outcomes may wait to be stored before nothing more
+	// is sent: the database is slow then, or full.
+	maxUnsettled = 4096
+	// maxLine is how many lanes wait for one host in memory, and maxLanes for all.
+	// The rest waits in the table.
+	maxLine  = 1000
+	maxLanes = 50_000
+	// maxHosts is how many hosts are kept in memory.
+	maxHosts = 20_000
+)
+
+// Options configure a Dispatcher.
+type Options struct {
+	Sender   *callbacks.Sender
+	Schedule callbacks.Schedule
+	// Secret signs what goes to callback URLs.
+	Secret string
+	// Server names this process to others that share the database; "" if none does.
+	Server string
+	// SweepEvery is how often the table is searched for what was missed (0: 30 s).
+	SweepEvery time.Duration
+}
+
+// Dispatcher sends deliveries and writes down what came of them.
+type Dispatcher struct {
+	Options
+	// Webhooks are those that are enabled.
+	Webhooks *Registry
+
+	store    *models.Store
+	ctx      context.Context // ends exchanges when the dispatcher stops
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	quit     chan struct{} // closed when it stops
+	sweepNow chan struct{}
+
+	mu        sync.Mutex // held for moments
+	started   bool
+	stopped   bool
+	lanes     map[string][]*lane // by task
+	laneCount int
+	hosts     map[string]*host
+	blocked   []*host          // that have something to send, and no place among all exchanges
+	exchanges int              // under way
+	unsettled int              // outcomes that are being stored
+	sweepFrom string           // the host that the last sweep came to
+	loads     int              // of lines, that are under way
+	told      map[string]int64 // the newest updates of tasks, while lines are loaded
+	logged    limitedLog
+}
+
+// New returns a Dispatcher, which sends nothing before Start.
+func New(store *models.Store, o Options) *Dispatcher {
+	if o.SweepEvery == 0 {
+		o.SweepEvery = 30 * time.Second
+	}
+	d := &Dispatcher{Options: o, Webhooks: newRegistry(), store: store, sweepNow: make(chan struct{}, 1)}
+	d.begin()
+	return d
+}
+
+func (d *Dispatcher) begin() {
+	d.lanes, d.laneCount, d.hosts, d.blocked, d.sweepFrom = map[string][]*lane{}, 0, map[string]*host{}, nil, ""
+	d.quit = make(chan struct{})
+	d.ctx, d.stop = context.WithCancel(context.Background())
+}
+
+// Start sends what is due, now and from now on; also after a Stop.
+func (d *Dispatcher) Start() {
+	d.mu.Lock()
+	if d.stopped {
+		d.stopped = false
+		d.begin()
+	}
+	d.started = true
+	for _, h := range d.hosts {
+		d.pump(h)
+	}
+	d.mu.Unlock()
+	d.running.Go(d.sweepForEver)
+}
+
+// stopPatience is how long exchanges that are under way at shutdown may take.
+const stopPatience = 5 * time.Second
+
+// Stop sends nothing more, and waits until what is under way has an outcome, and that
+// is stored; after a few seconds it is interrupted. What is left is in the table.
+func (d *Dispatcher) Stop() {
+	d.mu.Lock()
+	if !d.stopped {
+		d.stopped = true
+		close(d.quit)
+	}
+	d.mu.Unlock()
+	interrupt := time.AfterFunc(stopPatience, d.stop)
+	d.running.Wait()
+	interrupt.Stop()
+	d.stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, h := range d.hosts {
+		h.stopTimers()
+	}
+	for _, lanes := range d.lanes {
+		for _, l := range lanes {
+			l.stopTimer()
+		}
+	}
+}
+
+// Deliveries makes the deliveries of an update, not stored yet: to each webhook that
+// wants it, and to a callback URL unless that is "".
+func (d *Dispatcher) Deliveries(u models.Update, callbackURL string) []*models.Delivery {
+	var ds []*models.Delivery
+	for _, w := range d.Webhooks.matching(u.Type) {
+		ds = append(ds, d.Delivery(u, w.ID, w.URL))
+	}
+	if callbackURL != "" {
+		ds = append(ds, d.Delivery(u, "", callbackURL))
+	}
+	return ds
+}
+
+// Delivery makes one delivery, which this server has in hand.
+func (d *Dispatcher) Delivery(u models.Update, webhookID, url string) *models.Delivery {
+	delivery := models.NewDelivery(u, webhookID, url)
+	delivery.ClaimedBy = d.Server
+	return delivery
+}
+
+// Add takes deliveries that were just stored, once they are committed. Those that are
+// not due yet are left to whoever ends the ones before them. It never waits.
+func (d *Dispatcher) Add(ds ...*models.Delivery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, delivery := range ds {
+		if delivery.NextAttemptAt != nil {
+			d.add(delivery)
+		}
+	}
+}
+
+func (d *Dispatcher) add(delivery *models.Delivery) {
+	if d.hosts[delivery.Host] == nil && len(d.hosts) >= maxHosts {
+		return // a sweep will find it
+	}
+	h := d.host(delivery.Host)
+	l := d.lane(delivery)
+	if l == nil {
+		if d.stopped || h.waiting() >= maxLine || d.laneCount >= maxLanes {
+			h.more = true
+			h.wakeAt(d, time.Now().Add(time.Second))
+			return
+		}
+		l = d.newLane(h, delivery)
+	}
+	if l.host != h { // its webhook has moved
+		h.more = true
+		h.wakeAt(d, time.Now().Add(time.Second))
+		return
+	}
+	if l.has(delivery.ID) {
+		return
+	}
+	if !delivery.Passing && l.overtake(delivery) {
+		d.supersede(delivery.TaskID, delivery.Sequence)
+	}
+	l.put(delivery)
+	d.schedule(l)
+}
+
+// Progress takes an update that matters until there is a newer one. It is stored and
+// sent a moment later, if it is still the newest then: work that is done in no time
+// calls back once, not once a step.
+func (d *Dispatcher) Progress(u models.Update, callbackURL string) {
+	ds := d.Deliveries(u, callbackURL)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tell(u.TaskID, u.Sequence)
+	for _, l := range d.lanes[u.TaskID] {
+		l.next = nil // overtaken; or the client has moved on to another URL
+	}
+	for _, delivery := range ds {
+		l := d.lane(delivery)
+		if l == nil && (d.stopped || d.laneCount >= maxLanes) {
+			continue
+		}
+		if l == nil {
+			l = d.newLane(d.host(delivery.Host), delivery)
+		}
+		l.next = delivery
+		l.settle(d)
+	}
+}
+
+// tell notes what a task has told, for those who have read the table before that.
+func (d *Dispatcher) tell(taskID string, sequence int64) {
+	if d.loads > 0 {
+		d.told[taskID] = sequence
+	}
+}
+
+// Ending tells that the last update of a task is about to be stored: progress that has
+// not been sent is not worth it any more.
+func (d *Dispatcher) Ending(taskID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range slices.Clone(d.lanes[taskID]) {
+		l.next = nil
+		d.schedule(l)
+	}
+}
+
+// Ended tells that a task tells nothing more: what is left of its progress is not
+// worth sending.
+func (d *Dispatcher) Ended(taskID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tell(taskID, math.MaxInt64)
+	for _, l := range slices.Clone(d.lanes[taskID]) {
+		l.ended, l.failed, l.next, l.lastProgress = true, false, nil, time.Time{}
+		d.schedule(l)
+	}
+}
+
+// Tells reports whether something that a task tells is in hand here.
+func (d *Dispatcher) Tells(taskID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.lanes[taskID]) > 0
+}
+
+// Wake looks for what is due to a host, now.
+func (d *Dispatcher) Wake(host string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.host(host).wakeAt(d, time.Now())
+}
+
+// supersede gives up, beside everything else, stored progress that was overtaken.
+// Should that fail, it is given up when it comes due.
+func (d *Dispatcher) supersede(taskID string, before int64) {
+	if d.stopped {
+		return
+	}
+	d.running.Go(func() {
+		err := d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.SupersedeProgress(tx, taskID, before) })
+		if err != nil && d.ctx.Err() == nil {
+			d.warn("Overtaken progress could not be given up.", "task_id", taskID, "err", err)
+		}
+	})
+}
+
+// schedule puts a lane into its host's line, if it has something to send.
+func (d *Dispatcher) schedule(l *lane) {
+	switch {
+	case l.sending != nil || l.listed:
+	case len(l.due) > 0:
+		l.listed = true
+		l.host.line = append(l.host.line, l)
+	case l.next == nil && !l.storing && !l.failed && time.Since(l.lastProgress) >= webhookSpacing:
+		d.removeLane(l)
+	}
+	d.pump(l.host)
+}
+
+// pump starts as many exchanges with a host as there are places for.
+func (d *Dispatcher) pump(h *host) {
+	for d.started && !d.stopped && h.waiting() > 0 && h.ready(time.Now()) {
+		if !d.hasPlace(h) {
+			if !h.blocked {
+				h.blocked = true
+				d.blocked = append(d.blocked, h)
+			}
+			return
+		}
+		l := h.pop()
+		delivery := l.take()
+		h.exchanges++
+		d.exchanges++
+		d.running.Go(func() { d.deliver(l, delivery) })
+	}
+	if h.more && h.waiting() <= maxLine/4 {
+		d.load(h)
+	}
+	d.forget(h)
+}
+
+// hasPlace keeps some places for hosts that answer, so that any number of others
+// that don't cannot take all.
+func (d *Dispatcher) hasPlace(h *host) bool {
+	limit := maxExchanges
+	if !h.answers {
+		limit = maxExchanges * 3 / 4
+	}
+	return d.exchanges < limit && d.unsettled < maxUnsettled
+}
+
+// unblock lets those go on that had no place among all exchanges, in turn.
+func (d *Dispatcher) unblock() {
+	for n := len(d.blocked); n > 0 && d.exchanges < maxExchanges && d.unsettled < maxUnsettled; n-- {
+		h := d.blocked[0]
+		d.blocked = d.blocked[1:]
+		h.blocked = false
+		d.pump(h)
+	}
+}
+
+// host finds a host, or makes one.
+func (d *Dispatcher) host(name string) *host {
+	h := d.hosts[name]
+	if h == nil {
+		h = &host{name: name}
+		d.hosts[name] = h
+	}
+	return h
+}
+
+// forget drops a host that nothing is to be sent to. Some are kept for a while, to be
+// looked at.
+func (d *Dispatcher) forget(h *host) {
+	idle := h.lanes == 0 && h.exchanges == 0 && !h.more && !h.loading && !h.blocked && h.due.IsZero()
+	if idle && (len(d.hosts) > maxHosts/2 || !h.answers && h.failures == 0) {
+		h.stopTimers()
+		delete(d.hosts, h.name)
+	}
+}
+
+// warn logs at most once a second, with how often it would have.
+func (d *Dispatcher) warn(msg string, args ...any) {
+	if suppressed, ok := d.logged.allow(msg, time.Now()); ok {
+		slog.Warn(msg, append(args, "suppressed", suppressed)...)
+	}
+}
+
+// limitedLog says when a message was logged last.
+type limitedLog struct {
+	mu   sync.Mutex
+	last map[string]*logged
+}
+
+type logged struct {
+	at         time.Time
+	suppressed int
+}
+
+func (l *limitedLog) allow(msg string, now time.Time) (suppressed int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == nil {
+		l.last = map[string]*logged{}
+	}
+	m := l.last[msg]
+	if m == nil {
+		m = &logged{}
+		l.last[msg] = m
+	}
+	if now.Sub(m.at) < time.Second {
+		m.suppressed++
+		return 0, false
+	}
+	suppressed, m.at, m.suppressed = m.suppressed, now, 0
+	return suppressed, true
+}

@@ -1,0 +1,251 @@
+package dispatch
+
+import (
+	"log/slog"
+	"time"
+
+	"petstore/models"
+)
+
+const (
+	// loadAtOnce is how many deliveries are read at once.
+	loadAtOnce = 500
+	// exhaustAtOnce is how many are given up in one transaction.
+	exhaustAtOnce = 500
+	// mendAtOnce is how many are put right in one transaction.
+	mendAtOnce = 500
+	// clockSlack is how far the clock may go back before waits are reckoned anew.
+	clockSlack = 10 * time.Second
+)
+
+// load fills a host's line from the table.
+func (d *Dispatcher) load(h *host) {
+	if h.loading || d.stopped || !d.started {
+		return
+	}
+	h.loading, h.more, h.settled = true, false, map[string]bool{}
+	if d.loads++; d.loads == 1 {
+		d.told = map[string]int64{}
+	}
+	known := h.lanes // of these, some are due in the table, too
+	d.running.Go(func() {
+		found, next, err := d.read(h.name, known+loadAtOnce)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		settled := h.settled
+		told := d.told
+		h.loading, h.settled = false, nil
+		if d.loads--; d.loads == 0 {
+			d.told = nil
+		}
+		if err != nil {
+			if d.ctx.Err() == nil {
+				d.warn("What is due could not be read.", "host", h.name, "err", err)
+			}
+			h.wakeAt(d, time.Now().Add(time.Second))
+		}
+		if len(found) == known+loadAtOnce {
+			h.more = true
+		}
+		for i := range found {
+			if settled[found[i].ID] { // it was read as it was before that
+				h.more = true
+				continue
+			}
+			if found[i].Passing && told[found[i].TaskID] > found[i].Sequence {
+				continue
+			}
+			d.add(&found[i])
+		}
+		if next != nil {
+			h.wakeAt(d, *next)
+		}
+		d.pump(h)
+	})
+}
+
+// read finds what is due to a host, without what newer updates have overtaken, and
+// when the next is due after that.
+func (d *Dispatcher) read(host string, limit int) (found []models.Delivery, next *time.Time, err error) {
+	db := d.store.Read(d.ctx)
+	now := models.Now()
+	all, err := models.DueDeliveries(db, host, d.Server, now, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, delivery := range all {
+		if delivery.Passing {
+			sequence, err := models.TaskSequence(db, delivery.TaskID)
+			if err != nil {
+				return nil, nil, err
+			}
+			if sequence > delivery.Sequence {
+				err := d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.SupersedeProgress(tx, delivery.TaskID, sequence) })
+				if err != nil {
+					return nil, nil, err
+				}
+				continue
+			}
+		}
+		found = append(found, delivery)
+	}
+	if found, err = d.claim(found); err != nil {
+		return nil, nil, err
+	}
+	next, err = models.NextDue(db, host, now)
+	return found, next, err
+}
+
+// claim takes deliveries for this server, where there are others.
+func (d *Dispatcher) claim(found []models.Delivery) (ours []models.Delivery, err error) {
+	var ids []string
+	for _, delivery := range found {
+		if delivery.ClaimedBy != d.Server {
+			ids = append(ids, delivery.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	var claimed map[string]bool
+	err = d.store.InTx(d.ctx, func(tx *models.Tx) (err error) {
+		claimed, err = models.ClaimDeliveries(tx, ids, d.Server)
+		return err
+	})
+	for _, delivery := range found {
+		if delivery.ClaimedBy == d.Server || claimed[delivery.ID] {
+			delivery.ClaimedBy = d.Server
+			ours = append(ours, delivery)
+		}
+	}
+	return ours, err
+}
+
+// sweepForEver finds what is pending, at the start and, for what was missed, now and then.
+func (d *Dispatcher) sweepForEver() {
+	ticker := time.NewTicker(d.SweepEvery)
+	defer ticker.Stop()
+	d.mendClock()
+	for begun := time.Now(); ; begun = time.Now() {
+		if err := d.sweep(); err != nil && d.ctx.Err() == nil {
+			d.warn("What is pending could not be looked for.", "err", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-d.sweepNow:
+		case <-d.quit:
+			return
+		}
+		// The one is the time that has passed, the other what the clock says.
+		if passed, clock := time.Since(begun), time.Now().Round(0).Sub(begun.Round(0)); passed-clock > clockSlack {
+			d.mendClock()
+		}
+	}
+}
+
+// Sweep looks for what was missed, soon.
+func (d *Dispatcher) Sweep() {
+	select {
+	case d.sweepNow <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// sweep makes sure that each host that something is pending for is looked after.
+func (d *Dispatcher) sweep() error {
+	db := d.store.Read(d.ctx)
+	stuck, err := models.StuckDeliveries(db, mendAtOnce)
+	if err != nil {
+		return err
+	}
+	if len(stuck) > 0 {
+		slog.Warn("Deliveries waited for nothing: they are due now.", "deliveries", len(stuck))
+		err := d.store.InTx(d.ctx, func(tx *models.Tx) error {
+			for _, id := range stuck {
+				if err := models.MakeDue(tx, id, models.Now()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for d.ctx.Err() == nil {
+		due, found, err := models.NextDueHost(db, d.sweepFrom)
+		if err != nil {
+			return err
+		}
+		if !found {
+			d.sweepFrom = ""
+			return nil
+		}
+		d.mu.Lock()
+		full := len(d.hosts) >= maxHosts && d.hosts[due.Host] == nil
+		if !full {
+			d.host(due.Host).wakeAt(d, due.At)
+		}
+		d.mu.Unlock()
+		if full {
+			return nil // the next sweep goes on from here
+		}
+		d.sweepFrom = due.Host
+	}
+	return nil
+}
+
+// mendClock reckons waits anew that were reckoned before the clock was set back.
+func (d *Dispatcher) mendClock() {
+	for {
+		now := models.Now()
+		distant, err := models.DistantDeliveries(d.store.Read(d.ctx), now, clockSlack, mendAtOnce)
+		if err == nil && len(distant) > 0 {
+			err = d.store.InTx(d.ctx, func(tx *models.Tx) error {
+				for _, delivery := range distant {
+					wait := max(0, delivery.NextAttemptAt.Sub(delivery.UpdatedAt))
+					if err := models.MakeDue(tx, delivery.ID, now.Add(wait)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		if err != nil && d.ctx.Err() == nil {
+			d.warn("Waits could not be reckoned anew.", "err", err)
+		}
+		if err != nil || len(distant) < mendAtOnce {
+			return
+		}
+	}
+}
+
+// exhaust gives up what a host has not taken for as long as the whole schedule lasts:
+// while its breaker is open, only probes use up attempts.
+func (d *Dispatcher) exhaust(h *host) {
+	var window time.Duration
+	for _, wait := range d.Schedule.Waits {
+		window += wait
+	}
+	away := time.Since(h.openSince)
+	if away < window {
+		return
+	}
+	reason := h.lastError
+	d.running.Go(func() {
+		var total int64
+		for rows := int64(exhaustAtOnce); rows == exhaustAtOnce && d.ctx.Err() == nil; {
+			err := d.store.InTx(d.ctx, func(tx *models.Tx) (err error) {
+				rows, err = models.ExhaustDeliveries(tx, h.name, models.Now().Add(-window), reason, exhaustAtOnce)
+				return err
+			})
+			if err != nil {
+				return
+			}
+			total += rows
+		}
+		if total > 0 {
+			slog.Warn("Deliveries were given up: their host has not answered for as long as they are tried.", "host", h.name, "deliveries", total)
+		}
+	})
+}

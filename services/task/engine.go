@@ -1,0 +1,360 @@
+// Package task is the life of slow work: it is begun, run, reported on, and ended.
+//
+// A task is a row. While its status is processing it is work that is left, whatever
+// happens to the server; so nothing else has to be stored for it to be done. What it
+// tells is an Update, stored in the transaction that changes it, and so are the
+// deliveries of its last update.
+//
+// An Operation is a plain function with a name. Nothing here knows the operations by
+// name.
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"petstore/models"
+	"petstore/services/dispatch"
+	"petstore/services/stream"
+)
+
+// Operation is one kind of slow work.
+type Operation struct {
+	// Kind names it: in tasks, in types of updates ("order.completed").
+	Kind string
+	// AtOnce is how many run at the same time; others wait, and keep no other kind
+	// waiting. 0 is 4,000.
+	AtOnce int
+	// Run does the work. It reports progress as it goes, and returns what to
+	// tell as the result: any value that JSON can hold. A *Failure ends the
+	// task as failed. Any other error is the server's own, and Run is called
+	// again later; so what Run has done already must not be done twice.
+	Run func(ctx context.Context, t *models.Task, report Report) (any, error)
+	// Ended, if set, is called in the transaction that ends the task, however
+	// it ends: t.Status tells.
+	Ended func(tx *models.Tx, t *models.Task) error
+}
+
+// Report tells how far the work has come: progress in percent (0 to 99), and a
+// sentence. What also does is stored with it or not at all. It returns
+// models.ErrTaskEnded when the task was cancelled meanwhile. One goroutine at a
+// time may report.
+type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
+
+// Failure is why work failed, in words meant for the client.
+type Failure struct { //nolint:errname // what a client is told, and only beside that an error
+	Code    string // stable, for programs: OUT_OF_STOCK
+	Message string // a sentence, for people
+}
+
+func (f *Failure) Error() string { return f.Code + ": " + f.Message }
+
+// Queue runs tasks.
+type Queue interface {
+	// Add has a task run that tx stores. It may be called twice for one transaction,
+	// of which one is not committed.
+	Add(tx *models.Tx, t *models.Task)
+	// Full reports whether so many tasks of a kind wait already that no more should
+	// be accepted for now.
+	Full(kind string) bool
+}
+
+// Engine runs slow work and tells about it.
+type Engine struct {
+	store      *models.Store
+	hub        *stream.Hub
+	dispatcher *dispatch.Dispatcher
+	queue      Queue
+	operations map[string]Operation
+
+	mu      sync.Mutex
+	running map[string]context.CancelCauseFunc // by task id
+	refused time.Time                          // when overload was logged last
+}
+
+// NewEngine returns the engine, which knows no operation and no queue yet.
+func NewEngine(store *models.Store, hub *stream.Hub, dispatcher *dispatch.Dispatcher) *Engine {
+	return &Engine{
+		store: store, hub: hub, dispatcher: dispatcher,
+		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{},
+	}
+}
+
+// defaultAtOnce is how many tasks of a kind run at once that mostly wait: for a step,
+// for somebody's answer.
+const defaultAtOnce = 4000
+
+// Register makes an operation known, before the queue is made.
+func (e *Engine) Register(op Operation) {
+	if op.AtOnce == 0 {
+		op.AtOnce = defaultAtOnce
+	}
+	e.operations[op.Kind] = op
+}
+
+// Operations are those that are known, by kind.
+func (e *Engine) Operations() map[string]Operation { return e.operations }
+
+// SetQueue says who runs tasks.
+func (e *Engine) SetQueue(q Queue) { e.queue = q }
+
+// Request is what begins a task.
+type Request struct {
+	ResourceID  string
+	CallbackURL string // may be empty: nobody to call back
+	Metadata    models.Metadata
+	Message     string // of the first update
+	Resource    any    // for the operation, to save it reading what was just written; may be nil
+}
+
+// Draft is a task as it is about to be, and the update that will say so. Where it
+// can, it is made before the transaction that stores it: while one writes, all
+// others wait.
+type Draft struct {
+	Task     models.Task
+	what     string // happens to the task
+	update   models.Update
+	resource any
+}
+
+// ErrOverloaded says that more work is waiting than the server should accept.
+var ErrOverloaded = &models.Error{Code: models.CodeOverloaded, Message: "The server has too much to do. Nothing of this request was stored; try again in a moment."}
+
+// Draft makes a task that is to begin. It returns ErrOverloaded when too much is
+// waiting.
+func (e *Engine) Draft(kind string, r Request) (*Draft, error) {
+	if e.store.Overloaded() || e.queue.Full(kind) {
+		e.logOverload(kind)
+		return nil, ErrOverloaded
+	}
+	return e.draft(kind, r)
+}
+
+// DraftFollowing is Draft for a task that follows from another, whatever else waits.
+func (e *Engine) DraftFollowing(kind string, r Request) (*Draft, error) { return e.draft(kind, r) }
+
+func (e *Engine) draft(kind string, r Request) (*Draft, error) {
+	now := models.Now()
+	t := models.Task{
+		ID: models.NewID(models.PrefixTask), Kind: kind, ResourceID: r.ResourceID,
+		Status: models.StatusProcessing, Message: r.Message, Sequence: 1,
+		Metadata: r.Metadata, CallbackURL: r.CallbackURL, CreatedAt: now, UpdatedAt: now,
+	}
+	if t.Metadata == nil {
+		t.Metadata = models.Metadata{}
+	}
+	update, err := compose(t, "created")
+	return &Draft{Task: t, what: "created", update: update, resource: r.Resource}, err
+}
+
+// logOverload says so once a second at most.
+func (e *Engine) logOverload(kind string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.refused) >= time.Second {
+		e.refused = time.Now()
+		slog.Warn("Requests are refused: too much is waiting.", "kind", kind)
+	}
+}
+
+// next drafts what a task tells after what it has told.
+func (e *Engine) next(t models.Task, what string) (*Draft, error) {
+	t.Sequence++
+	t.UpdatedAt = models.Now()
+	update, err := compose(t, what)
+	return &Draft{Task: t, what: what, update: update}, err
+}
+
+// Begin stores a task and its first update, and has the queue run it, as
+// part of the transaction that stores the resource. The first update goes to
+// those who follow live, and to webhooks; a client that called knows already from
+// the answer.
+func (e *Engine) Begin(tx *models.Tx, d *Draft) error {
+	if err := models.CreateTask(tx, &d.Task); err != nil {
+		return err
+	}
+	if err := e.record(tx, &d.update); err != nil {
+		return err
+	}
+	if err := e.deliver(tx, d.update, ""); err != nil {
+		return err
+	}
+	t := d.Task
+	t.Resource = d.resource
+	e.queue.Add(tx, &t)
+	return nil
+}
+
+// deliver stores the deliveries of an update, and has them sent.
+func (e *Engine) deliver(tx *models.Tx, u models.Update, callbackURL string) error {
+	ds := e.dispatcher.Deliveries(u, callbackURL)
+	for _, d := range ds {
+		if _, err := models.CreateDelivery(tx, d); err != nil {
+			return err
+		}
+	}
+	if len(ds) > 0 {
+		tx.AfterCommit(func() { e.dispatcher.Add(ds...) })
+	}
+	return nil
+}
+
+// Get finds a task.
+func (e *Engine) Get(ctx context.Context, id string) (models.Task, error) {
+	return models.FindTask(e.store.Read(ctx), id)
+}
+
+// Updates lists what a task has told so far.
+func (e *Engine) Updates(ctx context.Context, id string) ([]models.Update, error) {
+	if _, err := e.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return models.TaskUpdates(e.store.Read(ctx), id)
+}
+
+// Wait waits until a task has ended, for wait at the most, and returns it as it
+// is then.
+func (e *Engine) Wait(ctx context.Context, id string, wait time.Duration) (models.Task, error) {
+	t, err := e.Get(ctx, id)
+	if err != nil || t.Ended() || wait <= 0 {
+		return t, err
+	}
+	live := e.hub.Subscribe(id, 64)
+	defer live.Close()
+	if err := e.hub.Ready(ctx); err != nil {
+		return t, err
+	}
+	if t, err = e.Get(ctx, id); err != nil || t.Ended() {
+		return t, err // it ended before we listened
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for ended := false; !ended; {
+		select {
+		case updates, open := <-live.C:
+			ended = !open || updates[len(updates)-1].Terminal()
+		case <-timer.C:
+			ended = true
+		case <-ctx.Done():
+			return t, ctx.Err()
+		}
+	}
+	return e.Get(ctx, id)
+}
+
+// errCancelled interrupts work whose task was cancelled.
+var errCancelled = errors.New("the task was cancelled")
+
+// Cancel ends a task that is processing. What it has told before stays told; its
+// last update says that it was cancelled. An error of a check, which is made in
+// the same transaction, keeps it from being cancelled.
+func (e *Engine) Cancel(ctx context.Context, id string, checks ...func(tx *models.Tx) error) (models.Task, error) {
+	var t models.Task
+	err := e.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		if t, err = models.FindTask(tx.ForUpdate(), id); err != nil {
+			return err
+		}
+		if t.Ended() {
+			return models.Conflict("The task is %s already.", t.Status)
+		}
+		for _, check := range checks {
+			if err = check(tx); err != nil {
+				return err
+			}
+		}
+		t.Status, t.Message = models.StatusCancelled, "Cancelled"
+		d, err := e.next(t, t.Status)
+		if err != nil {
+			return err
+		}
+		err = e.end(tx, d)
+		t = d.Task
+		return err
+	})
+	if err != nil {
+		return models.Task{}, err
+	}
+	e.interrupt(id, errCancelled)
+	return t, nil
+}
+
+// end tells the last update of a task, stores that it is to be delivered, and
+// lets the operation tidy up. There may be nobody to deliver it to.
+func (e *Engine) end(tx *models.Tx, d *Draft) error {
+	if err := e.tell(tx, d); err != nil {
+		return err
+	}
+	id := d.Task.ID
+	if e.dispatcher.Tells(id) || d.Task.Errors > 0 || d.Task.Resumed {
+		if err := models.SupersedeProgress(tx, id, d.Task.Sequence); err != nil {
+			return err
+		}
+	}
+	tx.AfterCommit(func() { e.dispatcher.Ended(id) })
+	if err := e.deliver(tx, d.update, d.Task.CallbackURL); err != nil {
+		return err
+	}
+	if ended := e.operations[d.Task.Kind].Ended; ended != nil {
+		if err := ended(tx, &d.Task); err != nil {
+			return fmt.Errorf("tidying up after task %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// tell stores a task as it is drafted, and the update that says so.
+func (e *Engine) tell(tx *models.Tx, d *Draft) error {
+	changed, err := models.AdvanceTask(tx, &d.Task)
+	if err == nil && changed {
+		d.update, err = compose(d.Task, d.what)
+	}
+	if err != nil {
+		return err
+	}
+	return e.record(tx, &d.update)
+}
+
+// compose makes the update that says how a task is.
+func compose(t models.Task, what string) (models.Update, error) {
+	u := models.Update{
+		CallbackID: models.NewID(models.PrefixCallback), TaskID: t.ID, Kind: t.Kind, ResourceID: t.ResourceID,
+		Sequence: t.Sequence, Type: t.Kind + "." + what, Status: t.Status, Progress: t.Progress, Message: t.Message,
+		Revision: t.Revision, CreatedAt: t.UpdatedAt,
+	}
+	return u, u.Compose(t)
+}
+
+// record stores an update and publishes it once it is committed.
+func (e *Engine) record(tx *models.Tx, update *models.Update) error {
+	if err := models.CreateUpdate(tx, update); err != nil {
+		return err
+	}
+	stored := *update
+	tx.AfterCommit(func() { e.hub.Committed(stored) })
+	return nil
+}
+
+// Record stores an update of a task that begins and ends by telling it: a ping.
+func (e *Engine) Record(tx *models.Tx, t *models.Task, what string) (models.Update, error) {
+	u, err := compose(*t, what)
+	if err == nil {
+		err = models.CreateTask(tx, t)
+	}
+	if err == nil {
+		err = e.record(tx, &u)
+	}
+	return u, err
+}
+
+// interrupt ends the run of a task, if it runs in this process.
+func (e *Engine) interrupt(id string, why error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if cancel, ok := e.running[id]; ok {
+		cancel(why)
+	}
+}

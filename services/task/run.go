@@ -1,0 +1,239 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// CodeProcessing is the code of a failure that has none of its own.
+const CodeProcessing = "PROCESSING_ERROR"
+
+const (
+	// maxErrors is how many errors of the server's own a task survives.
+	maxErrors = 5
+	// maxStarts is how often a task is taken up again in a row at one step, and maxCuts
+	// how often what may be too much for the server (Brace) may be cut off: work must
+	// not kill the server for ever.
+	maxStarts, maxCuts = 20, 2
+	// maxBackoff bounds the wait before a run that follows one that failed.
+	maxBackoff = time.Minute
+)
+
+var errTooOften = errors.New("the server was killed during this step, again")
+
+// Run works on a task, until it has ended or ctx has. fresh is the task if it was
+// just stored and has never run; otherwise it is read. When the server itself is to
+// blame that the work failed, it has to be run again: after the time returned. An
+// error says that this could not be noted.
+func (e *Engine) Run(ctx context.Context, id string, fresh *models.Task) (again time.Duration, err error) {
+	// Begun before the task is read: a cancellation either finds this run and
+	// interrupts it, or is seen by it.
+	working, done := e.begin(ctx, id)
+	defer done()
+	t, starts, err := e.takeUp(ctx, id, fresh)
+	if errors.Is(err, models.ErrTaskEnded) || models.Code(err) == models.CodeNotFound {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	err = e.perform(working, &t, starts)
+	if err == nil {
+		return 0, nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // interrupted by us, not cut off
+		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id) }))
+	}
+	again = backoff(t.Errors)
+	due := models.Now().Add(again)
+	err = e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.CountError(tx, id, due) })
+	return again, err
+}
+
+// backoff is how long to wait after another error: a second, doubled for each before
+// it, with jitter.
+func backoff(errorsBefore int) time.Duration {
+	wait := min(time.Second<<min(errorsBefore, 10), maxBackoff)
+	return wait/2 + rand.N(wait) //nolint:gosec // G404: nothing secret
+}
+
+// begin notes that a task runs, so that it can be interrupted.
+func (e *Engine) begin(ctx context.Context, id string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	e.mu.Lock()
+	e.running[id] = cancel
+	e.mu.Unlock()
+	return ctx, func() {
+		e.mu.Lock()
+		delete(e.running, id)
+		e.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// takeUp finds the task of a run, and counts it, unless it is the first.
+func (e *Engine) takeUp(ctx context.Context, id string, fresh *models.Task) (t models.Task, starts int, err error) {
+	if fresh != nil {
+		return *fresh, 0, nil
+	}
+	err = e.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		starts, err = models.ResumeTask(tx, id)
+		return err
+	})
+	if err != nil {
+		return t, 0, err
+	}
+	t, err = e.Get(ctx, id)
+	t.Resumed = true
+	return t, starts, err
+}
+
+type bracing struct{}
+
+// Brace is called by an operation before it does what may be too much for the server:
+// what takes much memory. Should the server be killed in it twice at the same step, the
+// third call returns an error that ends the task as failed.
+func Brace(ctx context.Context) error {
+	brace, ok := ctx.Value(bracing{}).(func() error)
+	if !ok {
+		return nil // not run by an engine
+	}
+	return brace()
+}
+
+func (e *Engine) withBrace(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, bracing{}, func() error {
+		var cuts int
+		err := e.store.InTx(ctx, func(tx *models.Tx) (err error) {
+			cuts, err = models.BraceTask(tx, id)
+			return err
+		})
+		if err == nil && cuts >= maxCuts {
+			return errTooOften
+		}
+		return err
+	})
+}
+
+// perform runs the operation and ends the task with what came of it. An error is the
+// server's own.
+func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error {
+	op, known := e.operations[t.Kind]
+	if !known {
+		return fmt.Errorf("task %s is of the unknown kind %q", t.ID, t.Kind)
+	}
+	var result []byte
+	err := errTooOften
+	if starts <= maxStarts {
+		result, err = runSafely(e.withBrace(ctx, t.ID), op, t, e.reporter(ctx, t))
+	}
+	if errors.Is(err, models.ErrTaskEnded) || errors.Is(context.Cause(ctx), errCancelled) {
+		e.dispatcher.Ended(t.ID)
+		return nil
+	}
+	// Of a run that took too long what is said here is told; any other end of
+	// ctx is a shutdown, and the next start goes on.
+	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
+		return why
+	}
+	var failure *Failure
+	if err != nil && !errors.As(err, &failure) {
+		if t.Errors < maxErrors && !errors.Is(err, errTooOften) {
+			slog.Warn("A task is tried again after an error of our own.", "task_id", t.ID, "err", err)
+			return fmt.Errorf("task %s: %w", t.ID, err)
+		}
+		slog.Error("A task has failed for a reason of our own.", "task_id", t.ID, "starts", starts, "errors", t.Errors, "err", err)
+		failure = &Failure{Code: CodeProcessing, Message: fmt.Sprintf("Failed to process %s", t.Kind)}
+	}
+	if err := conclude(t, result, failure); err != nil {
+		return err
+	}
+	return e.finish(context.WithoutCancel(ctx), t)
+}
+
+// finish stores the end of a task.
+func (e *Engine) finish(ctx context.Context, t *models.Task) error {
+	d, err := e.next(*t, t.Status)
+	if err != nil {
+		return err
+	}
+	e.dispatcher.Ending(t.ID)
+	err = e.store.InTx(ctx, func(tx *models.Tx) error { return e.end(tx, d) })
+	if err != nil && !errors.Is(err, models.ErrTaskEnded) {
+		return fmt.Errorf("ending task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// reporter is how an operation reports its progress.
+func (e *Engine) reporter(ctx context.Context, t *models.Task) Report {
+	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
+		now := *t
+		now.Progress, now.Message = max(t.Progress, min(progress, 99)), message
+		d, err := e.next(now, "progress")
+		if err != nil {
+			return err
+		}
+		err = e.store.InTx(ctx, func(tx *models.Tx) error {
+			for _, fn := range also {
+				if err := fn(tx); err != nil {
+					return err
+				}
+			}
+			return e.tell(tx, d)
+		})
+		if err != nil {
+			return err
+		}
+		*t = d.Task
+		e.dispatcher.Progress(d.update, t.CallbackURL)
+		return nil
+	}
+}
+
+// conclude writes the outcome of an operation into its task.
+func conclude(t *models.Task, result []byte, failure *Failure) (err error) {
+	if failure == nil {
+		t.Status, t.Progress, t.Message, t.Result = models.StatusCompleted, 100, "Completed", result
+		return nil
+	}
+	t.Status, t.Message = models.StatusFailed, failure.Message
+	t.ErrorCode, t.ErrorMessage = failure.Code, failure.Message
+	// The article shows `error` in its error callback, and reads
+	// `result.error` in its handler: both are there.
+	t.Result, err = encode(struct {
+		Error callbacks.Error `json:"error"`
+	}{callbacks.Error{Code: failure.Code, Message: failure.Message}})
+	return err
+}
+
+func encode(result any) ([]byte, error) {
+	body, err := callbacks.Encode(result)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the result: %w", err)
+	}
+	return body, nil
+}
+
+// runSafely runs an operation and encodes its result. It keeps a panic inside
+// the task.
+func runSafely(ctx context.Context, op Operation, t *models.Task, report Report) (result []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	value, err := op.Run(ctx, t, report)
+	if err != nil {
+		return nil, err
+	}
+	return encode(value)
+}
