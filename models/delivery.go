@@ -183,23 +183,36 @@ func (f DeliveryFilter) arms() []arm {
 	if f.Status != "" {
 		statuses = []string{f.Status}
 	}
+	if f.Status == "" && f.WebhookID == "" && f.URL == "" {
+		return nil
+	}
 	var arms []arm
 	for _, status := range statuses {
-		a := arm{from: "deliveries d", id: "d.id", where: "d.status = ?", args: []any{status}}
 		switch {
 		case f.WebhookID != "":
-			a.where, a.args = "d.webhook_id = ? AND d.webhook_id <> '' AND "+a.where, []any{f.WebhookID, status}
+			a := arm{from: "deliveries d", id: "d.id", where: "d.webhook_id = ? AND d.webhook_id <> '' AND d.status = ?", args: []any{f.WebhookID, status}}
 			if f.URL != "" {
 				a.where, a.args = a.where+" AND d.url = ?", append(a.args, f.URL)
 			}
+			arms = append(arms, a)
+		case status == DeliveryPending:
+			arms = append(arms, f.pending("IS NOT NULL"), f.pending("IS NULL"))
 		case f.URL != "":
-			a.where, a.args = "d.url = ? AND "+a.where, []any{f.URL, status}
-		case f.Status == "":
-			return nil
+			arms = append(arms, arm{from: "deliveries d", id: "d.id", where: "d.url = ? AND d.status = ? AND d.status <> 'pending'", args: []any{f.URL, status}})
+		default:
+			arms = append(arms, arm{from: "deliveries d", id: "d.id", where: "d.status = ? AND d.status <> 'pending'", args: []any{status}})
 		}
-		arms = append(arms, a)
 	}
 	return arms
+}
+
+// pending walks along the indexes of what is due, or waits, and sorts what it finds.
+func (f DeliveryFilter) pending(due string) arm {
+	a := arm{from: "deliveries d", id: "d.id", sort: true, where: "d.status = 'pending' AND d.next_attempt_at " + due}
+	if f.URL != "" {
+		a.where, a.args = "d.host = ? AND d.url = ? AND "+a.where, []any{HostOf(f.URL), f.URL}
+	}
+	return a
 }
 
 // CreateDelivery stores a delivery that is to be made, unless it is stored already,

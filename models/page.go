@@ -77,6 +77,7 @@ type arm struct {
 	id    string // the column
 	where string
 	args  []any
+	sort  bool // the index has another order: what it finds is sorted
 }
 
 // byStatus walks along the tasks of a kind. table has what they work on, and with
@@ -106,7 +107,11 @@ func among(query *gorm.DB, idColumn string, page Page, arms []arm) (*gorm.DB, er
 		if last != "" {
 			where, armArgs = where+" AND "+a.id+" < ?", append(slices.Clone(armArgs), last)
 		}
-		union = append(union, fmt.Sprintf("SELECT * FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, a.id, page.limit()+1))
+		order := a.id
+		if a.sort {
+			order += " || ''" // so that no database walks along the ids instead
+		}
+		union = append(union, fmt.Sprintf("SELECT * FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, order, page.limit()+1))
 		args = append(args, armArgs...)
 	}
 	return query.Where(idColumn+" IN ("+strings.Join(union, " UNION ALL ")+")", args...), nil

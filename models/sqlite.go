@@ -89,6 +89,9 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 		return nil, err
 	}
 	e.writeDB, _ = writes.DB()
+	if _, err = e.writeDB.ExecContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)); err != nil {
+		return nil, err
+	}
 	checked, err := checkFile(ctx, e.writeDB)
 	if err != nil {
 		return nil, err

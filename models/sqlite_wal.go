@@ -10,6 +10,10 @@ import (
 )
 
 const (
+	// checkpointPages is after how many pages of 4 KiB SQLite copies the log to the database:
+	// four times as many as by default, since under load the same pages are written again
+	// and again, and copied once.
+	checkpointPages = 4000
 	// walLimit is how large SQLite's write-ahead log may grow before it is emptied.
 	// By itself SQLite copies it to the database now and then, but begins it anew
 	// only when nobody happens to read, which under load can take for ever.

@@ -26,10 +26,12 @@ type Update struct {
 	Message    string
 	Revision   int64 // of the task's metadata
 	CreatedAt  time.Time
-	// Body is the JSON that goes out. It is composed when the update is made and
+	// Body is the JSON that goes out. It is composed when somebody is to be told and
 	// when it is read, always to the same bytes: storing it would double an
 	// order's place on the disk, and store metadata once for each update.
 	Body string
+	// Of is the task as it was then, for Body, while that is "".
+	Of *Task
 }
 
 // Terminal reports whether it is the last update of its task.
@@ -38,6 +40,14 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 // Passing reports whether a newer update makes this one worthless. Progress does
 // pass; that a task has begun and how it ended are told whatever comes later.
 func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
+
+// Write composes the Body, unless that is done already.
+func (u *Update) Write() error {
+	if u.Body != "" {
+		return nil
+	}
+	return u.Compose(*u.Of)
+}
 
 // Compose writes the Body of an update of t, which is as t was when the update was made.
 func (u *Update) Compose(t Task) error {

@@ -58,7 +58,9 @@ ALTER TABLE deliveries DROP COLUMN claimed;
 UPDATE deliveries SET next_attempt_at = NULL WHERE status = 'pending' AND webhook_id <> '' AND EXISTS
 	(SELECT 1 FROM deliveries e WHERE e.task_id = deliveries.task_id AND e.webhook_id = deliveries.webhook_id AND e.status = 'pending' AND NOT e.passing AND e.sequence < deliveries.sequence);
 CREATE INDEX deliveries_due ON deliveries (host, next_attempt_at, id) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;
-CREATE INDEX deliveries_status ON deliveries (status, id);
-CREATE INDEX deliveries_url ON deliveries (url, status, id);
+-- What is pending is found by when it is due: most of it is pending for moments, in which
+-- it should not have to move in more indexes than that.
+CREATE INDEX deliveries_status ON deliveries (status, id) WHERE status <> 'pending';
+CREATE INDEX deliveries_url ON deliveries (url, status, id) WHERE status <> 'pending';
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id, status, id) WHERE webhook_id <> '';
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE status = 'pending' AND next_attempt_at IS NULL;

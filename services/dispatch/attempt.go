@@ -59,6 +59,9 @@ var (
 
 // send signs a delivery and sends it.
 func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) {
+	if err := delivery.Update.Write(); err != nil {
+		return callbacks.Attempt{}, err
+	}
 	message := callbacks.Delivery{URL: delivery.URL, ID: delivery.CallbackID, Body: []byte(delivery.Update.Body), Secrets: []string{d.Secret}}
 	if delivery.WebhookID != "" {
 		var err error

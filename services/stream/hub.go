@@ -4,7 +4,9 @@ package stream
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"petstore/models"
 )
@@ -22,6 +24,7 @@ type Hub struct {
 	handOuts   sync.WaitGroup
 
 	mu         sync.Mutex // held while updates are handed out
+	followers  atomic.Int64 // subscriptions
 	everything map[*Subscription]struct{}
 	byTask     map[string]map[*Subscription]struct{}
 	closed     bool
@@ -66,10 +69,13 @@ func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 	case h.closed:
 		close(c)
 	case taskID == "":
+		h.followers.Add(1)
 		h.everything[s] = struct{}{}
 	case h.byTask[taskID] == nil:
+		h.followers.Add(1)
 		h.byTask[taskID] = map[*Subscription]struct{}{s: {}}
 	default:
+		h.followers.Add(1)
 		h.byTask[taskID][s] = struct{}{}
 	}
 	return s
@@ -112,16 +118,27 @@ func (h *Hub) drop(s *Subscription) {
 		return
 	}
 	delete(subscriptions, s)
+	h.followers.Add(-1)
 	if s.taskID != "" && len(subscriptions) == 0 {
 		delete(h.byTask, s.taskID)
 	}
 	close(s.c)
 }
 
+// Followed reports whether anybody follows anything.
+func (h *Hub) Followed() bool { return h.followers.Load() > 0 }
+
 // Committed tells that this process has committed u.
 func (h *Hub) Committed(u models.Update) {
 	if h.tail != nil {
 		h.tail.ring()
+		return
+	}
+	if !h.Followed() {
+		return // who follows from now on finds it in the database
+	}
+	if err := u.Write(); err != nil {
+		slog.Error("An update cannot be told.", "task_id", u.TaskID, "err", err)
 		return
 	}
 	h.publish(u)

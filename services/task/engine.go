@@ -147,8 +147,8 @@ func (e *Engine) draft(kind string, r Request) (*Draft, error) {
 	if t.Metadata == nil {
 		t.Metadata = models.Metadata{}
 	}
-	update, err := compose(t, "created")
-	return &Draft{Task: t, what: "created", update: update, resource: r.Resource}, err
+	d := &Draft{Task: t, what: "created", resource: r.Resource}
+	return d, e.compose(d)
 }
 
 // logOverload says so once a second at most.
@@ -165,8 +165,8 @@ func (e *Engine) logOverload(kind string) {
 func (e *Engine) next(t models.Task, what string) (*Draft, error) {
 	t.Sequence++
 	t.UpdatedAt = models.Now()
-	update, err := compose(t, what)
-	return &Draft{Task: t, what: what, update: update}, err
+	d := &Draft{Task: t, what: what}
+	return d, e.compose(d)
 }
 
 // Begin stores a task and its first update, and has the queue run it, as
@@ -310,7 +310,7 @@ func (e *Engine) end(tx *models.Tx, d *Draft) error {
 func (e *Engine) tell(tx *models.Tx, d *Draft) error {
 	changed, err := models.AdvanceTask(tx, &d.Task)
 	if err == nil && changed {
-		d.update, err = compose(d.Task, d.what)
+		err = e.compose(d)
 	}
 	if err != nil {
 		return err
@@ -318,14 +318,19 @@ func (e *Engine) tell(tx *models.Tx, d *Draft) error {
 	return e.record(tx, &d.update)
 }
 
-// compose makes the update that says how a task is.
-func compose(t models.Task, what string) (models.Update, error) {
-	u := models.Update{
+// compose makes the update that says how a task is, and writes it if somebody follows;
+// otherwise it is written when it is sent, if it is.
+func (e *Engine) compose(d *Draft) error {
+	t := d.Task
+	d.update = models.Update{
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: t.ID, Kind: t.Kind, ResourceID: t.ResourceID,
-		Sequence: t.Sequence, Type: t.Kind + "." + what, Status: t.Status, Progress: t.Progress, Message: t.Message,
-		Revision: t.Revision, CreatedAt: t.UpdatedAt,
+		Sequence: t.Sequence, Type: t.Kind + "." + d.what, Status: t.Status, Progress: t.Progress, Message: t.Message,
+		Revision: t.Revision, CreatedAt: t.UpdatedAt, Of: &t,
 	}
-	return u, u.Compose(t)
+	if e.hub.Followed() || d.update.Terminal() {
+		return d.update.Write()
+	}
+	return nil
 }
 
 // record stores an update and publishes it once it is committed.
@@ -340,14 +345,15 @@ func (e *Engine) record(tx *models.Tx, update *models.Update) error {
 
 // Record stores an update of a task that begins and ends by telling it: a ping.
 func (e *Engine) Record(tx *models.Tx, t *models.Task, what string) (models.Update, error) {
-	u, err := compose(*t, what)
+	d := &Draft{Task: *t, what: what}
+	err := e.compose(d)
 	if err == nil {
 		err = models.CreateTask(tx, t)
 	}
 	if err == nil {
-		err = e.record(tx, &u)
+		err = e.record(tx, &d.update)
 	}
-	return u, err
+	return d.update, err
 }
 
 // interrupt ends the run of a task, if it runs in this process.
