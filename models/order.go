@@ -192,7 +192,7 @@ func (f OrderFilter) arms(db *gorm.DB) ([]arm, error) {
 			contains, args = contains+" AND i.product_id = ?", append(args, product)
 		}
 		if f.Status == StatusProcessing { // few, so that looking at each is quick
-			arms = append(arms, byStatus("order", "orders", f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND "+contains+")", args...))
+			arms = append(arms, byStatus("order", "orders", f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND i.slug || '' = ? AND (? = '' OR i.product_id = ?))", slug, product, product))
 			continue
 		}
 		for _, outcome := range outcomes {

@@ -26,7 +26,7 @@ func TestViolationsAreTranslated(t *testing.T) {
 	}{
 		"primary key": {func(tx *Tx) error { q := product("b", 1); q.ID = p.ID; return tx.Create(q).Error }, gorm.ErrDuplicatedKey},
 		"foreign key": {func(tx *Tx) error {
-			return tx.Omit("Task", "Items").Create(&Order{ID: "ord_x", TaskID: "task_x"}).Error
+			return tx.Create(&OrderItem{OrderID: "ord_x", Quantity: 1}).Error
 		}, gorm.ErrForeignKeyViolated},
 	} {
 		if err := s.InTx(within(t), test.fn); !errors.Is(err, test.want) {

@@ -140,7 +140,7 @@ func openPool(path, extra string, connections int) (*gorm.DB, error) {
 
 // checkPatience is how long the start waits for the check of the file: a small one
 // is checked in that time.
-const checkPatience = 100 * time.Millisecond
+const checkPatience = 50 * time.Millisecond
 
 // checkFile finds a damaged file at the start, where an operator sees it,
 // instead of at some request later. checked is false if the file is too large to be

@@ -31,7 +31,7 @@ type Update struct {
 	// order's place on the disk, and store metadata once for each update.
 	Body string
 	// Of is the task as it was then, for Body, while that is "".
-	Of *Task
+	Of *Task `gorm:"-"`
 }
 
 // Terminal reports whether it is the last update of its task.

@@ -96,17 +96,22 @@ func LeaveLine(tx *Tx, d *Delivery) error {
 
 // wake makes due what a query finds, if it is not due yet.
 func wake(tx *Tx, query string, args ...any) (woken []string, err error) {
-	var found []string
-	if err = tx.Raw(query, args...).Scan(&found).Error; err == nil && len(found) > 0 {
-		var rows int64
-		if rows, err = tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), found[0]); rows == 0 {
-			found = nil
-		}
+	var id string
+	var rows int64
+	err = tx.queryRow(query, args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil {
+		rows, err = tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("waking what has waited: %w", err)
 	}
-	return found, nil
+	if rows == 0 {
+		return nil, nil
+	}
+	return []string{id}, nil
 }
 
 // StuckDeliveries finds deliveries that are pending and wait for nothing: what woke

@@ -103,7 +103,7 @@ func TestGroupFailsTogether(t *testing.T) {
 		"commit refused": {func(tx *Tx) error { // a foreign key that is checked at the end
 			return errors.Join(
 				tx.Exec("PRAGMA defer_foreign_keys = on").Error,
-				tx.Exec("INSERT INTO orders (id, task_id, total, currency, created_at, updated_at) VALUES ('ord_x', 'task_x', 1, 'USD', '', '')").Error,
+				tx.Exec("INSERT INTO task_metadata (task_id, revision, metadata) VALUES ('task_x', 1, '')").Error,
 			)
 		}, "committing"},
 	} {

@@ -28,7 +28,7 @@ func TestOnPostgres(t *testing.T) {
 		"sales": TestSalesReport, "inventory": TestInventoryReport, "callbacks": TestCallbacksReport,
 		"one moment": TestReportIsOneMoment, "delete report": TestDeletingAReport,
 		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,
-		"ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
+		"retention": TestRetention, "ping": TestWebhookPing, "delete webhook": TestWebhookDelete, "webhook moves": TestWebhookMoves,
 		"replay":         replayOnceExactly,
 		"replay goes on": TestReplayGoesOnBesideWhatWaits,
 	} {

@@ -176,6 +176,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.dispatcher.Start()
 	ctx, a.stop = context.WithCancel(ctx)
 	a.background.Go(func() { a.webhooks.Follow(ctx) })
+	a.background.Go(func() { services.NewRetention(a.store, a.config.Retention).Run(ctx) })
 	a.blobs.Start()
 	for _, s := range a.servers {
 		go func() {

@@ -26,6 +26,7 @@ type Config struct {
 	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
 	CallbackSecret string        // what callbacks are signed with
 	StepDelay      time.Duration // how long packing one item takes
+	Retention      time.Duration // how long finished work is kept, 0 for ever
 	StripeKey      string        // secret API key of Stripe; without it payments go to a sandbox
 	StripeURL      string        // of Stripe's API, "" for Stripe's own
 	AllowedOrigins string        // other web pages that may use the API, comma-separated
@@ -65,6 +66,7 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", receiverAddr, "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes, and an answer of the payment sandbox, 0s to 1h")
+	fs.DurationVar(&c.Retention, "retention", 0, "how long finished work is kept, with its updates, deliveries, pictures and reports: 1s or longer; 0s for ever")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
 	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
 	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
@@ -93,6 +95,9 @@ func (c Config) check() error {
 	}
 	if c.StepDelay < 0 || c.StepDelay > time.Hour {
 		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
+	}
+	if c.Retention != 0 && c.Retention < time.Second {
+		return fmt.Errorf("RETENTION %s: want at least 1s, or 0s to keep everything", c.Retention)
 	}
 	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
 		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)

@@ -44,7 +44,9 @@ CREATE INDEX tasks_resource ON tasks (resource_id);
 
 CREATE TABLE orders (
 	id         TEXT PRIMARY KEY,
-	task_id    TEXT NOT NULL REFERENCES tasks (id),
+	-- No foreign key: to delete a task, a database would look through all orders. So it is
+	-- with updates and deliveries.
+	task_id    TEXT NOT NULL,
 	total      INTEGER NOT NULL,
 	currency   TEXT NOT NULL,
 	created_at DATETIME NOT NULL,
@@ -67,7 +69,7 @@ CREATE INDEX order_items_product ON order_items (slug, order_id);
 CREATE TABLE updates (
 	id          INTEGER PRIMARY KEY AUTOINCREMENT,
 	callback_id TEXT NOT NULL,
-	task_id     TEXT NOT NULL REFERENCES tasks (id),
+	task_id     TEXT NOT NULL,
 	kind        TEXT NOT NULL,
 	resource_id TEXT NOT NULL,
 	sequence    INTEGER NOT NULL,
@@ -80,7 +82,7 @@ CREATE TABLE updates (
 
 CREATE TABLE deliveries (
 	id              TEXT PRIMARY KEY,
-	update_id       INTEGER NOT NULL REFERENCES updates (id),
+	update_id       INTEGER NOT NULL,
 	callback_id     TEXT NOT NULL,
 	task_id         TEXT NOT NULL,
 	type            TEXT NOT NULL,

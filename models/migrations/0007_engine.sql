@@ -64,3 +64,9 @@ CREATE INDEX deliveries_status ON deliveries (status, id) WHERE status <> 'pendi
 CREATE INDEX deliveries_url ON deliveries (url, status, id) WHERE status <> 'pending';
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id, status, id) WHERE webhook_id <> '';
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE status = 'pending' AND next_attempt_at IS NULL;
+
+-- What is older than RETENTION is deleted task by task.
+CREATE INDEX reports_task ON reports (task_id);
+CREATE INDEX images_task ON images (task_id);
+CREATE INDEX payments_task ON payments (task_id);
+CREATE INDEX refunds_task ON refunds (task_id);

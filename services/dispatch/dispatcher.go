@@ -20,8 +20,8 @@ const (
 	// hosts that answer.
 	maxExchanges = 8192
 	// maxUnsettled is how many outcomes may wait to be stored before nothing more
-	// is sent: the database is slow then, or full.
-	maxUnsettled = 4096
+	// is sent: a backlog that goes out must not keep requests from being stored.
+	maxUnsettled = 16
 	// maxLine is how many lanes wait for one host in memory, and maxLanes for all.
 	// The rest waits in the table.
 	maxLine  = 1000
