@@ -190,6 +190,9 @@ func TestPostgresTurn(t *testing.T) {
 		defer close(asked)
 		<-stored
 		inTx(t, s, func(tx *Tx) error {
+			if err := tx.Exec("SELECT 1").Error; err != nil { // this, too
+				return err
+			}
 			now := Now()
 			d := &Delivery{TaskID: earlier.TaskID, WebhookID: "whk_1", Sequence: earlier.Sequence + 1, NextAttemptAt: &now}
 			err := waitForEarlier(tx, d)

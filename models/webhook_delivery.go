@@ -23,26 +23,34 @@ import (
 
 // waitForEarlier makes d due only when nothing older of its task is pending at its
 // webhook. On PostgreSQL it waits for the outcome of an attempt that is being
-// stored: either that is seen here, or whoever stores it sees d (WakeNext).
+// stored: either that is seen here, or whoever stores it sees d (WakeNext). In a group
+// it does not, since groups could then meet in a deadlock: what one server stores, it
+// stores one after the other, and between two servers, should it come to that, a sweep
+// finds what waits in vain (StuckDeliveries).
 func waitForEarlier(tx *Tx, d *Delivery) error {
+	if d.Sequence <= 1 {
+		return nil
+	}
 	query := `SELECT id FROM deliveries WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND NOT passing AND sequence < ? LIMIT 1`
-	if tx.Name() == "postgres" {
+	if tx.Name() == "postgres" && tx.pipeline == nil {
 		query += " FOR UPDATE"
 	}
-	var earlier []string
-	if err := tx.Raw(query, d.TaskID, d.WebhookID, d.Sequence).Scan(&earlier).Error; err != nil {
+	var earlier string
+	err := tx.queryRow(query, d.TaskID, d.WebhookID, d.Sequence).Scan(&earlier)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("finding what comes before delivery %s: %w", d.ID, err)
 	}
-	if len(earlier) > 0 {
-		d.NextAttemptAt = nil
-	}
+	d.NextAttemptAt = nil
 	return nil
 }
 
 // WakeNext makes due what has waited for d, which is not pending any more: the next
 // of its task, or what its webhook's line of replays begins with now, if d stood
-// in it. It returns the ids of what is due.
-func WakeNext(tx *Tx, d *Delivery, wasReplaying bool) (woken []string, err error) {
+// in it. It returns the ids of what is due, which server has in hand then.
+func WakeNext(tx *Tx, d *Delivery, wasReplaying bool, server string) (woken []string, err error) {
 	if d.WebhookID == "" {
 		return nil, nil
 	}
@@ -54,16 +62,16 @@ func WakeNext(tx *Tx, d *Delivery, wasReplaying bool) (woken []string, err error
 			return nil, err
 		}
 	}
-	if woken, err = wake(tx, next, d.TaskID, d.WebhookID); err != nil || !wasReplaying {
+	if woken, err = wake(tx, server, next, d.TaskID, d.WebhookID); err != nil || !wasReplaying {
 		return woken, err
 	}
-	head, err := StartLine(tx, d.WebhookID)
+	head, err := StartLine(tx, d.WebhookID, server)
 	return append(woken, head...), err
 }
 
 // StartLine makes due what a webhook's line of replays begins with. What has to wait
 // for something of its task that is not in the line leaves it: the others need not.
-func StartLine(tx *Tx, webhookID string) (woken []string, err error) {
+func StartLine(tx *Tx, webhookID, server string) (woken []string, err error) {
 	for {
 		var head []Delivery
 		err := tx.Where("webhook_id = ? AND status = 'pending' AND replaying", webhookID).Order("update_id").Limit(1).Find(&head).Error
@@ -75,7 +83,7 @@ func StartLine(tx *Tx, webhookID string) (woken []string, err error) {
 		}
 		const first = `SELECT id FROM deliveries n WHERE n.id = ? AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id
 			AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)`
-		if woken, err = wake(tx, first, head[0].ID); err != nil || len(woken) > 0 {
+		if woken, err = wake(tx, server, first, head[0].ID); err != nil || len(woken) > 0 {
 			return woken, err
 		}
 		if err := LeaveLine(tx, &head[0]); err != nil {
@@ -95,7 +103,7 @@ func LeaveLine(tx *Tx, d *Delivery) error {
 }
 
 // wake makes due what a query finds, if it is not due yet.
-func wake(tx *Tx, query string, args ...any) (woken []string, err error) {
+func wake(tx *Tx, server, query string, args ...any) (woken []string, err error) {
 	var id string
 	var rows int64
 	err = tx.queryRow(query, args...).Scan(&id)
@@ -103,7 +111,7 @@ func wake(tx *Tx, query string, args ...any) (woken []string, err error) {
 		return nil, nil
 	}
 	if err == nil {
-		rows, err = tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), id)
+		rows, err = tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ?, claimed_by = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), server, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("waking what has waited: %w", err)

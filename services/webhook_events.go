@@ -67,7 +67,7 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 			return err
 		}
 		tx.AfterCommit(func() { s.dispatcher.Wake(models.HostOf(w.URL)) })
-		_, err = models.StartLine(tx, id)
+		_, err = models.StartLine(tx, id, s.dispatcher.Server)
 		return err
 	})
 	return count, err

@@ -25,8 +25,9 @@ func (d *Dispatcher) deliver(l *lane, delivery *models.Delivery) {
 	d.unsettled--
 	l.sending = nil
 	h := l.host
-	if h.loading {
-		h.settled[delivery.ID] = true
+	d.outcomes++
+	if h.reads > 0 {
+		h.settled[delivery.ID] = d.outcomes
 	}
 	switch {
 	case err != nil: // it is pending and due, as before
@@ -37,9 +38,7 @@ func (d *Dispatcher) deliver(l *lane, delivery *models.Delivery) {
 	case delivery.Status == models.DeliveryPending && delivery.NextAttemptAt != nil:
 		h.wakeAt(d, *delivery.NextAttemptAt)
 	}
-	if len(woken) > 0 {
-		h.more = true
-	}
+	d.fetch(h, woken)
 	l.failed = delivery.Passing && delivery.Status == models.DeliveryPending && !l.ended
 	if delivery.Passing && delivery.WebhookID != "" && !l.ended {
 		l.lastProgress = time.Now()
@@ -142,7 +141,7 @@ func (d *Dispatcher) settle(delivery *models.Delivery, sent callbacks.Attempt, e
 			return err
 		}
 		if ours && (delivery.Status != models.DeliveryPending || before.Replaying) {
-			if woken, err = models.WakeNext(tx, delivery, before.Replaying); err != nil {
+			if woken, err = models.WakeNext(tx, delivery, before.Replaying, d.Server); err != nil {
 				return err
 			}
 		}
@@ -163,7 +162,7 @@ func (d *Dispatcher) giveUp(delivery *models.Delivery) (woken []string, err erro
 	wasReplaying := delivery.Replaying
 	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
 		if err = models.GiveUpDelivery(tx, delivery.ID, errNoWebhook.Error()); err == nil {
-			woken, err = models.WakeNext(tx, delivery, wasReplaying)
+			woken, err = models.WakeNext(tx, delivery, wasReplaying, d.Server)
 		}
 		return err
 	})

@@ -38,7 +38,8 @@ type Options struct {
 	Secret string
 	// Server names this process to others that share the database; "" if none does.
 	Server string
-	// SweepEvery is how often the table is searched for what was missed (0: 30 s).
+	// SweepEvery is how often the table is searched for what was missed (0: 30 s, or 5 s
+	// where servers share a database).
 	SweepEvery time.Duration
 }
 
@@ -66,6 +67,7 @@ type Dispatcher struct {
 	unsettled int              // outcomes that are being stored
 	sweepFrom string           // the host that the last sweep came to
 	loads     int              // of lines, that are under way
+	outcomes  int64            // stored so far
 	told      map[string]int64 // the newest updates of tasks, while lines are loaded
 	logged    limitedLog
 }
@@ -74,6 +76,9 @@ type Dispatcher struct {
 func New(store *models.Store, o Options) *Dispatcher {
 	if o.SweepEvery == 0 {
 		o.SweepEvery = 30 * time.Second
+		if store != nil && store.Shared() {
+			o.SweepEvery = 5 * time.Second // what others leave, too
+		}
 	}
 	d := &Dispatcher{Options: o, Webhooks: newRegistry(), store: store, sweepNow: make(chan struct{}, 1)}
 	d.begin()
@@ -340,7 +345,7 @@ func (d *Dispatcher) host(name string) *host {
 // forget drops a host that nothing is to be sent to. Some are kept for a while, to be
 // looked at.
 func (d *Dispatcher) forget(h *host) {
-	idle := h.lanes == 0 && h.exchanges == 0 && !h.more && !h.loading && !h.blocked && h.due.IsZero()
+	idle := h.lanes == 0 && h.exchanges == 0 && !h.more && h.reads == 0 && !h.blocked && h.due.IsZero()
 	if idle && (len(d.hosts) > maxHosts/2 || !h.answers && h.failures == 0) {
 		h.stopTimers()
 		delete(d.hosts, h.name)

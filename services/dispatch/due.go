@@ -23,7 +23,8 @@ func (d *Dispatcher) load(h *host) {
 	if h.loading || d.stopped || !d.started {
 		return
 	}
-	h.loading, h.more, h.settled = true, false, map[string]bool{}
+	h.loading, h.more = true, false
+	begun := d.beginRead(h)
 	if d.loads++; d.loads == 1 {
 		d.told = map[string]int64{}
 	}
@@ -33,8 +34,9 @@ func (d *Dispatcher) load(h *host) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		settled := h.settled
+		d.endRead(h)
 		told := d.told
-		h.loading, h.settled = false, nil
+		h.loading = false
 		if d.loads--; d.loads == 0 {
 			d.told = nil
 		}
@@ -48,7 +50,7 @@ func (d *Dispatcher) load(h *host) {
 			h.more = true
 		}
 		for i := range found {
-			if settled[found[i].ID] { // it was read as it was before that
+			if settled[found[i].ID] > begun { // it was read as it was before that
 				h.more = true
 				continue
 			}
@@ -61,6 +63,51 @@ func (d *Dispatcher) load(h *host) {
 			h.wakeAt(d, *next)
 		}
 		d.pump(h)
+	})
+}
+
+// beginRead notes that deliveries to a host are read from the table: by the time they are
+// put into its line, some may have been sent. It returns the latest outcome.
+func (d *Dispatcher) beginRead(h *host) (outcome int64) {
+	if h.reads++; h.reads == 1 {
+		h.settled = map[string]int64{}
+	}
+	return d.outcomes
+}
+
+func (d *Dispatcher) endRead(h *host) {
+	if h.reads--; h.reads == 0 {
+		h.settled = nil
+	}
+}
+
+// fetch takes deliveries to a host that were just made due.
+func (d *Dispatcher) fetch(h *host, ids []string) {
+	if len(ids) == 0 || d.stopped {
+		return
+	}
+	begun := d.beginRead(h)
+	d.running.Go(func() {
+		var found []models.Delivery
+		for _, id := range ids {
+			delivery, err := models.FindDelivery(d.store.Read(d.ctx), id)
+			if err == nil && delivery.Status == models.DeliveryPending && delivery.ClaimedBy == d.Server && delivery.NextAttemptAt != nil {
+				found = append(found, delivery)
+			}
+			if err != nil && d.ctx.Err() == nil {
+				d.warn("A delivery that is due could not be read; a sweep will find it.", "delivery_id", id, "err", err)
+			}
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		settled := h.settled
+		d.endRead(h)
+		for i := range found {
+			if settled[found[i].ID] <= begun {
+				d.add(&found[i])
+			}
+		}
+		d.forget(h)
 	})
 }
 

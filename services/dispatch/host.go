@@ -31,8 +31,9 @@ type host struct {
 
 	more    bool // there may be more in the table that is due
 	loading bool
-	settled map[string]bool // deliveries whose outcome was stored while the table is read
-	due     time.Time       // when something in the table is due; zero for never
+	reads   int              // of the table, that are under way
+	settled map[string]int64 // deliveries whose outcome was stored meanwhile: which outcome that was
+	due     time.Time        // when something in the table is due; zero for never
 	alarm   *time.Timer
 
 	failures  int // in a row

@@ -26,9 +26,10 @@ import (
 const (
 	// fetchPollInterval is how late a retry can be.
 	fetchPollInterval = 500 * time.Millisecond
-	// fetchCooldown is the pause between two fetches under load: each is a statement,
-	// a commit, and work for the server.
-	fetchCooldown = 5 * time.Millisecond
+	// fetchCooldown is the pause between two fetches, and between two notifications of new
+	// jobs: what is stored less than that after another may wait for the next poll. Groups of
+	// writes take longer.
+	fetchCooldown = time.Millisecond
 	// maxJobErrors is when River gives up on a job that returns errors. The engine
 	// gives up long before that, and says so to the client.
 	maxJobErrors = 25
