@@ -66,8 +66,8 @@ func (u Update) Terminal() bool {
 	return u.Status == StatusCompleted || u.Status == StatusFailed || u.Status == StatusCancelled
 }
 
-// SetResource puts the id of what a task works on into the member for its kind, which the id's prefix tells.
-func (u *Update) SetResource(id string) {
+// WithResource returns u with the id of what its task works on, in the member for its kind, which the id's prefix tells.
+func (u Update) WithResource(id string) Update {
 	prefix, _, _ := strings.Cut(id, "_")
 	switch prefix {
 	case "ord":
@@ -83,6 +83,7 @@ func (u *Update) SetResource(id string) {
 	case "whk":
 		u.WebhookID = id
 	}
+	return u
 }
 
 // MarshalJSON writes the update as [Encode] does.

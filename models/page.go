@@ -111,7 +111,7 @@ func among(query *gorm.DB, idColumn string, page Page, arms []arm) (*gorm.DB, er
 		if a.sort {
 			order += " || ''" // so that no database walks along the ids instead
 		}
-		union = append(union, fmt.Sprintf("SELECT * FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, order, page.limit()+1))
+		union = append(union, fmt.Sprintf("SELECT found FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, order, page.limit()+1))
 		args = append(args, armArgs...)
 	}
 	return query.Where(idColumn+" IN ("+strings.Join(union, " UNION ALL ")+")", args...), nil

@@ -267,7 +267,6 @@ type ask struct {
 	args   []any
 	scan   []any // where the values of the one row go; nil for none
 	lock   string
-	rows   int64
 	answer chan answer
 	done   bool
 }
@@ -325,32 +324,36 @@ func (p *pipeline) send(round []ask) (spoilt error) {
 	}
 	results := p.tx.SendBatch(p.ctx, batch)
 	for range locks {
-		if _, err := results.Exec(); err != nil && spoilt == nil {
+		if _, err := results.Exec(); err != nil {
 			spoilt = errSpoil
 		}
 	}
 	for _, a := range round {
-		if spoilt != nil {
-			a.answer <- answer{err: errSpoil}
-			continue
-		}
-		if a.lock != "" {
-			a.answer <- answer{}
-			continue
-		}
-		got := read(results, a)
-		if got.err != nil && !errors.Is(got.err, sql.ErrNoRows) {
-			spoilt = errSpoil
-			if gaveWay(got.err) {
-				got.err = errSpoil
-			}
+		var got answer
+		if got, spoilt = handOut(results, a, spoilt); spoilt != nil && got.err == nil {
+			got.err = spoilt
 		}
 		a.answer <- got
 	}
-	if err := results.Close(); err != nil && spoilt == nil {
+	if err := results.Close(); err != nil {
 		spoilt = errSpoil
 	}
 	return spoilt
+}
+
+// handOut reads the answer to one statement, unless one before it has failed.
+func handOut(results pgx.BatchResults, a ask, spoilt error) (answer, error) {
+	if spoilt != nil || a.lock != "" {
+		return answer{}, spoilt
+	}
+	got := read(results, a)
+	if got.err == nil || errors.Is(got.err, sql.ErrNoRows) {
+		return got, nil
+	}
+	if gaveWay(got.err) {
+		got.err = errSpoil
+	}
+	return got, errSpoil
 }
 
 func read(results pgx.BatchResults, a ask) answer {

@@ -166,16 +166,9 @@ func damage(verdict string) error {
 // checkTables checks the file in the background, table by table, whenever the log is
 // small enough for it (walGuard). Once it has found damage, nothing is written any more.
 func (e *sqliteEngine) checkTables(ctx context.Context) {
-	var tables []string
-	rows, err := e.healthDB.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
-	if err == nil {
-		for rows.Next() {
-			var name string
-			if rows.Scan(&name) == nil {
-				tables = append(tables, name)
-			}
-		}
-		_ = rows.Close()
+	tables, err := tablesOf(ctx, e.healthDB)
+	if err != nil {
+		return // the database is closed
 	}
 	for _, table := range tables {
 		for ctx.Err() == nil && !e.checkTable(ctx, table) {
@@ -187,6 +180,22 @@ func (e *sqliteEngine) checkTables(ctx context.Context) {
 			timer.Stop()
 		}
 	}
+}
+
+func tablesOf(ctx context.Context, db *sql.DB) (tables []string, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		tables = append(tables, name)
+	}
+	return tables, rows.Err()
 }
 
 func (e *sqliteEngine) checkTable(ctx context.Context, table string) (checked bool) {

@@ -41,34 +41,33 @@ func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 // pass; that a task has begun and how it ended are told whatever comes later.
 func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
 
-// Write composes the Body, unless that is done already.
-func (u *Update) Write() error {
+// Written returns u with its Body.
+func (u Update) Written() (Update, error) {
 	if u.Body != "" {
-		return nil
+		return u, nil
 	}
-	return u.Compose(*u.Of)
+	return u.composed(*u.Of)
 }
 
-// Compose writes the Body of an update of t, which is as t was when the update was made.
-func (u *Update) Compose(t Task) error {
+// composed returns u with its Body, where t is the task as it was then.
+func (u Update) composed(t Task) (Update, error) {
 	m := callbacks.Update{
 		CallbackID: u.CallbackID, Type: u.Type, TaskID: u.TaskID, Sequence: u.Sequence,
 		Status: u.Status, Progress: u.Progress, Message: u.Message,
 		Metadata: callbacks.Metadata(t.Metadata), Timestamp: u.CreatedAt,
 	}
-	m.SetResource(u.ResourceID)
 	if u.Terminal() { // what a task has come to is told by its last update
 		m.Result = t.Result
 		if t.ErrorCode != "" {
 			m.Error = &callbacks.Error{Code: t.ErrorCode, Message: t.ErrorMessage}
 		}
 	}
-	body, err := callbacks.Encode(m)
+	body, err := callbacks.Encode(m.WithResource(u.ResourceID))
 	if err != nil {
-		return fmt.Errorf("encoding update %d of task %s: %w", u.Sequence, u.TaskID, err)
+		return u, fmt.Errorf("encoding update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}
 	u.Body = string(body)
-	return nil
+	return u, nil
 }
 
 // CreateUpdate stores an update and gives it its position. Its task must have been
@@ -116,10 +115,10 @@ func scanUpdate(rows *sql.Rows) (u Update, err error) {
 	if err == nil {
 		err = json.Unmarshal(metadata, &t.Metadata)
 	}
-	if err == nil {
-		err = u.Compose(t)
+	if err != nil {
+		return u, err
 	}
-	return u, err
+	return u.composed(t)
 }
 
 // updatesByID finds updates by their positions.

@@ -55,23 +55,7 @@ func (r *Retention) sweep(ctx context.Context) (removed int, err error) {
 		if err != nil || len(tasks) == 0 {
 			return removed, err
 		}
-		n := 0
-		err = r.store.InTx(ctx, func(tx *models.Tx) error {
-			n = 0
-			for _, t := range tasks {
-				gone, err := models.RemoveTask(tx, t)
-				if err == nil && gone && t.Kind == kindImage {
-					err = models.LoosenBlobs(tx, models.Now(), blobsOf(t.ResourceID)...)
-				}
-				if err != nil {
-					return err
-				}
-				if gone {
-					n++
-				}
-			}
-			return nil
-		})
+		n, err := r.remove(ctx, tasks)
 		if err != nil {
 			return removed, err
 		}
@@ -81,4 +65,25 @@ func (r *Retention) sweep(ctx context.Context) (removed int, err error) {
 			return removed, err
 		}
 	}
+}
+
+// remove removes those of some tasks that nothing needs, and returns how many those are.
+func (r *Retention) remove(ctx context.Context, tasks []models.EndedTask) (n int, err error) {
+	err = r.store.InTx(ctx, func(tx *models.Tx) error {
+		n = 0
+		for _, t := range tasks {
+			gone, err := models.RemoveTask(tx, t)
+			if err == nil && gone && t.Kind == kindImage {
+				err = models.LoosenBlobs(tx, models.Now(), blobsOf(t.ResourceID)...)
+			}
+			if err != nil {
+				return err
+			}
+			if gone {
+				n++
+			}
+		}
+		return nil
+	})
+	return n, err
 }

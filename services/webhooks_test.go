@@ -70,7 +70,7 @@ func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	w := e.register(rc.URL, "order.progress")
 	begun := time.Now()
 	e.ended(e.begin("", models.Metadata{"steps": "60", "step": fmt.Sprint(int64(20 * time.Millisecond))})) // 1.2 s
-	most := 2 + int(time.Since(begun)/(500*time.Millisecond)) // every half a second
+	most := 2 + int(time.Since(begun)/(500*time.Millisecond))                                              // every half a second
 	e.settled()
 	var last int64
 	came := rc.all()

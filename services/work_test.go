@@ -62,7 +62,7 @@ func TestOwnErrors(t *testing.T) {
 // is not begun a third time; other work, which is unlikely to be why, is begun more often.
 // A step that is passed, or a run that the server interrupts itself, is forgiven.
 func TestPoison(t *testing.T) {
-	for warns, want := range map[bool]int{true: 2, false: 20} {
+	for warns, want := range map[bool]int{true: 2, false: 100} {
 		t.Run(fmt.Sprintf("warns=%t", warns), func(t *testing.T) {
 			runs, pass := 0, 0
 			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Report) (any, error) {

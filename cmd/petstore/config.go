@@ -93,11 +93,8 @@ func (c Config) check() error {
 	if callbacks.CheckSecret(c.CallbackSecret) != nil {
 		return errors.New("CALLBACK_SECRET: want a secret that is not empty; after whsec_, it must be base64")
 	}
-	if c.StepDelay < 0 || c.StepDelay > time.Hour {
-		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
-	}
-	if c.Retention != 0 && c.Retention < time.Second {
-		return fmt.Errorf("RETENTION %s: want at least 1s, or 0s to keep everything", c.Retention)
+	if err := c.checkTimes(); err != nil {
+		return err
 	}
 	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
 		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
@@ -118,6 +115,16 @@ func (c Config) check() error {
 		return nil
 	}
 	return fmt.Errorf("ENV %q: want %s or %s", c.Env, envDevelopment, envProduction)
+}
+
+func (c Config) checkTimes() error {
+	if c.StepDelay < 0 || c.StepDelay > time.Hour {
+		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
+	}
+	if c.Retention != 0 && c.Retention < time.Second {
+		return fmt.Errorf("RETENTION %s: want at least 1s, or 0s to keep everything", c.Retention)
+	}
+	return nil
 }
 
 // blobURL is BlobURL, or what it is when nothing is set.

@@ -58,12 +58,12 @@ var (
 
 // send signs a delivery and sends it.
 func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) {
-	if err := delivery.Update.Write(); err != nil {
+	var err error
+	if delivery.Update, err = delivery.Update.Written(); err != nil {
 		return callbacks.Attempt{}, err
 	}
 	message := callbacks.Delivery{URL: delivery.URL, ID: delivery.CallbackID, Body: []byte(delivery.Update.Body), Secrets: []string{d.Secret}}
 	if delivery.WebhookID != "" {
-		var err error
 		message.APISignature = true
 		if message.Secrets, err = d.webhookKeys(d.ctx, delivery.WebhookID); err != nil {
 			return callbacks.Attempt{}, err

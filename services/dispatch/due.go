@@ -28,42 +28,44 @@ func (d *Dispatcher) load(h *host) {
 	if d.loads++; d.loads == 1 {
 		d.told = map[string]int64{}
 	}
-	known := h.lanes // of these, some are due in the table, too
+	limit := h.lanes + loadAtOnce // of what is in memory, some is due in the table, too
 	d.running.Go(func() {
-		found, next, err := d.read(h.name, known+loadAtOnce)
+		found, next, err := d.read(h.name, limit)
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		settled := h.settled
-		d.endRead(h)
-		told := d.told
-		h.loading = false
-		if d.loads--; d.loads == 0 {
-			d.told = nil
-		}
 		if err != nil {
 			if d.ctx.Err() == nil {
 				d.warn("What is due could not be read.", "host", h.name, "err", err)
 			}
 			h.wakeAt(d, time.Now().Add(time.Second))
 		}
-		if len(found) == known+loadAtOnce {
-			h.more = true
-		}
-		for i := range found {
-			if settled[found[i].ID] > begun { // it was read as it was before that
-				h.more = true
-				continue
-			}
-			if found[i].Passing && told[found[i].TaskID] > found[i].Sequence {
-				continue
-			}
-			d.add(&found[i])
-		}
 		if next != nil {
 			h.wakeAt(d, *next)
 		}
+		h.more = h.more || len(found) == limit
+		d.loaded(h, found, begun)
 		d.pump(h)
 	})
+}
+
+// loaded puts into a host's line what was read, but for what was sent or overtaken
+// meanwhile.
+func (d *Dispatcher) loaded(h *host, found []models.Delivery, begun int64) {
+	settled, told := h.settled, d.told
+	d.endRead(h)
+	h.loading = false
+	if d.loads--; d.loads == 0 {
+		d.told = nil
+	}
+	for i := range found {
+		switch {
+		case settled[found[i].ID] > begun: // it was read as it was before that
+			h.more = true
+		case found[i].Passing && told[found[i].TaskID] > found[i].Sequence:
+		default:
+			d.add(&found[i])
+		}
+	}
 }
 
 // beginRead notes that deliveries to a host are read from the table: by the time they are
@@ -201,23 +203,8 @@ func (d *Dispatcher) Sweep() {
 // sweep makes sure that each host that something is pending for is looked after.
 func (d *Dispatcher) sweep() error {
 	db := d.store.Read(d.ctx)
-	stuck, err := models.StuckDeliveries(db, mendAtOnce)
-	if err != nil {
+	if err := d.mendStuck(); err != nil {
 		return err
-	}
-	if len(stuck) > 0 {
-		slog.Warn("Deliveries waited for nothing: they are due now.", "deliveries", len(stuck))
-		err := d.store.InTx(d.ctx, func(tx *models.Tx) error {
-			for _, id := range stuck {
-				if err := models.MakeDue(tx, id, models.Now()); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
 	}
 	for d.ctx.Err() == nil {
 		due, found, err := models.NextDueHost(db, d.sweepFrom)
@@ -240,6 +227,23 @@ func (d *Dispatcher) sweep() error {
 		d.sweepFrom = due.Host
 	}
 	return nil
+}
+
+// mendStuck makes due what waits for nothing.
+func (d *Dispatcher) mendStuck() error {
+	stuck, err := models.StuckDeliveries(d.store.Read(d.ctx), mendAtOnce)
+	if err != nil || len(stuck) == 0 {
+		return err
+	}
+	slog.Warn("Deliveries waited for nothing: they are due now.", "deliveries", len(stuck))
+	return d.store.InTx(d.ctx, func(tx *models.Tx) error {
+		for _, id := range stuck {
+			if err := models.MakeDue(tx, id, models.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // mendClock reckons waits anew that were reckoned before the clock was set back.

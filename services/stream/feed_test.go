@@ -61,7 +61,10 @@ func (e *told) telling(task *models.Task, status string, stored func()) {
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: task.ID, Kind: task.Kind, ResourceID: task.ResourceID,
 		Sequence: task.Sequence, Status: status, Type: task.Kind + ".told", CreatedAt: models.Now(),
 	}
-	if err := u.Compose(*task); err != nil {
+	told := *task
+	u.Of = &told
+	u, err := u.Written()
+	if err != nil {
 		e.Fatal(err)
 	}
 	e.write(func(tx *models.Tx) error {

@@ -23,7 +23,7 @@ type Hub struct {
 	silent     bool // nothing is published any more
 	handOuts   sync.WaitGroup
 
-	mu         sync.Mutex // held while updates are handed out
+	mu         sync.Mutex   // held while updates are handed out
 	followers  atomic.Int64 // subscriptions
 	everything map[*Subscription]struct{}
 	byTask     map[string]map[*Subscription]struct{}
@@ -137,7 +137,8 @@ func (h *Hub) Committed(u models.Update) {
 	if !h.Followed() {
 		return // who follows from now on finds it in the database
 	}
-	if err := u.Write(); err != nil {
+	u, err := u.Written()
+	if err != nil {
 		slog.Error("An update cannot be told.", "task_id", u.TaskID, "err", err)
 		return
 	}

@@ -328,7 +328,9 @@ func (e *Engine) compose(d *Draft) error {
 		Revision: t.Revision, CreatedAt: t.UpdatedAt, Of: &t,
 	}
 	if e.hub.Followed() || d.update.Terminal() {
-		return d.update.Write()
+		var err error
+		d.update, err = d.update.Written()
+		return err
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ const (
 	// maxStarts is how often a task is taken up again in a row at one step, and maxCuts
 	// how often what may be too much for the server (Brace) may be cut off: work must
 	// not kill the server for ever.
-	maxStarts, maxCuts = 20, 2
+	maxStarts, maxCuts = 100, 2
 	// maxBackoff bounds the wait before a run that follows one that failed.
 	maxBackoff = time.Minute
 )

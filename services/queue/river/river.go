@@ -87,7 +87,7 @@ func (w *worker) Timeout(*river.Job[args]) time.Duration { return runTimeout }
 func New(ctx context.Context, store *models.Store, engine *task.Engine, server string, freed func()) (*Queue, error) {
 	pool, jobs, ok := store.Postgres()
 	if !ok {
-		return nil, errors.New("River's queue needs PostgreSQL")
+		return nil, errors.New("the queue of River needs PostgreSQL")
 	}
 	q := &Queue{engine: engine, fresh: map[string]*models.Task{}}
 	workers := river.NewWorkers()
