@@ -44,7 +44,7 @@ type Subscription struct {
 func NewHub(store *models.Store) *Hub {
 	h := newHub()
 	if store.Shared() {
-		h.tail = startTail(store, h)
+		startTail(store, h)
 	}
 	return h
 }

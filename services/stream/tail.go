@@ -51,12 +51,13 @@ type tail struct {
 	published int64 // up to settled, but for the moment that it takes
 }
 
-func startTail(store *models.Store, hub *Hub) *tail {
+// startTail makes the tail of a hub, and lets it run.
+func startTail(store *models.Store, hub *Hub) {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &tail{store: store, hub: hub, bell: make(chan struct{}, 1), stop: stop, ended: make(chan struct{})}
 	t.forget()
+	hub.tail = t // before it runs: it asks the hub who follows
 	go t.run(ctx)
-	return t
 }
 
 // forget makes what was settled unknown: nobody follows.
