@@ -16,7 +16,9 @@ const shortageWait = time.Second
 
 // deliver makes one attempt. The place among the exchanges is free again before the
 // outcome is stored: who waits for the database need not keep others from a host.
-func (d *Dispatcher) deliver(l *lane, delivery *models.Delivery) {
+func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
+	mine := *sending // others look at the one in the lane
+	delivery := &mine
 	sent, err := d.send(delivery)
 	d.exchanged(l.host, sent, err)
 	woken, err := d.settle(delivery, sent, err)
