@@ -49,6 +49,10 @@ func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
 			l.timer = time.AfterFunc(webhookSpacing, func() { d.settled(l) })
 		}
 	}
+	if d.stopped && d.ctx.Err() == nil && len(l.due) > 0 && h.openSince.IsZero() {
+		d.start(l) // it was only this attempt that the next has waited for
+		return
+	}
 	d.schedule(l)
 	d.unblock()
 }

@@ -300,16 +300,20 @@ func (d *Dispatcher) pump(h *host) {
 			}
 			return
 		}
-		l := h.pop()
-		delivery := l.take()
-		h.exchanges++
-		d.exchanges++
-		d.running.Go(func() { d.deliver(l, delivery) })
+		d.start(h.pop())
 	}
 	if h.more && h.waiting() <= maxLine/4 {
 		d.load(h)
 	}
 	d.forget(h)
+}
+
+// start begins an exchange.
+func (d *Dispatcher) start(l *lane) {
+	delivery := l.take()
+	l.host.exchanges++
+	d.exchanges++
+	d.running.Go(func() { d.deliver(l, delivery) })
 }
 
 // hasPlace keeps some places for hosts that answer, so that any number of others
