@@ -105,13 +105,3 @@ func ExhaustDeliveries(tx *Tx, host string, dueBefore time.Time, reason string, 
 	}
 	return rows, nil
 }
-
-// FreeClaims makes what a server had in hand free for others. It is for those who
-// know that the server is dead.
-func FreeClaims(tx *Tx, server string) error {
-	_, err := tx.exec("UPDATE deliveries SET claimed_by = '' WHERE status = 'pending' AND claimed_by = ?", server)
-	if err != nil {
-		return fmt.Errorf("freeing the deliveries of server %s: %w", server, err)
-	}
-	return nil
-}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -26,11 +27,9 @@ import (
 // PostgreSQL answers by giving up the transaction, and those beside a function that
 // fails after it has written.
 
-const (
-	// maxRoundStatements bounds what is sent at once, below what the sockets between
-	// buffer: PostgreSQL answers as it goes, and would wait for us to read.
-	maxRoundStatements = 200
-)
+// maxRoundStatements bounds what is sent at once, below what the sockets between
+// buffer: PostgreSQL answers as it goes, and would wait for us to read.
+const maxRoundStatements = 200
 
 var (
 	errLeave = errors.New("the function uses GORM, or locks: it runs in a transaction of its own")
@@ -54,8 +53,7 @@ type groups struct {
 // member is one function of a group.
 type member struct {
 	ctx   context.Context
-	fn    func(*Tx) error
-	start chan *pipeline // closed, or sent when the group begins
+	start chan *pipeline // gets nil if the member does not run
 	ended chan error     // nil once it is committed
 	tx    *Tx
 	err   error // of fn
@@ -84,7 +82,7 @@ func (g *groups) close() {
 // do runs fn as a member of a group. It returns errLeave or errSpoil if nothing of
 // that is stored, and fn has to be run alone.
 func (g *groups) do(ctx context.Context, db *gorm.DB, fn func(*Tx) error) error {
-	m := &member{ctx: ctx, fn: fn, start: make(chan *pipeline, 1), ended: make(chan error, 1)}
+	m := &member{ctx: ctx, start: make(chan *pipeline, 1), ended: make(chan error, 1)}
 	if err := g.enter(ctx, m); err != nil {
 		return err
 	}
@@ -95,7 +93,7 @@ func (g *groups) do(ctx context.Context, db *gorm.DB, fn func(*Tx) error) error 
 		if m.left && m.err != nil {
 			m.err = errLeave
 		}
-		p.asks <- ask{member: m, done: true}
+		p.asks <- ask{done: true}
 	}
 	return <-m.ended
 }
@@ -262,7 +260,6 @@ type pipeline struct {
 
 // ask is a statement that a member waits for, or its word that it is done.
 type ask struct {
-	member *member
 	query  string
 	args   []any
 	scan   []any // where the values of the one row go; nil for none
@@ -391,7 +388,7 @@ func (p *pipeline) exec(tx *Tx, query string, args []any) (int64, error) {
 	return got.rows, translate(tx.DB, got.err)
 }
 
-func (p *pipeline) lockAll(_ *Tx, table string, ids []string) error {
+func (p *pipeline) lockAll(table string, ids []string) error {
 	return p.ask(ask{lock: table, args: []any{ids}}).err
 }
 
@@ -408,6 +405,6 @@ type askedRow struct {
 }
 
 func (r askedRow) Scan(dest ...any) error {
-	r.tx.wrote = r.tx.wrote || len(r.query) < 6 || r.query[:6] != "SELECT"
+	r.tx.wrote = r.tx.wrote || !strings.HasPrefix(r.query, "SELECT")
 	return r.p.ask(ask{query: r.query, args: r.args, scan: dest}).err
 }

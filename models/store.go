@@ -91,7 +91,7 @@ func (tx *Tx) lockAll(table string, ids []string) error {
 		return nil
 	}
 	if tx.pipeline != nil {
-		return tx.pipeline.lockAll(tx, table, ids)
+		return tx.pipeline.lockAll(table, ids)
 	}
 	err := tx.DB.Exec("SELECT 1 FROM "+table+" WHERE id IN ? ORDER BY id FOR UPDATE", ids).Error
 	if err != nil {

@@ -237,10 +237,8 @@ func (q *Queue) sweep() {
 		}
 		q.mu.Lock()
 		for _, l := range q.lines {
-			if !l.more {
-				l.more = true
-				q.pump(l)
-			}
+			l.more = true // also where the last look has failed
+			q.pump(l)
 		}
 		q.mu.Unlock()
 	}
