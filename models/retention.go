@@ -61,33 +61,13 @@ func RemoveTask(tx *Tx, t EndedTask) (removed bool, err error) {
 		"DELETE FROM updates WHERE task_id = ?",
 		"DELETE FROM task_metadata WHERE task_id = ?",
 	}
-	if table := resources[t.Kind]; table != "" && t.Kind != "payment" {
+	if table := resources[t.Kind]; table != "" { // a payment's refunds go with it, and their tasks follow
 		statements = append(statements, "DELETE FROM "+table+" WHERE id = (SELECT resource_id FROM tasks WHERE id = ?)")
-	}
-	if t.Kind == "payment" {
-		return removePayment(tx, t, statements)
 	}
 	for _, statement := range append(statements, "DELETE FROM tasks WHERE id = ?") {
 		if err := tx.Exec(statement, t.ID).Error; err != nil {
 			return false, fmt.Errorf("removing task %s: %w", t.ID, err)
 		}
-	}
-	return true, nil
-}
-
-// removePayment deletes a payment, whose refunds go with it; their tasks follow.
-func removePayment(tx *Tx, t EndedTask, statements []string) (bool, error) {
-	for _, statement := range statements {
-		if err := tx.Exec(statement, t.ID).Error; err != nil {
-			return false, fmt.Errorf("removing task %s: %w", t.ID, err)
-		}
-	}
-	err := tx.Exec("DELETE FROM payments WHERE id = ?", t.ResourceID).Error
-	if err == nil {
-		err = tx.Exec("DELETE FROM tasks WHERE id = ?", t.ID).Error
-	}
-	if err != nil {
-		return false, fmt.Errorf("removing payment %s: %w", t.ResourceID, err)
 	}
 	return true, nil
 }

@@ -53,3 +53,29 @@ func TestRetention(t *testing.T) {
 		t.Errorf("%d attempts without a delivery, %v", orphans, err)
 	}
 }
+
+// TestRetentionOfPayments: an order that is paid goes after its payment, and a refund's
+// task after both.
+func TestRetentionOfPayments(t *testing.T) {
+	x := newTill(t)
+	p := x.paid(x.order(), "")
+	x.refunded(p.ID, 10)
+	err := x.store.InTx(within(t), func(tx *models.Tx) error {
+		return tx.Exec("UPDATE tasks SET updated_at = ?", models.Now().Add(-48*time.Hour)).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRetention(x.store, 24*time.Hour)
+	for range 3 { // what was in use goes with the next look
+		if _, err := r.sweep(within(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, table := range []string{"tasks", "orders", "payments", "refunds", "updates"} {
+		var n int64
+		if err := x.store.Read(within(t)).Table(table).Count(&n).Error; err != nil || n != 0 {
+			t.Errorf("%d rows are left in %s (%v)", n, table, err)
+		}
+	}
+}
