@@ -144,6 +144,8 @@ func (d *Dispatcher) settled(l *lane) {
 	case l.sending != nil || len(l.due) > 0 || l.host.waiting() >= maxPerHost || !l.host.ready(time.Now()):
 		l.settling = true
 		l.timer = time.AfterFunc(10*settleFor, func() { d.settled(l) })
+	case l.next.WebhookID != "" && time.Since(l.lastProgress) < webhookSpacing: // one was sent meanwhile
+		l.settle(d)
 	default:
 		progress := l.next
 		l.next, l.storing = nil, true
