@@ -25,7 +25,7 @@ func Describe(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, errBadURL):
 		return "not a valid URL"
-	case isShortage(err):
+	case IsShortage(err):
 		return "this machine is short of descriptors or memory"
 	case errors.Is(err, ErrForbiddenAddress):
 		return "address not allowed"
@@ -67,8 +67,9 @@ func isTLS(err error) bool {
 		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error"
 }
 
-// isShortage knows the errors of a machine that has too little of something: descriptors, buffers, memory.
-func isShortage(err error) bool {
+// IsShortage reports whether an error says that this machine has too little of something: descriptors, buffers,
+// memory. It says nothing about whoever was to be reached.
+func IsShortage(err error) bool {
 	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, shortage) {
 			return true

@@ -138,7 +138,7 @@ func (s *Sender) Send(ctx context.Context, d Delivery) Attempt {
 	ctx = context.WithValue(ctx, routeKey{}, route)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: route.gotConn})
 	if err := s.exchange(ctx, d, &attempt); err != nil {
-		attempt.Error, attempt.Shortage = Describe(ctx, err), attempt.Status == 0 && isShortage(err)
+		attempt.Error, attempt.Shortage = Describe(ctx, err), attempt.Status == 0 && IsShortage(err)
 	}
 	attempt.Address = route.address()
 	attempt.Duration = time.Since(attempt.At)

@@ -171,10 +171,11 @@ func count(tx *Tx, id, query string) (n int, err error) {
 	return n, nil
 }
 
-// StopTask notes that a run has ended, and the task has not: the server has
-// interrupted it itself.
-func StopTask(tx *Tx, id string) error {
-	_, err := tx.exec("UPDATE tasks SET braced = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END WHERE id = ? AND status = 'processing'", id)
+// StopTask notes that a run has ended that counts for nothing: the server has
+// interrupted it itself, or lacked what it needed. The next is due at runAt, nil for now.
+func StopTask(tx *Tx, id string, runAt *time.Time) error {
+	_, err := tx.exec(`UPDATE tasks SET braced = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END, run_at = ?
+		WHERE id = ? AND status = 'processing'`, runAt, id)
 	if err != nil {
 		return fmt.Errorf("stopping task %s: %w", id, err)
 	}

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,6 +58,30 @@ func TestOwnErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestShortage holds that a task outlives any number of runs for which this machine lacked
+// something: that is no error of its own.
+func TestShortage(t *testing.T) {
+	lacks := true
+	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(context.Context, *models.Task, task.Report) (any, error) {
+		if lacks {
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+		}
+		return map[string]string{"summary": "Done"}, nil
+	})}})
+	begun := e.begin("")
+	for i := range 150 {
+		if i == 149 {
+			lacks = false
+		}
+		if again, err := e.tasks.Run(within(t), begun.ID, nil); (again > 0) != lacks || err != nil {
+			t.Fatalf("run %d: again after %v, %v", i+1, again, err)
+		}
+	}
+	if now, err := e.tasks.Get(within(t), begun.ID); err != nil || now.Status != models.StatusCompleted {
+		t.Errorf("got %+v, %v", now, err)
 	}
 }
 

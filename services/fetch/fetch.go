@@ -93,7 +93,8 @@ func (e *Error) Error() string { return e.Reason }
 
 // Fetch downloads url and gives its content to store, again from the start if a
 // failure on the way may pass. An *Error says what is wrong with the URL or
-// its server; errors of store come back as they are.
+// its server; errors of store come back as they are, and so does a shortage of this
+// machine's (callbacks.IsShortage).
 func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
 	release, err := c.hosts.Wait(ctx, url)
 	if err != nil {
@@ -150,6 +151,9 @@ var errTooLarge = &Error{Reason: fmt.Sprintf("it is larger than %d MiB", maxFile
 func explain(ctx context.Context, err error) error {
 	if known, ok := errors.AsType[*Error](err); ok { // of a redirect
 		return known
+	}
+	if callbacks.IsShortage(err) {
+		return fmt.Errorf("fetching a file: %w", err)
 	}
 	return &Error{
 		Reason: "fetching it failed: " + callbacks.Describe(ctx, err),

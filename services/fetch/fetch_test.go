@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"petstore/callbacks"
 )
 
 // newTestClient has less patience than a real one.
@@ -34,6 +39,18 @@ func fetched(t testing.TB, f *Client, url string) (string, error) {
 		return err
 	})
 	return string(content), err
+}
+
+// TestShortage holds that a file is not to blame for what this machine lacks.
+func TestShortage(t *testing.T) {
+	f := newTestClient(t, false)
+	f.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	}
+	_, err := fetched(t, f, "http://127.0.0.1:1/x")
+	if _, blamed := errors.AsType[*Error](err); blamed || !callbacks.IsShortage(err) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestFetch(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stripe/stripe-go/v85"
 
+	"petstore/callbacks"
 	"petstore/models"
 )
 
@@ -188,12 +189,13 @@ func explain(ctx context.Context, err error) error {
 }
 
 // Persist calls ask until Stripe answers, or its outage has lasted too long:
-// then the error is the *Error for that. waiting is told before each pause.
+// then the error is the *Error for that. A shortage of this machine's is returned at
+// once: it says nothing about Stripe. waiting is told before each pause.
 func (c *Client) Persist(ctx context.Context, waiting func(message string) error, ask func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := ask()
 		var out *outage
-		if !errors.As(err, &out) {
+		if !errors.As(err, &out) || callbacks.IsShortage(err) {
 			return err
 		}
 		slog.Warn("Stripe is out of order.", "attempt", attempt+1, "err", out.err)

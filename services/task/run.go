@@ -50,12 +50,16 @@ func (e *Engine) Run(ctx context.Context, id string, fresh *models.Task) (again 
 		return 0, nil
 	}
 	if errors.Is(ctx.Err(), context.Canceled) { // interrupted by us, not cut off
-		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id) }))
+		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id, nil) }))
 	}
 	again = backoff(t.Errors)
 	due := models.Now().Add(again)
-	err = e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.CountError(tx, id, due) })
-	return again, err
+	return again, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+		if callbacks.IsShortage(err) {
+			return models.StopTask(tx, id, &due)
+		}
+		return models.CountError(tx, id, due)
+	})
 }
 
 // backoff is how long to wait after another error: a second, doubled for each before
@@ -146,7 +150,7 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	}
 	var failure *Failure
 	if err != nil && !errors.As(err, &failure) {
-		if t.Errors < maxErrors && !errors.Is(err, errTooOften) {
+		if callbacks.IsShortage(err) || t.Errors < maxErrors && !errors.Is(err, errTooOften) {
 			slog.Warn("A task is tried again after an error of our own.", "task_id", t.ID, "err", err)
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}
