@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,8 @@ import (
 	"petstore/docs/contracttest"
 	"petstore/handlers"
 	"petstore/models"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // faulty stands for use cases and a database that are out of order.
@@ -54,6 +57,7 @@ func TestFaults(t *testing.T) {
 		"panic":        {inside, "GET", "/api/callbacks/dlv_1", 500, "INTERNAL_ERROR"},
 		"disk full":    {full, "POST", "/api/callbacks/redeliver", 507, "STORE_FULL"},
 		"unavailable":  {unavailable, "POST", "/api/callbacks/dlv_1/redeliver", 503, "STORE_UNAVAILABLE"},
+		"database":     {fmt.Errorf("reading: %w", &pgconn.PgError{Code: "57P01"}), "GET", "/api/callbacks", 503, "STORE_UNAVAILABLE"},
 		"health":       {inside, "GET", "/health", 503, "UNAVAILABLE"},
 		"timed out":    {context.DeadlineExceeded, "GET", "/api/callbacks", 500, "INTERNAL_ERROR"},
 		"cancelled":    {context.Canceled, "GET", "/api/callbacks", 500, "INTERNAL_ERROR"}, // by us: the client waits

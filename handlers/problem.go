@@ -83,7 +83,7 @@ func fail(c *gin.Context, err error) {
 // problemOf is what a client is told about err.
 func problemOf(err error) problem {
 	var known *models.Error
-	if !errors.As(err, &known) || statusOf[known.Code] == 0 {
+	if !errors.As(models.StoreError(err), &known) || statusOf[known.Code] == 0 {
 		return internalProblem()
 	}
 	status := statusOf[known.Code]

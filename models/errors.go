@@ -90,9 +90,9 @@ func notFound(err error, kind, id string) error {
 	return fmt.Errorf("finding %s %s: %w", kind, id, err)
 }
 
-// storeError gives the failures that an operator has to mend a code and a plain
+// StoreError gives the failures that an operator has to mend a code and a plain
 // sentence; other errors pass as they are.
-func storeError(err error) error {
+func StoreError(err error) error {
 	var already *Error
 	if err == nil || errors.As(err, &already) {
 		return err

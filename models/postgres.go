@@ -111,7 +111,7 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		return nil, fmt.Errorf("opening the database %s on %s: %w", config.ConnConfig.Database, config.ConnConfig.Host, err)
 	}
 	jobs := &JobInserters{}
-	return &Store{reads: db, engine: &postgresEngine{connections: pool, db: db, groups: newGroups(pool, jobs), jobs: jobs}}, nil
+	return storeOn(db, &postgresEngine{connections: pool, db: db, groups: newGroups(pool, jobs), jobs: jobs}), nil
 }
 
 // readTimesAsUTC makes times come back in the zone that they were written in.

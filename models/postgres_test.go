@@ -26,6 +26,7 @@ func TestOnPostgres(t *testing.T) {
 		"violations": TestViolationsAreTranslated, "times": TestTimesRoundTrip, "task": TestTaskAdvances,
 		"attempt": TestSaveAttempt, "headers": TestAttemptKeepsHeaders,
 		"delivery filters": TestDeliveryFilters, "context": TestContextEndsInItsTurn,
+		"expensive reads": TestExpensiveReads,
 	} {
 		t.Run(name, test)
 	}

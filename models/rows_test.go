@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -257,5 +259,48 @@ func TestErrors(t *testing.T) {
 	}
 	if Code(cause) != "" || Code(nil) != "" {
 		t.Error("an error of no kind has a code")
+	}
+}
+
+// TestExpensiveReads has queries run that would take for ever: they end, and others are
+// not kept waiting by them.
+func TestExpensiveReads(t *testing.T) {
+	t.Parallel() // it takes the five seconds that such a read may
+	s := newStore(t)
+	const endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+	var reads sync.WaitGroup
+	var atOnce atomic.Int32
+	running, ended := make(chan struct{}, 10), make(chan error, 10)
+	for range cap(ended) {
+		reads.Go(func() {
+			ended <- s.Expensive(within(t), func(db *gorm.DB) error {
+				if n := atOnce.Add(1); n > maxExpensive {
+					t.Errorf("%d run at once", n)
+				}
+				defer atOnce.Add(-1)
+				running <- struct{}{}
+				return db.Exec(endless).Error
+			})
+		})
+	}
+	for range maxExpensive {
+		<-running
+	}
+	for len(ended) == 0 { // as long as they run
+		if err := s.Ping(within(t)); err != nil {
+			t.Error(err)
+		}
+		if err := s.Read(within(t)).Limit(1).Find(&[]Product{}).Error; err != nil {
+			t.Error(err)
+		}
+	}
+	reads.Wait()
+	for range cap(ended) {
+		if err := <-ended; Code(err) != CodeOverloaded {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := s.Expensive(within(t), func(db *gorm.DB) error { return db.Find(&[]Product{}).Error }); err != nil {
+		t.Error(err)
 	}
 }

@@ -32,7 +32,7 @@ func (s *Store) Snapshot(ctx context.Context, fn func(db *gorm.DB) error) error 
 	if err != nil && errors.Is(context.Cause(ctx), ErrSnapshotEnded) {
 		return ErrSnapshotEnded
 	}
-	return storeError(err)
+	return StoreError(err)
 }
 
 // Rows is a table that is read in spans of its primary key.

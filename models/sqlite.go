@@ -19,9 +19,9 @@ import (
 	"gorm.io/gorm"
 )
 
-// readConnections is how many queries run side by side; SQLite readers don't
-// wait for the writer in WAL mode.
-const readConnections = 4
+// readConnections is how many queries run side by side: two reports, two lists, and
+// those of one row. SQLite's readers don't wait for the writer in WAL mode.
+const readConnections = 6
 
 // sqliteEngine is one SQLite file: a pool of one connection that writes, and
 // the lock that keeps other processes out.
@@ -116,7 +116,7 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 	if !checked {
 		e.checking.Go(func() { e.checkTables(checks) })
 	}
-	return &Store{reads: reads, engine: e}, nil
+	return storeOn(reads, e), nil
 }
 
 // openPool opens the file with the settings that hold for every connection.

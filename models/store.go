@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"golang.org/x/sync/semaphore"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
@@ -15,9 +17,18 @@ import (
 
 // Store is the database: one pool to read from, one way to write.
 type Store struct {
-	reads  *gorm.DB
-	engine engine
+	reads     *gorm.DB
+	expensive *semaphore.Weighted
+	engine    engine
 }
+
+const (
+	// maxExpensive is how many expensive reads run side by side: fewer than there are
+	// connections, so that reads of one row find one.
+	maxExpensive = 2
+	// expensivePatience bounds an expensive read, its turn included.
+	expensivePatience = 5 * time.Second
+)
 
 // engine is what differs between SQLite and PostgreSQL.
 type engine interface {
@@ -193,6 +204,10 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return openSQLite(ctx, url)
 }
 
+func storeOn(reads *gorm.DB, e engine) *Store {
+	return &Store{reads: reads, expensive: semaphore.NewWeighted(maxExpensive), engine: e}
+}
+
 // Close waits for writes under way, and closes the database.
 func (s *Store) Close() error {
 	if err := s.engine.close(); err != nil {
@@ -207,8 +222,24 @@ func (s *Store) Shared() bool { return s.reads.Name() == "postgres" }
 // Read returns a session for queries. It sees what has been committed.
 func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(ctx) }
 
+// Expensive runs a query that may take long, such as that of a list. Few of them run side
+// by side, and not for long: beyond that the error is one with CodeOverloaded.
+func (s *Store) Expensive(ctx context.Context, query func(db *gorm.DB) error) error {
+	reading, cancel := context.WithTimeout(ctx, expensivePatience)
+	defer cancel()
+	err := s.expensive.Acquire(reading, 1)
+	if err == nil {
+		err = query(s.Read(reading))
+		s.expensive.Release(1)
+	}
+	if err != nil && ctx.Err() == nil && reading.Err() != nil {
+		return &Error{Code: CodeOverloaded, Message: "Reading this takes too long at the moment. Try again later, or ask for less.", Err: err}
+	}
+	return err
+}
+
 // Ping says whether the database can be read and written.
-func (s *Store) Ping(ctx context.Context) error { return storeError(s.engine.ping(ctx)) }
+func (s *Store) Ping(ctx context.Context) error { return StoreError(s.engine.ping(ctx)) }
 
 // Overloaded reports whether so many wait to write that whoever asks for more work
 // had better come back later.
@@ -223,7 +254,7 @@ func (s *Store) Overloaded() bool { return s.engine.waiting() > 0.75 }
 // nothing, so it must not change what it reads outside. It runs to its end even if ctx is cancelled
 // meanwhile; a ctx that is cancelled before its turn comes is an error.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return storeError(s.engine.inTx(ctx, fn))
+	return StoreError(s.engine.inTx(ctx, fn))
 }
 
 // gormConfig is how GORM is used throughout: transactions are ours, statements

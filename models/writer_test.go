@@ -35,7 +35,7 @@ func asGroup(t *testing.T, s *Store, fns ...func(tx *Tx) error) []error {
 	errs := make([]error, len(fns))
 	for i, job := range jobs {
 		<-job.done
-		errs[i] = storeError(job.err)
+		errs[i] = StoreError(job.err)
 	}
 	return errs
 }

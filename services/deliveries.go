@@ -29,7 +29,7 @@ const maxRedeliveries = 1000
 
 // List lists deliveries, newest first.
 func (s *Deliveries) List(ctx context.Context, f models.DeliveryFilter, page models.Page) (models.List[models.Delivery], error) {
-	return models.ListDeliveries(s.store.Read(ctx), f, page)
+	return list(ctx, s.store, models.ListDeliveries, f, page)
 }
 
 // Get finds a delivery and its attempts, first to last.

@@ -91,7 +91,7 @@ func (s *Images) Get(ctx context.Context, id string) (models.Image, error) {
 
 // List lists images, newest first.
 func (s *Images) List(ctx context.Context, f models.ImageFilter, page models.Page) (models.List[models.Image], error) {
-	return models.ListImages(s.store.Read(ctx), f, page)
+	return list(ctx, s.store, models.ListImages, f, page)
 }
 
 // Change lets edit change whom an image that is processing calls back, and what

@@ -90,7 +90,7 @@ func (s *Orders) Get(ctx context.Context, id string) (models.Order, error) {
 
 // List lists orders, newest first.
 func (s *Orders) List(ctx context.Context, f models.OrderFilter, page models.Page) (models.List[models.Order], error) {
-	return models.ListOrders(s.store.Read(ctx), f, page)
+	return list(ctx, s.store, models.ListOrders, f, page)
 }
 
 // Change lets edit change whom a processing order calls back, and what it tells

@@ -120,7 +120,7 @@ func (s *Payments) Get(ctx context.Context, id string) (models.Payment, error) {
 
 // List lists payments, newest first.
 func (s *Payments) List(ctx context.Context, f models.PaymentFilter, page models.Page) (models.List[models.Payment], error) {
-	return models.ListPayments(s.store.Read(ctx), f, page)
+	return list(ctx, s.store, models.ListPayments, f, page)
 }
 
 // Delete removes a payment that has ended, unless it pays an order that is still

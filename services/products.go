@@ -34,7 +34,7 @@ func (s *Products) Get(ctx context.Context, idOrSlug string) (models.Product, er
 
 // List lists products, newest first.
 func (s *Products) List(ctx context.Context, f models.ProductFilter, page models.Page) (models.List[models.Product], error) {
-	return models.ListProducts(s.store.Read(ctx), f, page)
+	return list(ctx, s.store, models.ListProducts, f, page)
 }
 
 // Change lets edit change a product. It fails with CodePrecondition if the

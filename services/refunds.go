@@ -7,6 +7,8 @@ import (
 	"petstore/models"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
+
+	"gorm.io/gorm"
 )
 
 const kindRefund = "refund"
@@ -82,7 +84,9 @@ func (s *Payments) ListRefunds(ctx context.Context, paymentID string, f models.R
 	if _, err := s.Get(ctx, paymentID); err != nil {
 		return models.List[models.Refund]{}, err
 	}
-	return models.ListRefunds(s.store.Read(ctx), paymentID, f, page)
+	return list(ctx, s.store, func(db *gorm.DB, f models.RefundFilter, page models.Page) (models.List[models.Refund], error) {
+		return models.ListRefunds(db, paymentID, f, page)
+	}, f, page)
 }
 
 // creditNote is the result of a refund.

@@ -74,7 +74,7 @@ func (s *Reports) Get(ctx context.Context, id string) (models.Report, error) {
 
 // List lists reports, newest first.
 func (s *Reports) List(ctx context.Context, f models.ReportFilter, page models.Page) (models.List[models.Report], error) {
-	return models.ListReports(s.store.Read(ctx), f, page)
+	return list(ctx, s.store, models.ListReports, f, page)
 }
 
 // Delete removes a report. One that is processing is cancelled, and its last

@@ -128,7 +128,7 @@ func (s *Webhooks) Get(ctx context.Context, id string) (models.Webhook, error) {
 // List lists webhooks, newest first; only those that are enabled, or not, if that
 // is given.
 func (s *Webhooks) List(ctx context.Context, enabled *bool, page models.Page) (models.List[models.Webhook], error) {
-	return models.ListWebhooks(s.store.Read(ctx), enabled, page)
+	return list(ctx, s.store, models.ListWebhooks, enabled, page)
 }
 
 // Change lets edit say what a webhook is to be. Enabling it forgets why it was

@@ -67,7 +67,7 @@ func TestWebhookEventsThatDoNotExist(t *testing.T) {
 func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	e := newHookEngine(t)
 	rc := newHookReceiver(t, func(callbacks.Update) int {
-		time.Sleep(60 * time.Millisecond) // progress is made meanwhile, which has to wait all the same
+		<-time.NewTimer(60 * time.Millisecond).C // progress is made meanwhile, which has to wait all the same
 		return http.StatusOK
 	})
 	w := e.register(rc.URL, "order.progress")
