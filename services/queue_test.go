@@ -1,11 +1,39 @@
 package services
 
 import (
+	"context"
+	"log/slog"
 	"testing"
+
+	"petstore/models"
+	"petstore/services/task"
 )
 
 func TestStopWithoutStart(t *testing.T) {
 	e := newEngine(t, options{idle: true})
 	e.drain()
 	e.drain()
+}
+
+// TestWorkThatCannotBeRead holds that work is found though the table could not be read when
+// the queue was started.
+func TestWorkThatCannotBeRead(t *testing.T) {
+	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(
+		func(context.Context, *models.Task, task.Report) (any, error) { return nil, nil })}}) //nolint:nilnil // no result is one
+	begun := e.begin("")
+	e.exec("ALTER TABLE tasks RENAME TO mislaid")
+	logged := make(logChannel, 100)
+	slog.SetDefault(slog.New(slog.NewTextHandler(logged, nil)))
+	e.start()
+	<-logged // that it could not be read
+	e.exec("ALTER TABLE mislaid RENAME TO tasks")
+	e.ended(begun.ID)
+}
+
+// logChannel is where a log goes.
+type logChannel chan string
+
+func (c logChannel) Write(line []byte) (int, error) {
+	c <- string(line)
+	return len(line), nil
 }

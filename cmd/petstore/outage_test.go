@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/models"
 	"petstore/models/postgrestest"
 )
 
@@ -204,5 +206,77 @@ func benchmarkOutage(b *testing.B, wal string, settings ...string) {
 		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
 		b.ReportMetric(0, "ns/op")
 		server.kill()
+	}
+}
+
+// BenchmarkBacklog starts a server that has 200,000 pending deliveries to one receiver, and
+// reports how fast it drains them, and how long a POST takes meanwhile.
+func BenchmarkBacklog(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchmarkBacklog(b, tempDatabase(b)) })
+	b.Run("postgres", func(b *testing.B) {
+		postgrestest.Durable = true
+		benchmarkBacklog(b, postgrestest.URL(b), "BLOB_URL=mem://")
+	})
+}
+
+func benchmarkBacklog(b *testing.B, database string, settings ...string) {
+	b.Helper()
+	size := 200_000
+	if os.Getenv("CI") != "" {
+		size /= 100
+	}
+	rc := newAbsent(b)
+	for b.Loop() {
+		storePending(b, database, rc.URL+"/callback", size)
+		came := rc.came.Load()
+		begun := time.Now()
+		server := startProcess(b, append(settings, "DATABASE_URL="+database, "STEP_DELAY=0s")...)
+		var posts []time.Duration
+		for rc.came.Load() < came+int64(size) {
+			posting := time.Now()
+			if err := call(b.Context(), "POST", server.url+"/api/orders", `{"product":"dog-food"}`, 202, nil); err != nil {
+				b.Fatal(err)
+			}
+			posts = append(posts, time.Since(posting))
+			<-time.After(20 * time.Millisecond)
+		}
+		b.ReportMetric(float64(size)/time.Since(begun).Seconds(), "deliveries/s")
+		b.ReportMetric(milliseconds(quantile(posts, 0.5)), "post-p50-ms")
+		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
+		b.ReportMetric(0, "ns/op")
+		server.kill()
+	}
+}
+
+// storePending stores tasks that have ended, and their callbacks, which are due.
+func storePending(b *testing.B, database, url string, n int) {
+	b.Helper()
+	store, err := models.Open(b.Context(), database)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range n / 1000 {
+		err = errors.Join(err, store.InTx(b.Context(), func(tx *models.Tx) error {
+			for range 1000 {
+				t := &models.Task{
+					ID: models.NewID(models.PrefixTask), Kind: "order", ResourceID: models.NewID(models.PrefixOrder), Status: models.StatusCompleted,
+					Progress: 100, Sequence: 1, CallbackURL: url, Result: []byte(`{"summary":"Done"}`), CreatedAt: models.Now(), UpdatedAt: models.Now(),
+				}
+				u := models.Update{
+					CallbackID: models.NewID(models.PrefixCallback), TaskID: t.ID, Kind: t.Kind, Sequence: 1,
+					Type: "order.completed", Status: t.Status, Progress: 100, CreatedAt: t.CreatedAt,
+				}
+				if err := errors.Join(models.CreateTask(tx, t), models.CreateUpdate(tx, &u)); err != nil {
+					return err
+				}
+				if _, err := models.CreateDelivery(tx, models.NewDelivery(u, "", url)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	if err := errors.Join(err, store.Close()); err != nil {
+		b.Fatal(err)
 	}
 }

@@ -18,6 +18,8 @@ const (
 	maxWaiting = 10_000
 	// maxBacklog is how many of a kind may wait in all before no more are accepted.
 	maxBacklog = 100_000
+	// retryRead is the pause after the table could not be read.
+	retryRead = time.Second
 	// sweepEvery is how often the table is searched for what was missed.
 	sweepEvery = 30 * time.Second
 	// stopPatience is how long running work may go on at shutdown before it is
@@ -201,7 +203,8 @@ func (q *Queue) load(l *line) {
 			if q.ctx.Err() == nil {
 				slog.Warn("The work that is left could not be read; it is looked for again.", "kind", l.kind, "err", err)
 			}
-			return // the next sweep looks again
+			time.AfterFunc(retryRead, func() { q.refill(l) })
+			return
 		}
 		l.more = len(found) == limit
 		l.backlog = max(0, l.backlog-len(found))
@@ -235,11 +238,16 @@ func (q *Queue) sweep() {
 			return
 		case <-ticker.C:
 		}
-		q.mu.Lock()
 		for _, l := range q.lines {
-			l.more = true // also where the last look has failed
-			q.pump(l)
+			q.refill(l)
 		}
-		q.mu.Unlock()
 	}
+}
+
+// refill looks for work in the table again, when there is room for it.
+func (q *Queue) refill(l *line) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l.more = true
+	q.pump(l)
 }
