@@ -20,8 +20,9 @@ const (
 	// hosts that answer.
 	maxExchanges = 8192
 	// maxUnsettled is how many outcomes may wait to be stored before nothing more
-	// is sent: a backlog that goes out must not keep requests from being stored.
-	maxUnsettled = 16
+	// is sent. They share commits: with fewer (16) a backlog takes longer to go out, and
+	// keeps requests from being stored for longer (-bench Outage).
+	maxUnsettled = 256
 	// maxLine is how many lanes wait for one host in memory, and maxLanes for all.
 	// The rest waits in the table.
 	maxLine  = 1000
