@@ -68,10 +68,10 @@ func (e *encoder) release() {
 func (e *encoder) any(v any) error {
 	switch v := v.(type) {
 	case Update:
-		return e.update(v)
+		return e.update(&v)
 	case *Update:
 		if v != nil {
-			return e.update(*v)
+			return e.update(v)
 		}
 	case json.RawMessage:
 		return e.raw(v)

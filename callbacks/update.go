@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -26,14 +25,7 @@ type Update struct {
 	// Type is the kind of resource and what happened to it: order.progress, order.completed, order.failed…
 	Type   string `json:"type" example:"order.completed"`
 	TaskID string `json:"task_id" example:"task_0198c5d2-7a4f-7e0b-8b57-6d1f0a9c8e21"`
-	// Of the next five, the one that names the task's resource is set.
-	OrderID   string `json:"order_id,omitempty" example:"ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60"`
-	ReportID  string `json:"report_id,omitempty"`
-	ImageID   string `json:"image_id,omitempty"`
-	PaymentID string `json:"payment_id,omitempty"`
-	// WebhookID is set in a ping, which tells of nothing but the webhook itself.
-	WebhookID string `json:"webhook_id,omitempty"`
-	RefundID  string `json:"refund_id,omitempty"`
+	Resource
 	// Sequence counts the updates of one task from 1, without gaps. A progress update that a newer one has
 	// overtaken may not be sent, so a receiver can see gaps.
 	Sequence int64  `json:"sequence" minimum:"1" example:"3"`
@@ -66,26 +58,6 @@ func (u Update) Terminal() bool {
 	return u.Status == StatusCompleted || u.Status == StatusFailed || u.Status == StatusCancelled
 }
 
-// WithResource returns u with the id of what its task works on, in the member for its kind, which the id's prefix tells.
-func (u Update) WithResource(id string) Update {
-	prefix, _, _ := strings.Cut(id, "_")
-	switch prefix {
-	case "ord":
-		u.OrderID = id
-	case "rpt":
-		u.ReportID = id
-	case "img":
-		u.ImageID = id
-	case "pay":
-		u.PaymentID = id
-	case "re":
-		u.RefundID = id
-	case "whk":
-		u.WebhookID = id
-	}
-	return u
-}
-
 // MarshalJSON writes the update as [Encode] does.
 func (u Update) MarshalJSON() ([]byte, error) { return Encode(u) }
 
@@ -94,17 +66,16 @@ const timestampLayout = "2006-01-02T15:04:05.000Z07:00"
 
 // update writes u's members in the order of its fields. It is written by hand because it is on the way of every
 // callback; a test holds it against the struct tags.
-func (e *encoder) update(u Update) error {
+func (e *encoder) update(u *Update) error {
 	e.out = append(e.out, '{')
 	e.stringMember("callback_id", u.CallbackID)
 	e.stringMember("type", u.Type)
 	e.stringMember("task_id", u.TaskID)
-	e.optionalMember("order_id", u.OrderID)
-	e.optionalMember("report_id", u.ReportID)
-	e.optionalMember("image_id", u.ImageID)
-	e.optionalMember("payment_id", u.PaymentID)
-	e.optionalMember("webhook_id", u.WebhookID)
-	e.optionalMember("refund_id", u.RefundID)
+	for i := range Kinds {
+		if k := &Kinds[i]; k.id != nil {
+			e.optionalMember(k.Field, *k.id(&u.Resource))
+		}
+	}
 	e.name("sequence")
 	e.integer(u.Sequence)
 	e.stringMember("status", u.Status)

@@ -9,7 +9,7 @@ import (
 
 var someUpdate = Update{
 	CallbackID: "cb_0198c5d2-7a51-7cc3-9d5f-0f6a3c1b2e4d", Type: "order.completed",
-	TaskID: "task_0198c5d2-7a4f-7e0b-8b57-6d1f0a9c8e21", OrderID: "ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60",
+	TaskID: "task_0198c5d2-7a4f-7e0b-8b57-6d1f0a9c8e21", Resource: Resource{OrderID: "ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60"},
 	Sequence: 4, Status: StatusCompleted, Progress: 100, Message: "Packed 2 items",
 	Metadata:  Metadata{"customer": "Zoë", "reference": "A-17"},
 	Timestamp: time.Date(2026, 3, 1, 10, 4, 5, 120_000_000, time.FixedZone("CET", 3600)),
@@ -96,7 +96,7 @@ func randomUpdate(random *rand.Rand) Update {
 		return pick(random, "", "plain", "<b>&amp;</b>", "\u2028\u2029", "\"\\/", "\b\f\n\r\t\x00\x1f\x7f", "é漢😀\ufeff", "\xff\xc0\x80", "\xed\xa0\x80")
 	}
 	u := Update{
-		CallbackID: text(), Type: text(), TaskID: text(), OrderID: text(), ReportID: text(), ImageID: text(), PaymentID: text(), WebhookID: text(), RefundID: text(),
+		CallbackID: text(), Type: text(), TaskID: text(), Resource: Resource{text(), text(), text(), text(), text(), text()},
 		Sequence: pick(random, 0, 1, random.Int64()), Status: text(), Progress: random.IntN(101), Message: text(),
 		Timestamp: time.UnixMilli(random.Int64N(1 << 42)),
 	}

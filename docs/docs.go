@@ -2,13 +2,17 @@
 //
 //	overlay.yaml    what annotations cannot say: callbacks, links, closed objects
 //	gen/            the generator: annotations and overlay to openapi.yaml
-//	openapi.yaml    the contract (a copy of the file at the top of the module), and as JSON
-//	swagger.json    the same in Swagger 2.0, for older tools; without callbacks
+//	openapi.yaml    the contract (a copy of the file at the top of the module)
 //	ui/             our part of Swagger UI, and a picture to try image processing with
 //	contracttest/   holds answers and callbacks against the contract, in tests
 package docs
 
-import _ "embed"
+import (
+	_ "embed"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+)
 
 //go:generate go run ./gen
 
@@ -17,7 +21,11 @@ import _ "embed"
 //go:embed openapi.yaml
 var YAML []byte
 
-// JSON is the contract, OpenAPI 3.1.
-//
-//go:embed openapi.json
-var JSON []byte
+// JSON is the contract as JSON. It is made when it is first asked for.
+var JSON = sync.OnceValue(func() []byte {
+	asJSON, err := yaml.YAMLToJSON(YAML)
+	if err != nil {
+		panic(err) // the contract is part of the binary
+	}
+	return asJSON
+})

@@ -78,7 +78,7 @@ func TestContractFiles(t *testing.T) {
 		content []byte
 	}{
 		"application/yaml": {docs.ServeYAML, docs.YAML},
-		"application/json": {docs.ServeJSON, docs.JSON},
+		"application/json": {docs.ServeJSON, docs.JSON()},
 	} {
 		for _, test := range []struct{ host, server, receiver, callback string }{
 			{"127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:9090", "http://127.0.0.1:9090"},

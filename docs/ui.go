@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 
 	swaggerfiles "github.com/swaggo/files/v2"
@@ -45,7 +46,9 @@ func UI(receiver string) http.Handler {
 
 // ServeYAML answers with the contract as application/yaml (RFC 9512). Its examples call back the
 // receiver, a URL without a path, or a client's if that is "", and name the server as it was asked for.
-func ServeYAML(receiver string) http.HandlerFunc { return serve("application/yaml", YAML, receiver) }
+func ServeYAML(receiver string) http.HandlerFunc {
+	return serve("application/yaml", func() []byte { return YAML }, receiver)
+}
 
 // ServeJSON answers with the contract as application/json; see [ServeYAML].
 func ServeJSON(receiver string) http.HandlerFunc { return serve("application/json", JSON, receiver) }
@@ -60,12 +63,14 @@ const (
 var address = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 // serve lets pages of other origins read the contract: it is public, and tools fetch it from a browser.
-func serve(mediaType string, content []byte, receiver string) http.HandlerFunc {
-	content = bytes.ReplaceAll(content, []byte(defaultReceiver), []byte(cmp.Or(receiver, "https://client.example")))
+func serve(mediaType string, content func() []byte, receiver string) http.HandlerFunc {
+	contract := sync.OnceValue(func() []byte {
+		return bytes.ReplaceAll(content(), []byte(defaultReceiver), []byte(cmp.Or(receiver, "https://client.example")))
+	})
 	return func(w http.ResponseWriter, r *http.Request) {
-		here := content
+		here := contract()
 		if address.MatchString(r.Host) {
-			here = bytes.ReplaceAll(content, []byte(defaultServer), []byte("http://"+r.Host))
+			here = bytes.ReplaceAll(here, []byte(defaultServer), []byte("http://"+r.Host))
 		}
 		w.Header().Set("Content-Type", mediaType)
 		w.Header().Set("Access-Control-Allow-Origin", "*")

@@ -107,10 +107,12 @@ func newAPI(t testing.TB, s settings) *api {
 	products := services.NewProducts(store)
 	must(t, products.Seed(ctx))
 	handler := handlers.New(handlers.Config{
-		Products: products, Orders: services.NewOrders(store, tasks), Tasks: tasks,
-		Deliveries: services.NewDeliveries(store, dispatcher), Webhooks: webhooks, Health: store,
-		Payments: payments, Reports: services.NewReports(store, tasks), Images: services.NewImages(store, tasks, bucket),
-		Feed:       stream.NewFeed(store, hub),
+		Resources: []handlers.Resource{
+			handlers.Products(products), handlers.Orders(services.NewOrders(store, tasks)),
+			handlers.Reports(services.NewReports(store, tasks)), handlers.Images(services.NewImages(store, tasks, bucket)),
+			handlers.Payments(payments), handlers.Deliveries(services.NewDeliveries(store, dispatcher)), handlers.Webhooks(webhooks),
+		},
+		Tasks: tasks, Health: store, Feed: stream.NewFeed(store, hub),
 		Production: s.production, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
 	server := httptest.NewServer(handler)

@@ -14,14 +14,13 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"petstore/docs/contracttest"
-	"petstore/handlers"
 )
 
 // TestRoutesAreTheContract holds the routes against the contract, both ways.
 func TestRoutesAreTheContract(t *testing.T) {
 	pages := []string{"GET /", "GET /openapi.yaml", "GET /openapi.json", "GET /docs", "GET /docs/*path", "GET /socket.io/", "POST /socket.io/", "OPTIONS /socket.io/"}
 	var routes []string
-	for _, route := range handlers.New(handlers.Config{}).Handler.(*gin.Engine).Routes() {
+	for _, route := range newAPI(t, settings{}).handler.Handler.(*gin.Engine).Routes() {
 		name := route.Method + " " + regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}")
 		if route.Method != http.MethodHead && !slices.Contains(pages, name) {
 			routes = append(routes, name)

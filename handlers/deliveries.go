@@ -22,6 +22,18 @@ type deliveries interface {
 
 type deliveryHandlers struct{ deliveries deliveries }
 
+// Deliveries are the routes of what is sent.
+func Deliveries(s deliveries) Resource {
+	return func(a *API) {
+		h, g := deliveryHandlers{deliveries: s}, a.group("/api/callbacks")
+		g.get("", h.list)
+		g.get("/hosts", h.hosts)
+		g.get("/:delivery_id", h.get)
+		g.post("/:delivery_id/redeliver", h.redeliver)
+		g.post("/redeliver", h.redeliverAll)
+	}
+}
+
 // delivery is one update on its way to one URL: its task's callback URL, or a webhook's.
 type delivery struct {
 	DeliveryID string `json:"delivery_id" example:"dlv_0199f2a0c1d27d3ea4b5c6d7e8f90126"`

@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(handlers.New(handlers.Config{Deliveries: faulty{test.err}, Health: faulty{test.err}}))
+			server := httptest.NewServer(handlers.New(handlers.Config{Resources: []handlers.Resource{handlers.Deliveries(faulty{test.err})}, Health: faulty{test.err}}))
 			defer server.Close()
 			req, err := http.NewRequest(test.method, server.URL+test.path, strings.NewReader(`{"status":"gone"}`))
 			must(t, err)

@@ -30,6 +30,22 @@ type imageHandlers struct {
 	production bool
 }
 
+// Images are the routes of images, and of the pictures made of them.
+func Images(s images) Resource {
+	return func(a *API) {
+		h, g := imageHandlers{images: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/images")
+		g.get("", h.list)
+		g.post("/process", h.create)
+		g.get("/:image_id", h.get)
+		g.put("/:image_id", h.replace)
+		g.patch("/:image_id", h.patch)
+		g.delete("/:image_id", h.delete)
+		g.post("/:image_id/cancel", h.cancel)
+		g.get("/:image_id/:variant", h.picture)
+		a.starters[callbacks.KindImage.Name] = h.start
+	}
+}
+
 // imageRequest asks for an image to be processed.
 type imageRequest struct {
 	// Where the image is.
@@ -158,6 +174,7 @@ func (r imageRequest) check(file io.Reader, production bool) (models.NewImage, e
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
+// @x-callback  "imageUpdate"
 // @Router      /api/images/process [post]
 func (h imageHandlers) create(c *gin.Context) error {
 	if err := noQuery(c); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"petstore/callbacks"
 	"petstore/models"
 )
 
@@ -41,9 +42,6 @@ const (
 	eventFailed   = "failed"
 	eventError    = "error"
 )
-
-// kindReport is the kind of work that {"data":…} asks for.
-const kindReport = "report"
 
 // maxFollowed bounds the tasks that one socket follows at a time.
 const maxFollowed = 100
@@ -137,12 +135,12 @@ func (l *live) sort(data jsontext.Value) (kind string, request []byte, err error
 	case there && json.Unmarshal(named, &kind) != nil:
 		return "", nil, models.Invalid("kind", "must be a string")
 	case !there && fields["data"] != nil:
-		kind = kindReport
+		kind = callbacks.KindReport.Name
 		if fields["type"] == nil {
 			fields["type"] = jsontext.Value(`"dataset"`)
 		}
 	case !there:
-		return "", nil, models.Invalid("kind", "is required: the kind of work, such as %s", kindOrder)
+		return "", nil, models.Invalid("kind", "is required: the kind of work, such as %s", callbacks.KindOrder.Name)
 	}
 	if l.starters[kind] == nil {
 		return "", nil, models.Invalid("kind", "is no kind of work that this server does")

@@ -22,13 +22,26 @@ type orders interface {
 	Delete(ctx context.Context, id string) error
 }
 
-// kindOrder is the kind of the tasks that process orders.
-const kindOrder = "order"
-
 type orderHandlers struct {
 	orders     orders
 	tasks      tasks
 	production bool
+}
+
+// Orders are the routes of orders.
+func Orders(s orders) Resource {
+	return func(a *API) {
+		h, g := orderHandlers{orders: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/orders")
+		g.get("", h.list)
+		g.post("", h.create)
+		g.get("/stream", a.streams(s).followOrders)
+		g.get("/:order_id", h.get)
+		g.put("/:order_id", h.replace)
+		g.patch("/:order_id", h.patch)
+		g.delete("/:order_id", h.delete)
+		g.post("/:order_id/cancel", h.cancel)
+		a.starters[callbacks.KindOrder.Name] = h.start
+	}
 }
 
 // orderRequest orders one product (`product`, `quantity`) or several (`items`).
@@ -163,6 +176,7 @@ func showOrder(o models.Order) order {
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
+// @x-callback  "orderUpdate"
 // @Router      /api/orders [post]
 func (h orderHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
 

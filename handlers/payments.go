@@ -27,6 +27,26 @@ type paymentHandlers struct {
 	production bool
 }
 
+// Payments are the routes of payments and their refunds.
+func Payments(s interface {
+	payments
+	refunds
+}) Resource {
+	return func(a *API) {
+		h, g := paymentHandlers{payments: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/payments")
+		g.get("", h.list)
+		g.post("", h.create)
+		g.get("/:payment_id", h.get)
+		g.delete("/:payment_id", h.delete)
+		a.starters[callbacks.KindPayment.Name] = h.start
+
+		r, g := refundHandlers{refunds: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/payments/:payment_id/refunds")
+		g.get("", r.list)
+		g.post("", r.create)
+		g.get("/:refund_id", r.get)
+	}
+}
+
 // paymentRequest asks for an amount to be charged.
 type paymentRequest struct {
 	// In the currency's smallest unit: 100 is 1.00 USD. For an order, its total.
@@ -142,6 +162,7 @@ func currency(code string) (string, error) {
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
+// @x-callback  "paymentUpdate"
 // @Router      /api/payments [post]
 func (h paymentHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
 

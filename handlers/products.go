@@ -21,6 +21,19 @@ type products interface {
 
 type productHandlers struct{ products products }
 
+// Products are the routes of the catalogue.
+func Products(s products) Resource {
+	return func(a *API) {
+		h, g := productHandlers{products: s}, a.group("/api/products")
+		g.get("", h.list)
+		g.post("", h.create)
+		g.get("/:product_id", h.get)
+		g.put("/:product_id", h.replace)
+		g.patch("/:product_id", h.patch)
+		g.delete("/:product_id", h.delete)
+	}
+}
+
 // product is a product as the API shows it.
 type product struct {
 	ProductID   string    `json:"product_id" example:"prod_0199f2a0c1d27d3ea4b5c6d7e8f90123"`

@@ -101,6 +101,7 @@ func showRefund(r models.Refund) refund {
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
+// @x-callback  "refundUpdate"
 // @Router      /api/payments/{payment_id}/refunds [post]
 func (h refundHandlers) create(c *gin.Context) error {
 	paymentID, err := pathID(c, "payment_id")

@@ -27,6 +27,19 @@ type reportHandlers struct {
 	production bool
 }
 
+// Reports are the routes of reports.
+func Reports(s reports) Resource {
+	return func(a *API) {
+		h, g := reportHandlers{reports: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/reports")
+		g.get("", h.list)
+		g.post("", h.create)
+		g.get("/:report_id", h.get)
+		g.delete("/:report_id", h.delete)
+		g.get("/:report_id/download", h.download)
+		a.starters[callbacks.KindReport.Name] = h.start
+	}
+}
+
 var reportTypes = []string{models.ReportSales, models.ReportInventory, models.ReportCallbacks, models.ReportDataset}
 
 // reportRequest asks for a report.
@@ -147,6 +160,7 @@ func (r reportRequest) text() (string, error) {
 // @Failure     413 {object} problem
 // @Failure     415 {object} problem
 // @Failure     422 {object} problem
+// @x-callback  "reportUpdate"
 // @Router      /api/reports [post]
 func (h reportHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
 

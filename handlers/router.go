@@ -14,24 +14,13 @@ import (
 	"petstore/handlers/socketio"
 )
 
-// Config is what the routes need.
+// Config is what the API needs.
 type Config struct {
-	Products products
-	Orders   orders
-	Payments interface {
-		payments
-		refunds
-	}
-	Images     images
-	Reports    reports
-	Tasks      tasks
-	Deliveries deliveries
-	Health     health
-	Webhooks   interface {
-		webhooks
-		webhookActions
-	}
-	Feed feed
+	// Resources are its nouns, each with a file of its own in this package.
+	Resources []Resource
+	Tasks     tasks
+	Health    health
+	Feed      feed
 	// Production wants callback URLs to be https, and refuses private addresses.
 	Production bool
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
@@ -44,11 +33,17 @@ type Config struct {
 	Heartbeat, WritePatience time.Duration
 }
 
+// Resource adds the routes of one noun.
+type Resource func(a *API)
+
 // API is the whole API over HTTP.
 type API struct {
 	http.Handler
-	gate    *gate
-	sockets *socketio.Server
+	cfg      Config
+	engine   *gin.Engine
+	gate     *gate
+	starters map[string]starter // by kind
+	sockets  *socketio.Server
 }
 
 // Close ends all streams and sockets, and waits until they have ended. They are
@@ -58,155 +53,62 @@ func (a *API) Close(ctx context.Context) error {
 	return errors.Join(a.sockets.Close(ctx), a.gate.close(ctx))
 }
 
-// handler answers a request, or returns why it can't. Errors are rendered in one
-// place, see fail.
-type handler func(c *gin.Context) error
-
-// route is one line of the table.
-type route struct {
-	method, path string
-	handle       handler
-}
-
-// routes is the whole API.
-func (cfg Config) routes(g *gate, l *live) []route { //nolint:funlen // a table
-	p := productHandlers{products: cfg.Products}
-	pay := cfg.paymentHandlers()
-	re := refundHandlers{refunds: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
-	i := cfg.imageHandlers()
-	o := cfg.orderHandlers()
-	r := cfg.reportHandlers()
-	t := taskHandlers{tasks: cfg.Tasks}
-	d := deliveryHandlers{deliveries: cfg.Deliveries}
-	w := webhookHandlers{webhooks: cfg.Webhooks, production: cfg.Production}
-	wa := webhookActionHandlers{actions: cfg.Webhooks}
-	h := healthHandlers{health: cfg.Health}
-	s := streamHandlers{feed: cfg.Feed, orders: cfg.Orders, tasks: cfg.Tasks, gate: g, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
-	ws := websocketHandlers{live: l, gate: g, origins: cfg.origins(), heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
-	return []route{
-		{"GET", "/api/products", p.list},
-		{"POST", "/api/products", p.create},
-		{"GET", "/api/products/:product_id", p.get},
-		{"PUT", "/api/products/:product_id", p.replace},
-		{"PATCH", "/api/products/:product_id", p.patch},
-		{"DELETE", "/api/products/:product_id", p.delete},
-
-		{"GET", "/api/orders", o.list},
-		{"POST", "/api/orders", o.create},
-		{"GET", "/api/orders/:order_id", o.get},
-		{"PUT", "/api/orders/:order_id", o.replace},
-		{"PATCH", "/api/orders/:order_id", o.patch},
-		{"DELETE", "/api/orders/:order_id", o.delete},
-		{"POST", "/api/orders/:order_id/cancel", o.cancel},
-
-		{"GET", "/api/payments", pay.list},
-		{"POST", "/api/payments", pay.create},
-		{"GET", "/api/payments/:payment_id", pay.get},
-		{"DELETE", "/api/payments/:payment_id", pay.delete},
-		{"GET", "/api/payments/:payment_id/refunds", re.list},
-		{"POST", "/api/payments/:payment_id/refunds", re.create},
-		{"GET", "/api/payments/:payment_id/refunds/:refund_id", re.get},
-		{"GET", "/api/images", i.list},
-		{"POST", "/api/images/process", i.create},
-		{"GET", "/api/images/:image_id", i.get},
-		{"PUT", "/api/images/:image_id", i.replace},
-		{"PATCH", "/api/images/:image_id", i.patch},
-		{"DELETE", "/api/images/:image_id", i.delete},
-		{"POST", "/api/images/:image_id/cancel", i.cancel},
-		{"GET", "/api/images/:image_id/:variant", i.picture},
-		{"GET", "/api/orders/stream", s.followOrders},
-		{"GET", "/api/tasks/stream", s.followTasks},
-		{"GET", "/api/ws", ws.serve},
-
-		{"GET", "/api/reports", r.list},
-		{"POST", "/api/reports", r.create},
-		{"GET", "/api/reports/:report_id", r.get},
-		{"DELETE", "/api/reports/:report_id", r.delete},
-		{"GET", "/api/reports/:report_id/download", r.download},
-
-		{"GET", "/api/tasks/:task_id", t.get},
-		{"GET", "/api/tasks/:task_id/updates", t.updates},
-
-		{"GET", "/api/callbacks", d.list},
-		{"GET", "/api/callbacks/hosts", d.hosts},
-		{"GET", "/api/callbacks/:delivery_id", d.get},
-		{"POST", "/api/callbacks/:delivery_id/redeliver", d.redeliver},
-		{"POST", "/api/callbacks/redeliver", d.redeliverAll},
-
-		{"GET", "/api/webhooks", w.list},
-		{"POST", "/api/webhooks", w.create},
-		{"GET", "/api/webhooks/:webhook_id", w.get},
-		{"PUT", "/api/webhooks/:webhook_id", w.replace},
-		{"PATCH", "/api/webhooks/:webhook_id", w.patch},
-		{"DELETE", "/api/webhooks/:webhook_id", w.delete},
-		{"POST", "/api/webhooks/:webhook_id/rotate", wa.rotate},
-		{"POST", "/api/webhooks/:webhook_id/ping", wa.ping},
-		{"POST", "/api/webhooks/:webhook_id/replay", wa.replay},
-
-		{"GET", "/health", h.get},
-	}
-}
-
-func (cfg Config) orderHandlers() orderHandlers {
-	return orderHandlers{orders: cfg.Orders, tasks: cfg.Tasks, production: cfg.Production}
-}
-
-func (cfg Config) paymentHandlers() paymentHandlers {
-	return paymentHandlers{payments: cfg.Payments, tasks: cfg.Tasks, production: cfg.Production}
-}
-
-func (cfg Config) imageHandlers() imageHandlers {
-	return imageHandlers{images: cfg.Images, tasks: cfg.Tasks, production: cfg.Production}
-}
-
-func (cfg Config) reportHandlers() reportHandlers {
-	return reportHandlers{reports: cfg.Reports, tasks: cfg.Tasks, production: cfg.Production}
-}
-
-func (cfg Config) origins() origins {
-	return origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
-}
-
-// starters are the kinds of slow work that a socket can begin.
-func (cfg Config) starters() map[string]starter {
-	return map[string]starter{
-		kindOrder:  cfg.orderHandlers().start,
-		kindReport: cfg.reportHandlers().start,
-		"image":    cfg.imageHandlers().start,
-		"payment":  cfg.paymentHandlers().start,
-	}
-}
-
 // New returns the handler of the whole server.
 func New(cfg Config) *API {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, heartbeatEvery)
 	cfg.WritePatience = cmp.Or(cfg.WritePatience, writePatience)
-	g := newGate(maxStreams)
-	l := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: cfg.starters()}
-	sockets := newSocketIO(l, cfg.origins())
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
+	origins := origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
 	engine.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, p any) { panicked(c, p) }))
-	engine.Use(cfg.origins().share)
-	for _, r := range cfg.routes(g, l) {
-		engine.Handle(r.method, r.path, adapt(r.handle))
-		if r.method == http.MethodGet {
-			engine.HEAD(r.path, adapt(r.handle)) // net/http leaves out the body
-		}
+	engine.Use(origins.share)
+	a := &API{Handler: engine, cfg: cfg, engine: engine, gate: newGate(maxStreams), starters: map[string]starter{}}
+	for _, add := range cfg.Resources {
+		add(a)
 	}
-	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(sockets))
-	page := pageHandlers{receiverURL: cfg.ReceiverURL}
-	engine.GET("/", adapt(page.index))
-	engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML(cfg.ReceiverURL)))
-	engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON(cfg.ReceiverURL)))
-	engine.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
-	engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(cfg.ReceiverURL))))
+	a.taskRoutes()
+	live := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
+	a.sockets = newSocketIO(live, origins)
+	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(a.sockets))
+	ws := websocketHandlers{live: live, gate: a.gate, origins: origins, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
+	a.group("/api/ws").get("", ws.serve)
+	a.group("/health").get("", healthHandlers{health: cfg.Health}.get)
+	a.pages()
 	engine.NoRoute(adapt(func(c *gin.Context) error { return errNoRoute(c.Request) }))
 	engine.NoMethod(adapt(otherMethod))
-	return &API{Handler: engine, gate: g, sockets: sockets}
+	return a
 }
+
+// pages are for browsers.
+func (a *API) pages() {
+	a.engine.GET("/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
+	a.engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML(a.cfg.ReceiverURL)))
+	a.engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
+	a.engine.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
+	a.engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
+}
+
+// handler answers a request, or returns why it can't. Errors are rendered in one
+// place, see fail.
+type handler func(c *gin.Context) error
+
+// group is a gin.RouterGroup for handlers that return errors.
+type group struct{ *gin.RouterGroup }
+
+// group begins the routes below a path.
+func (a *API) group(path string) group { return group{a.engine.Group(path)} }
+
+func (g group) get(path string, h handler) {
+	g.GET(path, adapt(h))
+	g.HEAD(path, adapt(h)) // net/http leaves out the body
+}
+
+func (g group) post(path string, h handler)   { g.POST(path, adapt(h)) }
+func (g group) put(path string, h handler)    { g.PUT(path, adapt(h)) }
+func (g group) patch(path string, h handler)  { g.PATCH(path, adapt(h)) }
+func (g group) delete(path string, h handler) { g.DELETE(path, adapt(h)) }
 
 // adapt makes a gin handler of one that returns an error.
 func adapt(h handler) gin.HandlerFunc {

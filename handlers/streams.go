@@ -14,6 +14,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"petstore/callbacks"
 	"petstore/models"
 )
 
@@ -46,6 +47,10 @@ type streamHandlers struct {
 	patience  time.Duration // with a client that does not read
 }
 
+func (a *API) streams(s orders) streamHandlers {
+	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, gate: a.gate, heartbeat: a.cfg.Heartbeat, patience: a.cfg.WritePatience}
+}
+
 // @Summary     Follow orders
 // @Description Server-sent events: each update of an order is an event `order-update`, its data the JSON that callbacks carry, its id the update's position. `new EventSource('/api/orders/stream')` is all that a browser needs.
 // @Description
@@ -69,7 +74,7 @@ type streamHandlers struct {
 func (h streamHandlers) followOrders(c *gin.Context) error {
 	q := newQuery(c)
 	orderID := q.text("order_id", 100)
-	filter := models.UpdateFilter{Kind: kindOrder, TaskID: q.text("task_id", 100), Status: q.oneOf("status", taskStatuses...)}
+	filter := models.UpdateFilter{Kind: callbacks.KindOrder.Name, TaskID: q.text("task_id", 100), Status: q.oneOf("status", taskStatuses...)}
 	last := lastEventID(c, q)
 	if err := q.done(); err != nil {
 		return err
@@ -93,7 +98,7 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Tags        tasks
 // @Produce     text/event-stream
 // @Param       task_id       query  string  false "Only this task; the stream begins with what it has told already" maxlength(100)
-// @Param       kind          query  string  false "Only this kind" Enums(order, report, image, payment, refund, reversal, webhook)
+// @Param       kind          query  string  false "Only this kind"
 // @Param       status        query  string  false "Only updates with this status" Enums(processing, completed, failed, cancelled)
 // @Param       last_event_id query  integer false "Resume after this id; the header has precedence" minimum(0)
 // @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
@@ -105,7 +110,7 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Router      /api/tasks/stream [get]
 func (h streamHandlers) followTasks(c *gin.Context) error {
 	q := newQuery(c)
-	filter := models.UpdateFilter{TaskID: q.text("task_id", 100), Kind: q.oneOf("kind", taskKinds...), Status: q.oneOf("status", taskStatuses...)}
+	filter := models.UpdateFilter{TaskID: q.text("task_id", 100), Kind: q.oneOf("kind", callbacks.KindNames()...), Status: q.oneOf("status", taskStatuses...)}
 	last := lastEventID(c, q)
 	if err := q.done(); err != nil {
 		return err

@@ -23,10 +23,14 @@ const maxWait = 60 * time.Second
 // retryAfter is after how many seconds a poller may well ask again.
 const retryAfter = "1"
 
-// taskKinds are all kinds of tasks.
-var taskKinds = []string{kindOrder, kindReport, "image", "payment", "refund", "reversal", "webhook"}
-
 type taskHandlers struct{ tasks tasks }
+
+func (a *API) taskRoutes() {
+	h, g := taskHandlers{tasks: a.cfg.Tasks}, a.group("/api/tasks")
+	g.get("/stream", a.streams(nil).followTasks)
+	g.get("/:task_id", h.get)
+	g.get("/:task_id/updates", h.updates)
+}
 
 // task is a task as the API shows it: the answer to polling.
 type task struct {

@@ -24,6 +24,27 @@ type webhookHandlers struct {
 	production bool
 }
 
+// Webhooks are the routes of registered webhooks.
+func Webhooks(s interface {
+	webhooks
+	webhookActions
+}) Resource {
+	return func(a *API) {
+		h, g := webhookHandlers{webhooks: s, production: a.cfg.Production}, a.group("/api/webhooks")
+		g.get("", h.list)
+		g.post("", h.create)
+		g.get("/:webhook_id", h.get)
+		g.put("/:webhook_id", h.replace)
+		g.patch("/:webhook_id", h.patch)
+		g.delete("/:webhook_id", h.delete)
+
+		actions := webhookActionHandlers{actions: s}
+		g.post("/:webhook_id/rotate", actions.rotate)
+		g.post("/:webhook_id/ping", actions.ping)
+		g.post("/:webhook_id/replay", actions.replay)
+	}
+}
+
 // webhookRequest registers a URL for events.
 type webhookRequest struct {
 	// Where events are POSTed to.

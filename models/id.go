@@ -11,15 +11,9 @@ import (
 // line or in a support mail.
 const (
 	PrefixProduct  = "prod_"
-	PrefixOrder    = "ord_"
 	PrefixTask     = "task_"
 	PrefixCallback = "cb_"
 	PrefixDelivery = "dlv_"
-	PrefixWebhook  = "whk_"
-	PrefixPayment  = "pay_"
-	PrefixRefund   = "re_"
-	PrefixImage    = "img_"
-	PrefixReport   = "rpt_"
 )
 
 // NewID makes an id: the prefix and a version 7 UUID (RFC 9562, section 5.7) in

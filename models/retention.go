@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"petstore/callbacks"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,9 +26,6 @@ func EndedTasks(db *gorm.DB, before time.Time, after string, limit int) ([]Ended
 	}
 	return tasks, nil
 }
-
-// resources are the tables of what tasks work on, by kind.
-var resources = map[string]string{"order": "orders", "report": "reports", "image": "images", "payment": "payments", "refund": "refunds"}
 
 // inUse are conditions under which something is kept though its task has ended, as
 // conditions on its id: an order or a refund while its payment is there, which goes
@@ -61,8 +59,10 @@ func RemoveTask(tx *Tx, t EndedTask) (removed bool, err error) {
 		"DELETE FROM updates WHERE task_id = ?",
 		"DELETE FROM task_metadata WHERE task_id = ?",
 	}
-	if table := resources[t.Kind]; table != "" { // a payment's refunds go with it, and their tasks follow
-		statements = append(statements, "DELETE FROM "+table+" WHERE id = (SELECT resource_id FROM tasks WHERE id = ?)")
+	for _, kind := range callbacks.Kinds {
+		if kind.Name == t.Kind && kind.Collection != "" { // a payment's refunds go with it, and their tasks follow
+			statements = append(statements, "DELETE FROM "+kind.Collection+" WHERE id = (SELECT resource_id FROM tasks WHERE id = ?)")
+		}
 	}
 	for _, statement := range append(statements, "DELETE FROM tasks WHERE id = ?") {
 		if err := tx.Exec(statement, t.ID).Error; err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"petstore/callbacks"
 	"slices"
 	"strings"
 	"sync"
@@ -76,8 +77,8 @@ func TestNowIsWhatAMessageCanCarry(t *testing.T) {
 func TestIDsGrow(t *testing.T) {
 	var before string
 	for range 10_000 {
-		id := NewID(PrefixOrder)
-		if id <= before || !strings.HasPrefix(id, PrefixOrder) || len(id) != len(PrefixOrder)+32 {
+		id := NewID(callbacks.KindOrder.Prefix)
+		if id <= before || !strings.HasPrefix(id, callbacks.KindOrder.Prefix) || len(id) != len(callbacks.KindOrder.Prefix)+32 {
 			t.Fatalf("%s after %s", id, before)
 		}
 		before = id

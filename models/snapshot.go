@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"petstore/callbacks"
 	"time"
 
 	"gorm.io/gorm"
@@ -43,7 +44,7 @@ type Rows struct {
 
 // Tables that reports read.
 var (
-	OrderRows    = Rows{"orders", PrefixOrder}
+	OrderRows    = Rows{callbacks.KindOrder.Collection, callbacks.KindOrder.Prefix}
 	ProductRows  = Rows{"products", PrefixProduct}
 	DeliveryRows = Rows{"deliveries", PrefixDelivery}
 )

@@ -53,7 +53,7 @@ func (u Update) Written() (Update, error) {
 func (u Update) composed(t Task) (Update, error) {
 	m := callbacks.Update{
 		CallbackID: u.CallbackID, Type: u.Type, TaskID: u.TaskID, Sequence: u.Sequence,
-		Status: u.Status, Progress: u.Progress, Message: u.Message,
+		Status: u.Status, Progress: u.Progress, Message: u.Message, Resource: callbacks.ResourceOf(u.ResourceID),
 		Metadata: callbacks.Metadata(t.Metadata), Timestamp: u.CreatedAt,
 	}
 	if u.Terminal() { // what a task has come to is told by its last update
@@ -62,7 +62,7 @@ func (u Update) composed(t Task) (Update, error) {
 			m.Error = &callbacks.Error{Code: t.ErrorCode, Message: t.ErrorMessage}
 		}
 	}
-	body, err := callbacks.Encode(m.WithResource(u.ResourceID))
+	body, err := callbacks.Encode(m)
 	if err != nil {
 		return u, fmt.Errorf("encoding update %d of task %s: %w", u.Sequence, u.TaskID, err)
 	}

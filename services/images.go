@@ -12,14 +12,13 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/blobs"
 	"petstore/services/fetch"
 	"petstore/services/picture"
 	"petstore/services/task"
 )
-
-const kindImage = "image"
 
 // Images takes pictures in, lets clients look after them, and serves what was
 // made of them. Imaging makes it.
@@ -43,7 +42,7 @@ const looseFor = 10 * time.Minute
 // then, it is deleted later.
 func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, error) {
 	img := models.Image{
-		ID: models.NewID(models.PrefixImage), ImageURL: n.ImageURL, Operations: n.Operations,
+		ID: models.NewID(callbacks.KindImage.Prefix), ImageURL: n.ImageURL, Operations: n.Operations,
 		Format: n.Format, Quality: n.Quality, CreatedAt: models.Now(),
 	}
 	upload := blobOf(img.ID, sourceBlob)
@@ -52,7 +51,7 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 			return models.Image{}, err
 		}
 	}
-	draft, err := s.tasks.Draft(kindImage, task.Request{
+	draft, err := s.tasks.Draft(callbacks.KindImage.Name, task.Request{
 		ResourceID: img.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Image received",
 	})
 	if err != nil {
@@ -172,7 +171,7 @@ const imagesAtOnce = 500
 func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) task.Operation {
 	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, decoding: semaphore.NewWeighted(picture.MaxPixels)}
 	return task.Operation{
-		Kind: kindImage, AtOnce: imagesAtOnce,
+		Kind: callbacks.KindImage.Name, AtOnce: imagesAtOnce,
 		Run:   p.run,
 		Ended: p.ended,
 	}

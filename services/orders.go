@@ -7,11 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/task"
 )
-
-const kindOrder = "order"
 
 // CodeOutOfStock is the code of an order for more than there is.
 const CodeOutOfStock = "OUT_OF_STOCK"
@@ -35,7 +34,7 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 	if err != nil {
 		return models.Order{}, err
 	}
-	draft, err := s.tasks.Draft(kindOrder, task.Request{
+	draft, err := s.tasks.Draft(callbacks.KindOrder.Name, task.Request{
 		ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
 	})
 	if err != nil {
@@ -63,7 +62,7 @@ func (s *Orders) price(ctx context.Context, lines []models.OrderLine) (models.Or
 	if err != nil {
 		return models.Order{}, err
 	}
-	order := models.Order{ID: models.NewID(models.PrefixOrder), CreatedAt: models.Now()}
+	order := models.Order{ID: models.NewID(callbacks.KindOrder.Prefix), CreatedAt: models.Now()}
 	order.UpdatedAt = order.CreatedAt
 	for i, line := range lines {
 		p, ok := products[line.Product]
@@ -177,7 +176,7 @@ type Packing struct {
 func NewPacking(store *models.Store, step time.Duration) task.Operation {
 	p := &Packing{store: store, step: step}
 	return task.Operation{
-		Kind:  kindOrder,
+		Kind:  callbacks.KindOrder.Name,
 		Run:   p.run,
 		Ended: p.ended,
 	}

@@ -275,7 +275,7 @@ func TestCancelAtTheEndOfAFailedRun(t *testing.T) {
 func TestChangeWhileProcessing(t *testing.T) {
 	proceed := make(chan struct{})
 	e := newEngine(t, options{waits: []time.Duration{time.Hour}, operations: []task.Operation{{
-		Kind: kindOrder,
+		Kind: callbacks.KindOrder.Name,
 		Run: func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
 			err := report(10, "One")
 			<-proceed

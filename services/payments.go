@@ -6,12 +6,11 @@ import (
 
 	"github.com/stripe/stripe-go/v85"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
 )
-
-const kindPayment = "payment"
 
 // ProviderStripe is the only provider of payments.
 const ProviderStripe = "stripe"
@@ -38,7 +37,7 @@ func NewPayments(store *models.Store, tasks *task.Engine, method string) *Paymen
 func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Payment, error) {
 	now := models.Now()
 	p := models.Payment{
-		ID: models.NewID(models.PrefixPayment), OrderID: n.OrderID, ClaimsOrder: n.OrderID != "",
+		ID: models.NewID(callbacks.KindPayment.Prefix), OrderID: n.OrderID, ClaimsOrder: n.OrderID != "",
 		Amount: n.Amount, Currency: n.Currency, Provider: n.Provider, PaymentMethod: n.PaymentMethod,
 		Description: n.Description, CreatedAt: now, UpdatedAt: now,
 	}
@@ -48,7 +47,7 @@ func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Paym
 	if p.PaymentMethod == "" {
 		return p, models.Invalid("payment_method", "is required")
 	}
-	draft, err := s.tasks.Draft(kindPayment, task.Request{
+	draft, err := s.tasks.Draft(callbacks.KindPayment.Name, task.Request{
 		ResourceID: p.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Payment received",
 	})
 	if err != nil {
@@ -161,9 +160,9 @@ type Charging struct {
 func NewCharging(store *models.Store, tasks *task.Engine, s *stripeclient.Client) []task.Operation {
 	c := &Charging{store: store, tasks: tasks, stripe: s}
 	return []task.Operation{
-		{Kind: kindPayment, Run: c.charge, Ended: c.charged},
-		{Kind: kindRefund, Run: c.refund, Ended: c.refunded},
-		{Kind: kindReversal, Run: c.reverse, Ended: c.reversed},
+		{Kind: callbacks.KindPayment.Name, Run: c.charge, Ended: c.charged},
+		{Kind: callbacks.KindRefund.Name, Run: c.refund, Ended: c.refunded},
+		{Kind: callbacks.KindReversal.Name, Run: c.reverse, Ended: c.reversed},
 	}
 }
 
@@ -259,7 +258,7 @@ func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
 	}
 	// Nobody to call back: to a client that follows payment_id, "completed"
 	// would read as if the payment had.
-	draft, err := c.tasks.DraftFollowing(kindReversal, task.Request{ResourceID: p.ID, Metadata: t.Metadata, Message: "The outcome of the payment is unknown"})
+	draft, err := c.tasks.DraftFollowing(callbacks.KindReversal.Name, task.Request{ResourceID: p.ID, Metadata: t.Metadata, Message: "The outcome of the payment is unknown"})
 	if err != nil {
 		return err
 	}

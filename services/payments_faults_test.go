@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
@@ -103,20 +104,20 @@ var errKilled = errors.New("killed")
 // after what the report stores, and runs it again: the payment is charged once
 // and refunded once.
 func TestKilledAnywhere(t *testing.T) {
-	for _, kind := range []string{kindPayment, kindRefund} {
+	for _, kind := range []string{callbacks.KindPayment.Name, callbacks.KindRefund.Name} {
 		for moment := range 10 {
 			t.Run(fmt.Sprint(kind, " ", moment), func(t *testing.T) {
 				x := newTill(t)
 				p := x.paid(models.Order{}, "pm_card_visa")
 				var id string
-				if kind == kindRefund {
+				if kind == callbacks.KindRefund.Name {
 					id = x.pendingRefund(p.ID, 30)
 				} else {
 					id = x.pendingPayment()
 				}
 				x.runTwice(kind, id, moment)
 				charged, refunded := x.provider.balance("")
-				if kind == kindPayment && (charged != 200 || refunded != 0) || kind == kindRefund && (charged != 100 || refunded != 30) {
+				if kind == callbacks.KindPayment.Name && (charged != 200 || refunded != 0) || kind == callbacks.KindRefund.Name && (charged != 100 || refunded != 30) {
 					t.Errorf("%d charged and %d given back", charged, refunded)
 				}
 			})
@@ -127,8 +128,8 @@ func TestKilledAnywhere(t *testing.T) {
 // pendingPayment stores a payment that nobody works on.
 func (x *till) pendingPayment() string {
 	x.t.Helper()
-	p := models.Payment{ID: models.NewID(models.PrefixPayment), Amount: 100, Currency: "USD", Provider: ProviderStripe, PaymentMethod: "pm_card_visa"}
-	p.TaskID = x.pendingTask(kindPayment, p.ID)
+	p := models.Payment{ID: models.NewID(callbacks.KindPayment.Prefix), Amount: 100, Currency: "USD", Provider: ProviderStripe, PaymentMethod: "pm_card_visa"}
+	p.TaskID = x.pendingTask(callbacks.KindPayment.Name, p.ID)
 	if err := x.store.InTx(x.t.Context(), func(tx *models.Tx) error { return models.CreatePayment(tx, &p) }); err != nil {
 		x.t.Fatal(err)
 	}
@@ -137,8 +138,8 @@ func (x *till) pendingPayment() string {
 
 func (x *till) pendingRefund(paymentID string, amount int64) string {
 	x.t.Helper()
-	r := models.Refund{ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: amount}
-	r.TaskID = x.pendingTask(kindRefund, r.ID)
+	r := models.Refund{ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: paymentID, Amount: amount}
+	r.TaskID = x.pendingTask(callbacks.KindRefund.Name, r.ID)
 	if err := x.store.InTx(x.t.Context(), func(tx *models.Tx) error { return models.CreateRefund(tx, &r) }); err != nil {
 		x.t.Fatal(err)
 	}

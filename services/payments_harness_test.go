@@ -373,7 +373,7 @@ func (x *till) told(taskID string) []string {
 func (x *till) reversal(paymentID string) models.Task {
 	x.t.Helper()
 	var ids []string
-	err := x.store.Read(x.t.Context()).Model(&models.Task{}).Where("kind = ? AND resource_id = ?", kindReversal, paymentID).Pluck("id", &ids).Error
+	err := x.store.Read(x.t.Context()).Model(&models.Task{}).Where("kind = ? AND resource_id = ?", callbacks.KindReversal.Name, paymentID).Pluck("id", &ids).Error
 	if err != nil || len(ids) != 1 {
 		x.t.Fatalf("payment %s has reversals %v, %v", paymentID, ids, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/models/postgrestest"
 	"petstore/services/task"
@@ -115,7 +116,7 @@ func TestRefundsThatEndAtOnce(t *testing.T) {
 	order := x.order()
 	p := x.paid(order, "")
 	operations := NewCharging(x.store, x.tasks, x.stripe)
-	refund := operations[slices.IndexFunc(operations, func(o task.Operation) bool { return o.Kind == kindRefund })]
+	refund := operations[slices.IndexFunc(operations, func(o task.Operation) bool { return o.Kind == callbacks.KindRefund.Name })]
 	var met, both sync.WaitGroup
 	var ended atomic.Int32
 	met.Add(2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
@@ -11,16 +12,14 @@ import (
 	"gorm.io/gorm"
 )
 
-const kindRefund = "refund"
-
 // Refund stores a refund, its task, its first update and its job. The refunds of
 // a payment never exceed it, however many are asked for at once.
 func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRefund) (models.Refund, error) {
 	now := models.Now()
 	r := models.Refund{
-		ID: models.NewID(models.PrefixRefund), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
+		ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
 	}
-	draft, err := s.tasks.Draft(kindRefund, task.Request{
+	draft, err := s.tasks.Draft(callbacks.KindRefund.Name, task.Request{
 		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
 	})
 	if err != nil {

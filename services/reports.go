@@ -8,14 +8,13 @@ import (
 
 	"gorm.io/gorm"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/dataset"
 	"petstore/services/report"
 	"petstore/services/statistics"
 	"petstore/services/task"
 )
-
-const kindReport = "report"
 
 // Codes of reports that fail.
 const (
@@ -48,10 +47,10 @@ func NewReports(store *models.Store, tasks *task.Engine) *Reports {
 // transaction.
 func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report, error) {
 	r := models.Report{
-		ID: models.NewID(models.PrefixReport), Type: n.Type, FromDay: n.FromDay, ToDay: n.ToDay, Data: n.Data, CreatedAt: models.Now(),
+		ID: models.NewID(callbacks.KindReport.Prefix), Type: n.Type, FromDay: n.FromDay, ToDay: n.ToDay, Data: n.Data, CreatedAt: models.Now(),
 	}
 	r.UpdatedAt = r.CreatedAt
-	draft, err := s.tasks.Draft(kindReport, task.Request{
+	draft, err := s.tasks.Draft(callbacks.KindReport.Name, task.Request{
 		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
 	})
 	if err != nil {
@@ -126,7 +125,7 @@ type Reporting struct {
 func NewReporting(store *models.Store) task.Operation {
 	r := &Reporting{store: store}
 	return task.Operation{
-		Kind: kindReport, AtOnce: reportsAtOnce,
+		Kind: callbacks.KindReport.Name, AtOnce: reportsAtOnce,
 		Run: r.run,
 	}
 }

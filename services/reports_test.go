@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/report"
 	"petstore/services/statistics"
@@ -27,10 +28,10 @@ func (e *engine) sold(at time.Time, status, currency string, items ...models.Ord
 	e.t.Helper()
 	err := e.store.InTx(within(e.t), func(tx *models.Tx) error {
 		now := at.UTC().Truncate(time.Millisecond)
-		order := models.Order{ID: models.NewID(models.PrefixOrder), Currency: currency, CreatedAt: now, UpdatedAt: now}
+		order := models.Order{ID: models.NewID(callbacks.KindOrder.Prefix), Currency: currency, CreatedAt: now, UpdatedAt: now}
 		// The time in an id is that of the row.
-		order.ID = fmt.Sprintf("%s%012x%s", models.PrefixOrder, now.UnixMilli(), order.ID[len(models.PrefixOrder)+12:])
-		task := models.Task{ID: "task_" + order.ID, Kind: kindOrder, ResourceID: order.ID, Status: status, Sequence: 1,
+		order.ID = fmt.Sprintf("%s%012x%s", callbacks.KindOrder.Prefix, now.UnixMilli(), order.ID[len(callbacks.KindOrder.Prefix)+12:])
+		task := models.Task{ID: "task_" + order.ID, Kind: callbacks.KindOrder.Name, ResourceID: order.ID, Status: status, Sequence: 1,
 			Metadata: models.Metadata{}, CreatedAt: now, UpdatedAt: now}
 		if err := models.CreateTask(tx, &task); err != nil {
 			return err
@@ -287,7 +288,7 @@ func (e *engine) seedDeliveries(urls map[string]int) {
 		if err := tx.Raw("SELECT task_id FROM orders LIMIT 1").Scan(&taskID).Error; err != nil {
 			return err
 		}
-		update := models.Update{CallbackID: "cb_1", TaskID: taskID, Kind: kindOrder, Sequence: 1, Status: models.StatusCompleted, CreatedAt: march}
+		update := models.Update{CallbackID: "cb_1", TaskID: taskID, Kind: callbacks.KindOrder.Name, Sequence: 1, Status: models.StatusCompleted, CreatedAt: march}
 		if err := models.CreateUpdate(tx, &update); err != nil {
 			return err
 		}

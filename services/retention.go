@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 )
 
@@ -73,7 +74,7 @@ func (r *Retention) remove(ctx context.Context, tasks []models.EndedTask) (n int
 		n = 0
 		for _, t := range tasks {
 			gone, err := models.RemoveTask(tx, t)
-			if err == nil && gone && t.Kind == kindImage {
+			if err == nil && gone && t.Kind == callbacks.KindImage.Name {
 				err = models.LoosenBlobs(tx, models.Now(), blobsOf(t.ResourceID)...)
 			}
 			if err != nil {

@@ -12,8 +12,6 @@ import (
 	"petstore/services/task"
 )
 
-const kindReversal = "reversal"
-
 // reverse makes sure that a payment whose outcome is unknown costs nothing.
 func (c *Charging) reverse(ctx context.Context, t *models.Task, report task.Report) (any, error) {
 	p, err := models.FindPayment(c.store.Read(ctx), t.ResourceID)

@@ -4,10 +4,9 @@ import (
 	"context"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 )
-
-const kindWebhook = "webhook"
 
 // Ping sends a webhook something, to see whether it arrives: signed, tried again,
 // and written down like everything else.
@@ -27,7 +26,7 @@ func (s *Webhooks) Ping(ctx context.Context, id string) (models.Delivery, error)
 		}
 		now := models.Now()
 		update, err := s.tasks.Record(tx, &models.Task{
-			ID: models.NewID(models.PrefixTask), Kind: kindWebhook, ResourceID: id, Status: models.StatusCompleted,
+			ID: models.NewID(models.PrefixTask), Kind: callbacks.KindWebhook.Name, ResourceID: id, Status: models.StatusCompleted,
 			Progress: 100, Message: "Ping", Sequence: 1, Metadata: models.Metadata{}, CreatedAt: now, UpdatedAt: now,
 		}, "ping")
 		if err != nil {
@@ -51,7 +50,7 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 	if err != nil {
 		return 0, err
 	}
-	missed, err := models.MissedUpdates(s.store.Read(ctx), w, since, kindWebhook, s.replayLimit)
+	missed, err := models.MissedUpdates(s.store.Read(ctx), w, since, callbacks.KindWebhook.Name, s.replayLimit)
 	if err != nil {
 		return 0, err
 	}

@@ -32,7 +32,7 @@ func TestReplayGoesOnBesideWhatWaits(t *testing.T) {
 		return 200
 	})
 	w := e.register(rc.URL, "order.created", "order.completed")
-	missed, err := models.MissedUpdates(e.store.Read(e.ctx), w, time.Time{}, kindWebhook, maxReplay)
+	missed, err := models.MissedUpdates(e.store.Read(e.ctx), w, time.Time{}, callbacks.KindWebhook.Name, maxReplay)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (s *Webhooks) Create(ctx context.Context, n models.NewWebhook) (models.Webh
 	}
 	now := models.Now()
 	w := models.Webhook{
-		ID: models.NewID(models.PrefixWebhook), URL: n.URL, Events: n.Events, Description: n.Description,
+		ID: models.NewID(callbacks.KindWebhook.Prefix), URL: n.URL, Events: n.Events, Description: n.Description,
 		Secrets: []models.WebhookSecret{{Secret: callbacks.NewSecret()}}, Version: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	if !n.Enabled {

@@ -53,7 +53,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	e.dispatcher.Webhooks.Now = e.time
 	hub := stream.NewHub(e.store)
 	e.tasks = task.NewEngine(e.store, hub, e.dispatcher)
-	e.tasks.Register(task.Operation{Kind: kindOrder, Run: e.work})
+	e.tasks.Register(task.Operation{Kind: callbacks.KindOrder.Name, Run: e.work})
 	if e.webhooks, err = NewWebhooks(ctx, e.store, e.tasks, e.dispatcher); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func (e *hookEngine) register(url string, events ...string) models.Webhook {
 
 func (e *hookEngine) begin(callbackURL string, metadata models.Metadata) models.Task {
 	e.t.Helper()
-	draft, err := e.tasks.Draft(kindOrder, task.Request{ResourceID: models.NewID(models.PrefixOrder), CallbackURL: callbackURL, Metadata: metadata})
+	draft, err := e.tasks.Draft(callbacks.KindOrder.Name, task.Request{ResourceID: models.NewID(callbacks.KindOrder.Prefix), CallbackURL: callbackURL, Metadata: metadata})
 	if err == nil {
 		err = e.store.InTx(e.ctx, func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
 	}

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -69,13 +70,7 @@ func (e *entry) describe() string {
 		return e.path
 	}
 	u := e.update
-	id := u.TaskID
-	for _, resource := range []string{u.OrderID, u.ReportID, u.ImageID, u.PaymentID, u.RefundID} {
-		if resource != "" {
-			id = resource
-		}
-	}
-	return strings.TrimRight(fmt.Sprintf("%-17s %s %4d%%  %s", u.Type, id, u.Progress, news(u)), " ")
+	return strings.TrimRight(fmt.Sprintf("%-17s %s %4d%%  %s", u.Type, cmp.Or(u.ID(), u.TaskID), u.Progress, news(u)), " ")
 }
 
 // news is what an update has to tell: what went wrong, what came of it, or how far it is.

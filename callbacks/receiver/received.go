@@ -22,16 +22,21 @@ type query struct {
 }
 
 // field names the fields of an update that can be asked for.
-var field = map[string]func(callbacks.Update) string{
-	"callback_id": func(u callbacks.Update) string { return u.CallbackID },
-	"task_id":     func(u callbacks.Update) string { return u.TaskID },
-	"order_id":    func(u callbacks.Update) string { return u.OrderID },
-	"report_id":   func(u callbacks.Update) string { return u.ReportID },
-	"image_id":    func(u callbacks.Update) string { return u.ImageID },
-	"payment_id":  func(u callbacks.Update) string { return u.PaymentID },
-	"refund_id":   func(u callbacks.Update) string { return u.RefundID },
-	"type":        func(u callbacks.Update) string { return u.Type },
-	"status":      func(u callbacks.Update) string { return u.Status },
+var field = fields()
+
+func fields() map[string]func(callbacks.Update) string {
+	named := map[string]func(callbacks.Update) string{
+		"callback_id": func(u callbacks.Update) string { return u.CallbackID },
+		"task_id":     func(u callbacks.Update) string { return u.TaskID },
+		"type":        func(u callbacks.Update) string { return u.Type },
+		"status":      func(u callbacks.Update) string { return u.Status },
+	}
+	for _, kind := range callbacks.Kinds {
+		if kind.Field != "" {
+			named[kind.Field] = func(u callbacks.Update) string { return kind.IDIn(u.Resource) }
+		}
+	}
+	return named
 }
 
 // parseQuery refuses parameters it doesn't know: a filter with a typing error would match everything.

@@ -65,9 +65,11 @@ func New(o Options) *Receiver {
 		closing: make(chan struct{}),
 	}
 	rc.close = sync.OnceFunc(func() { close(rc.closing) })
-	for _, path := range []string{"/callbacks/order-status", "/callbacks/reports", "/callbacks/image", "/callbacks/payment", "/callbacks/webhook"} {
-		process := callbacks.Middleware(o.Secret)(http.HandlerFunc(rc.process))
-		rc.mux.Handle("POST "+path, rc.witness(process))
+	for _, kind := range callbacks.Kinds {
+		if kind.Path != "" {
+			process := callbacks.Middleware(o.Secret)(http.HandlerFunc(rc.process))
+			rc.mux.Handle("POST "+kind.Path, rc.witness(process))
+		}
 	}
 	rc.mux.HandleFunc("GET /received", rc.list)
 	rc.mux.HandleFunc("DELETE /received", rc.forget)

@@ -91,7 +91,7 @@ func update(id, order, status string) callbacks.Update {
 	if kind == "" {
 		kind = status
 	}
-	return callbacks.Update{CallbackID: id, OrderID: order, TaskID: "task_" + order, Type: "order." + kind, Status: status, Progress: 50, Message: "Packing item 1 of 2"}
+	return callbacks.Update{CallbackID: id, Resource: callbacks.ResourceOf(order), TaskID: "task_" + order, Type: "order." + kind, Status: status, Progress: 50, Message: "Packing item 1 of 2"}
 }
 
 func TestRoutes(t *testing.T) {

@@ -122,12 +122,16 @@ func (a *App) wire(ctx context.Context) error {
 		return fmt.Errorf("seeding the catalogue: %w", err)
 	}
 	a.api = handlers.New(handlers.Config{
-		Products: products, Orders: services.NewOrders(a.store, tasks), Tasks: tasks,
-		Deliveries: services.NewDeliveries(a.store, a.dispatcher), Health: a.store, Webhooks: a.webhooks,
-		Payments:   payments,
-		Images:     services.NewImages(a.store, tasks, a.blobs),
-		Reports:    services.NewReports(a.store, tasks),
-		Feed:       stream.NewFeed(a.store, a.hub),
+		Resources: []handlers.Resource{
+			handlers.Products(products),
+			handlers.Orders(services.NewOrders(a.store, tasks)),
+			handlers.Reports(services.NewReports(a.store, tasks)),
+			handlers.Images(services.NewImages(a.store, tasks, a.blobs)),
+			handlers.Payments(payments),
+			handlers.Deliveries(services.NewDeliveries(a.store, a.dispatcher)),
+			handlers.Webhooks(a.webhooks),
+		},
+		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
 		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
 	return a.listen("ADDR", cfg.Addr, a.api)

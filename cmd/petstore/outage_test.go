@@ -259,7 +259,7 @@ func storePending(b *testing.B, database, url string, n int) {
 		err = errors.Join(err, store.InTx(b.Context(), func(tx *models.Tx) error {
 			for range 1000 {
 				t := &models.Task{
-					ID: models.NewID(models.PrefixTask), Kind: "order", ResourceID: models.NewID(models.PrefixOrder), Status: models.StatusCompleted,
+					ID: models.NewID(models.PrefixTask), Kind: "order", ResourceID: models.NewID(callbacks.KindOrder.Prefix), Status: models.StatusCompleted,
 					Progress: 100, Sequence: 1, CallbackURL: url, Result: []byte(`{"summary":"Done"}`), CreatedAt: models.Now(), UpdatedAt: models.Now(),
 				}
 				u := models.Update{

@@ -36,6 +36,9 @@ func generate(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lift Swagger 2.0 to OpenAPI %s: %w", openAPIVersion, err)
 	}
+	if lifted, err = moveCallbacks(lifted); err != nil {
+		return nil, fmt.Errorf("move the callbacks: %w", err)
+	}
 	overlay, err := os.ReadFile(filepath.Join(root, "docs", "overlay.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("read the overlay: %w", err)
@@ -44,13 +47,11 @@ func generate(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("apply docs/overlay.yaml: %w", err)
 	}
-	asYAML, asJSON, err := render(contract)
+	asYAML, err := render(contract)
 	if err != nil {
 		return nil, fmt.Errorf("render the contract: %w", err)
 	}
 	return map[string][]byte{
-		"docs/swagger.json": swagger,
-		"docs/openapi.json": asJSON,
 		"docs/openapi.yaml": asYAML, // for docs to embed: it cannot reach the file above
 		"openapi.yaml":      asYAML,
 	}, nil

@@ -19,25 +19,18 @@ var firstKeys = []string{
 	"$ref", "type", "format", "required", "headers", "content", "links", "properties",
 }
 
-// render returns the document as YAML, in the order of firstKeys, and as JSON.
-func render(document []byte) (asYAML, asJSON []byte, err error) {
+// render returns the document as YAML, in the order of firstKeys.
+func render(document []byte) ([]byte, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(document, &root); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	tidy(&root)
 	out := bytes.NewBufferString(generatedNote)
 	enc := yaml.NewEncoder(out)
 	enc.SetIndent(2)
-	if err := enc.Encode(&root); err != nil {
-		return nil, nil, err
-	}
-	var value any
-	if err := root.Decode(&value); err != nil {
-		return nil, nil, err
-	}
-	asJSON, err = indent(value)
-	return out.Bytes(), asJSON, err
+	err := enc.Encode(&root)
+	return out.Bytes(), err
 }
 
 // tidy sorts the keys of every mapping and drops the look of the document that it came from:

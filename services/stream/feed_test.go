@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 )
 
@@ -42,7 +43,7 @@ func newToldOn(t testing.TB, url string) *told {
 func (e *told) task(kind string) models.Task {
 	e.Helper()
 	task := models.Task{
-		ID: models.NewID(models.PrefixTask), Kind: kind, ResourceID: models.NewID(models.PrefixOrder),
+		ID: models.NewID(models.PrefixTask), Kind: kind, ResourceID: models.NewID(callbacks.KindOrder.Prefix),
 		Status: models.StatusProcessing, Metadata: models.Metadata{}, CreatedAt: models.Now(), UpdatedAt: models.Now(),
 	}
 	e.write(func(tx *models.Tx) error { return models.CreateTask(tx, &task) })

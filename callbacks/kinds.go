@@ -1,0 +1,102 @@
+package callbacks
+
+import "strings"
+
+// Kind is one kind of slow work, in the words of all who hear of it: the engine, streams, receivers, the contract.
+type Kind struct {
+	// Name is in every task, and begins the types of its updates: "order" of "order.completed".
+	Name string
+	// Prefix begins the ids of what it works on: "ord_".
+	Prefix string
+	// Collection names the resources that it works on, in paths ("/api/orders") and in the database; "" if they
+	// are another kind's.
+	Collection string
+	// Path is where the sample receiver takes its callbacks; "" if another kind's does.
+	Path string
+	// Field is the member of an update that has the id of what it works on: "order_id".
+	Field string
+
+	id func(*Resource) *string // that member
+}
+
+// Resource names what a task works on. The one member that is for the task's kind is set.
+type Resource struct {
+	OrderID   string `json:"order_id,omitempty" example:"ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60"`
+	ReportID  string `json:"report_id,omitempty"`
+	ImageID   string `json:"image_id,omitempty"`
+	PaymentID string `json:"payment_id,omitempty"`
+	// WebhookID is set in a ping, which tells of nothing but the webhook itself.
+	WebhookID string `json:"webhook_id,omitempty"`
+	RefundID  string `json:"refund_id,omitempty"`
+}
+
+// The kinds of slow work.
+var (
+	KindOrder = Kind{
+		Name: "order", Prefix: "ord_", Collection: "orders", Path: "/callbacks/order-status",
+		Field: "order_id", id: func(r *Resource) *string { return &r.OrderID },
+	}
+	KindReport = Kind{
+		Name: "report", Prefix: "rpt_", Collection: "reports", Path: "/callbacks/reports",
+		Field: "report_id", id: func(r *Resource) *string { return &r.ReportID },
+	}
+	KindImage = Kind{
+		Name: "image", Prefix: "img_", Collection: "images", Path: "/callbacks/image",
+		Field: "image_id", id: func(r *Resource) *string { return &r.ImageID },
+	}
+	KindPayment = Kind{
+		Name: "payment", Prefix: "pay_", Collection: "payments", Path: "/callbacks/payment",
+		Field: "payment_id", id: func(r *Resource) *string { return &r.PaymentID },
+	}
+	// KindWebhook is that of a ping.
+	KindWebhook = Kind{
+		Name: "webhook", Prefix: "whk_", Path: "/callbacks/webhook",
+		Field: "webhook_id", id: func(r *Resource) *string { return &r.WebhookID },
+	}
+	KindRefund = Kind{
+		Name: "refund", Prefix: "re_", Collection: "refunds",
+		Field: "refund_id", id: func(r *Resource) *string { return &r.RefundID },
+	}
+	// KindReversal gives back a payment whose outcome is unknown.
+	KindReversal = Kind{Name: "reversal"}
+)
+
+// Kinds are all kinds, in the order in which their members stand in an update.
+var Kinds = []Kind{KindOrder, KindReport, KindImage, KindPayment, KindWebhook, KindRefund, KindReversal}
+
+// KindNames are the names of all kinds.
+func KindNames() []string {
+	var names []string
+	for _, k := range Kinds {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// IDIn is the id that r has for this kind, "" if it is another kind's.
+func (k Kind) IDIn(r Resource) string {
+	if k.id == nil {
+		return ""
+	}
+	return *k.id(&r)
+}
+
+// ID is the id that is set, "" if none is.
+func (r Resource) ID() string {
+	for _, k := range Kinds {
+		if id := k.IDIn(r); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// ResourceOf is the Resource of an id, whose prefix tells the kind.
+func ResourceOf(id string) (r Resource) {
+	for _, k := range Kinds {
+		if k.id != nil && strings.HasPrefix(id, k.Prefix) {
+			*k.id(&r) = id
+		}
+	}
+	return r
+}
