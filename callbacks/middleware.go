@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -19,16 +20,28 @@ const MaxBody = 1 << 20
 const maxID = 256
 
 // Receive returns a handler for a callback URL: [Middleware] around handle. It answers "OK" when handle returns
-// nil. When handle returns an error it answers 500, and the callback will come again.
-func Receive(secret string, handle func(ctx context.Context, u Update) error) http.Handler {
+// nil. When handle returns an error it answers 500, and the callback will come again; the error goes to failed, and
+// without that to the log.
+func Receive(secret string, handle func(ctx context.Context, u Update) error, failed ...func(ctx context.Context, u Update, err error)) http.Handler {
+	if len(failed) == 0 {
+		failed = append(failed, logFailure)
+	}
 	return Middleware(secret)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u, _ := FromContext(r.Context())
 		if err := handle(r.Context(), u); err != nil {
+			for _, tell := range failed {
+				tell(r.Context(), u, err)
+			}
 			reply(w, http.StatusInternalServerError, "Not processed")
 			return
 		}
 		reply(w, http.StatusOK, "OK")
 	}))
+}
+
+func logFailure(ctx context.Context, u Update, err error) {
+	slog.ErrorContext(ctx, "A callback could not be handled; it will come again.",
+		"callback_id", u.CallbackID, "type", u.Type, "task_id", u.TaskID, "err", err)
 }
 
 // reply writes text as the article's receivers do, without a line end.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,6 +28,27 @@ func serve(h http.Handler, r *http.Request) (int, string) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
+}
+
+// TestReceiveTellsOfFailures holds that the handler's error is not lost: it is logged, or goes to whom it is wanted by.
+func TestReceiveTellsOfFailures(t *testing.T) {
+	wrong := errors.New("the disk is full")
+	fail := func(context.Context, Update) error { return wrong }
+	request := func() *http.Request { return signed(t.Context(), `{"callback_id":"cb_1","type":"order.failed"}`) }
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	serve(Receive(testSecret, fail), request())
+	if !strings.Contains(log.String(), "callback_id=cb_1") || !strings.Contains(log.String(), wrong.Error()) {
+		t.Errorf("logged was %q", log.String())
+	}
+	log.Reset()
+	var told error
+	serve(Receive(testSecret, fail, func(_ context.Context, u Update, err error) { told = err }), request())
+	if !errors.Is(told, wrong) || log.Len() > 0 {
+		t.Errorf("told was %v, logged %q", told, log.String())
+	}
 }
 
 func TestReceive(t *testing.T) {

@@ -99,7 +99,7 @@ func (t *talk) receive(event string, data jsontext.Value, reply func(answer any,
 	if err != nil {
 		p := problemOf(err)
 		if p.Status >= 500 && t.ctx.Err() == nil {
-			slog.Error("An event failed.", "event", event, "err", err)
+			slog.ErrorContext(t.ctx, "An event failed.", "event", event, "err", err)
 		}
 		reply(nil, &p)
 		return
@@ -222,7 +222,7 @@ func (t *talk) forget(id string) {
 func (t *talk) tell(ctx context.Context, id string) {
 	for updates, err := range t.live.feed.Follow(ctx, models.UpdateFilter{TaskID: id}, 0, time.Hour) {
 		if err != nil {
-			slog.Error("A subscription has ended.", "task_id", id, "err", err)
+			slog.ErrorContext(ctx, "A subscription has ended.", "task_id", id, "err", err)
 			p, _ := json.Marshal(internalProblem()) // strings and numbers always encode
 			_ = t.emit(eventError, p)
 			return

@@ -54,7 +54,7 @@ func (o origins) share(c *gin.Context) {
 		return
 	}
 	header.Set("Access-Control-Allow-Origin", c.GetHeader("Origin"))
-	header.Set("Access-Control-Expose-Headers", "ETag, Link, Location, Preference-Applied, Retry-After")
+	header.Set("Access-Control-Expose-Headers", "ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id")
 	if c.Request.Method == http.MethodOptions {
 		header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
 		header.Set("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match, Last-Event-ID, Prefer")

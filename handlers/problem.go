@@ -72,7 +72,7 @@ func fail(c *gin.Context, err error) {
 	case p.Code == models.CodeOverloaded: // the engine has said so, once a second
 		c.Header("Retry-After", retryAfter)
 	case p.Status >= http.StatusInternalServerError:
-		slog.Error("A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
+		slog.ErrorContext(c.Request.Context(), "A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
 		if p.Code != codeInternal {
 			c.Header("Retry-After", "5")
 		}

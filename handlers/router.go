@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -62,8 +63,7 @@ func New(cfg Config) *API {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	origins := origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
-	engine.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, p any) { panicked(c, p) }))
-	engine.Use(origins.share)
+	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.share)
 	a := &API{Handler: engine, cfg: cfg, engine: engine, gate: newGate(maxStreams), starters: map[string]starter{}}
 	for _, add := range cfg.Resources {
 		add(a)
@@ -130,7 +130,8 @@ func otherMethod(c *gin.Context) error {
 }
 
 func panicked(c *gin.Context, p any) {
-	slog.Error("A handler panicked.", "method", c.Request.Method, "path", c.Request.URL.Path, "panic", p)
+	slog.ErrorContext(c.Request.Context(), "A handler panicked.", "method", c.Request.Method, "path", c.Request.URL.Path,
+		"panic", p, "stack", string(debug.Stack()))
 	if !c.Writer.Written() {
 		writeProblem(c, internalProblem())
 	}

@@ -149,7 +149,7 @@ func (s *Images) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	if err := s.blobs.Sweep(ctx); err != nil {
-		slog.Warn("The blobs of a deleted image are still there; deleting them is tried again.", "image_id", id, "err", err)
+		slog.WarnContext(ctx, "The blobs of a deleted image are still there; deleting them is tried again.", "image_id", id, "err", err)
 	}
 	return nil
 }

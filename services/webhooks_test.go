@@ -86,8 +86,14 @@ func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	if len(came) == 0 || len(came) > most {
 		t.Errorf("%d updates came", len(came))
 	}
-	if stored := e.deliveries(w.ID); len(stored) != len(came) {
-		t.Errorf("%d came, but %d are stored", len(came), len(stored))
+	delivered := 0
+	for _, d := range e.deliveries(w.ID) { // another may have been overtaken before it was sent
+		if d.Status == models.DeliveryDelivered {
+			delivered++
+		}
+	}
+	if delivered != len(came) {
+		t.Errorf("%d came, but %d are stored", len(came), delivered)
 	}
 }
 

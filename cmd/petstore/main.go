@@ -4,6 +4,8 @@
 //	@title       Pet Store API
 //	@version     1.0
 //	@description An API that accepts slow work, answers at once, and calls back: signed, in order, and without losing one.
+//	@description
+//	@description Every answer has an `X-Request-Id`, the request's own if it has one (up to 128 visible characters): the server's log names the request by it.
 //	@license.name MIT
 package main
 
@@ -16,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"petstore/handlers"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -50,7 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	slog.SetDefault(slog.New(handlers.LogRequestIDs(slog.NewTextHandler(os.Stderr, nil))))
 	app, err := New(ctx, cfg, out)
 	if err != nil {
 		return err

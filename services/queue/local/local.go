@@ -76,6 +76,7 @@ func (q *Queue) Add(tx *models.Tx, t *models.Task) {
 		l := q.lines[t.Kind]
 		switch {
 		case q.stopped || !q.started:
+		case l.known[t.ID]: // found in the table, where it was visible a moment ago
 		case l.running < l.atOnce && len(l.waiting) == 0:
 			q.begin(l, t.ID, t)
 		case l.more || len(l.waiting) >= maxWaiting:
