@@ -53,73 +53,73 @@ type live struct {
 	starters map[string]starter // by kind
 }
 
-// talk is the conversation with one client.
-type talk struct {
+// session is the conversation with one client.
+type session struct {
 	live *live
 	// emit tells the client. An error says that it is not there any more.
 	emit func(event string, data jsontext.Value) error
 
-	ctx  context.Context
-	hush context.CancelFunc
+	ctx    context.Context
+	cancel context.CancelFunc
 
 	mu        sync.Mutex
 	followed  map[string]context.CancelFunc // by task id
 	followers sync.WaitGroup
 }
 
-func (l *live) newTalk(ctx context.Context, emit func(event string, data jsontext.Value) error) *talk {
-	t := &talk{live: l, emit: emit, followed: map[string]context.CancelFunc{}}
-	t.ctx, t.hush = context.WithCancel(ctx)
-	return t
+func (l *live) newSession(ctx context.Context, emit func(event string, data jsontext.Value) error) *session {
+	s := &session{live: l, emit: emit, followed: map[string]context.CancelFunc{}}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	return s
 }
 
 // close ends the conversation, and waits until nothing more is emitted.
-func (t *talk) close() {
-	t.hush()
-	t.followers.Wait()
+func (s *session) close() {
+	s.cancel()
+	s.followers.Wait()
 }
 
 // receive does what an event asks for. reply gets the answer, or the problem
 // that kept it from being done, before anything else is told about it. Calls must
 // not overlap.
-func (t *talk) receive(event string, data jsontext.Value, reply func(answer any, p *problem)) {
+func (s *session) receive(event string, data jsontext.Value, reply func(answer any, p *problem)) {
 	var answer any
 	var follow string
 	var err error
 	switch event {
 	case eventProcess:
-		answer, follow, err = t.process(data)
+		answer, follow, err = s.process(data)
 	case eventSubscribe:
-		answer, follow, err = t.subscribe(data)
+		answer, follow, err = s.subscribe(data)
 	case eventUnsubscribe:
-		answer, err = t.unsubscribe(data)
+		answer, err = s.unsubscribe(data)
 	default:
 		err = models.Invalid("event", "must be one of %s, %s, %s", eventProcess, eventSubscribe, eventUnsubscribe)
 	}
 	if err != nil {
 		p := problemOf(err)
-		if p.Status >= 500 && t.ctx.Err() == nil {
-			slog.ErrorContext(t.ctx, "An event failed.", "event", event, "err", err)
+		if p.Status >= 500 && s.ctx.Err() == nil {
+			slog.ErrorContext(s.ctx, "An event failed.", "event", event, "err", err)
 		}
 		reply(nil, &p)
 		return
 	}
 	reply(answer, nil)
 	if follow != "" {
-		t.follow(follow)
+		s.follow(follow)
 	}
 }
 
 // process begins slow work.
-func (t *talk) process(data jsontext.Value) (answer any, follow string, err error) {
-	if err := t.hasRoom(); err != nil {
+func (s *session) process(data jsontext.Value) (answer any, follow string, err error) {
+	if err := s.hasRoom(); err != nil {
 		return nil, "", err
 	}
-	kind, request, err := t.live.sort(data)
+	kind, request, err := s.live.sort(data)
 	if err != nil {
 		return nil, "", err
 	}
-	a, err := t.live.starters[kind](t.ctx, request)
+	a, err := s.live.starters[kind](s.ctx, request)
 	return a.resource, a.taskID, err
 }
 
@@ -153,27 +153,27 @@ func (l *live) sort(data jsontext.Value) (kind string, request []byte, err error
 }
 
 // subscribe looks up the task to follow.
-func (t *talk) subscribe(data jsontext.Value) (answer any, follow string, err error) {
-	if err := t.hasRoom(); err != nil {
+func (s *session) subscribe(data jsontext.Value) (answer any, follow string, err error) {
+	if err := s.hasRoom(); err != nil {
 		return nil, "", err
 	}
 	id, err := taskID(data)
 	if err != nil {
 		return nil, "", err
 	}
-	found, err := t.live.tasks.Wait(t.ctx, id, 0)
+	found, err := s.live.tasks.Wait(s.ctx, id, 0)
 	return showTask(found), id, err
 }
 
 // unsubscribe stops following a task. One that is not followed needs no stopping.
-func (t *talk) unsubscribe(data jsontext.Value) (answer any, err error) {
+func (s *session) unsubscribe(data jsontext.Value) (answer any, err error) {
 	id, err := taskID(data)
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if stop := t.followed[id]; stop != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stop := s.followed[id]; stop != nil {
 		stop()
 	}
 	return struct {
@@ -188,47 +188,47 @@ func taskID(data jsontext.Value) (id string, err error) {
 	return id, nil
 }
 
-func (t *talk) hasRoom() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.followed) < maxFollowed {
+func (s *session) hasRoom() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.followed) < maxFollowed {
 		return nil
 	}
 	return &models.Error{Code: codeTooMany, Message: fmt.Sprintf("A socket follows at most %d tasks at a time.", maxFollowed)}
 }
 
 // follow tells all of a task, from its beginning to its end.
-func (t *talk) follow(id string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.followed[id] != nil {
+func (s *session) follow(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.followed[id] != nil {
 		return
 	}
-	ctx, stop := context.WithCancel(t.ctx)
-	t.followed[id] = stop
-	t.followers.Go(func() {
-		defer t.forget(id)
-		t.tell(ctx, id)
+	ctx, stop := context.WithCancel(s.ctx)
+	s.followed[id] = stop
+	s.followers.Go(func() {
+		defer s.forget(id)
+		s.tell(ctx, id)
 	})
 }
 
-func (t *talk) forget(id string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.followed[id]() // frees what its context holds
-	delete(t.followed, id)
+func (s *session) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.followed[id]() // frees what its context holds
+	delete(s.followed, id)
 }
 
-func (t *talk) tell(ctx context.Context, id string) {
-	for updates, err := range t.live.feed.Follow(ctx, models.UpdateFilter{TaskID: id}, 0, time.Hour) {
+func (s *session) tell(ctx context.Context, id string) {
+	for updates, err := range s.live.feed.Follow(ctx, models.UpdateFilter{TaskID: id}, 0, time.Hour) {
 		if err != nil {
 			slog.ErrorContext(ctx, "A subscription has ended.", "task_id", id, "err", err)
 			p, _ := json.Marshal(internalProblem()) // strings and numbers always encode
-			_ = t.emit(eventError, p)
+			_ = s.emit(eventError, p)
 			return
 		}
 		for _, u := range updates {
-			if t.emit(eventOf(u), jsontext.Value(u.Body)) != nil || u.Terminal() {
+			if s.emit(eventOf(u), jsontext.Value(u.Body)) != nil || u.Terminal() {
 				return
 			}
 		}

@@ -40,18 +40,18 @@ type Resource func(a *API)
 // API is the whole API over HTTP.
 type API struct {
 	http.Handler
-	cfg      Config
-	engine   *gin.Engine
-	gate     *gate
-	starters map[string]starter // by kind
-	sockets  *socketio.Server
+	cfg         Config
+	engine      *gin.Engine
+	connections *connections
+	starters    map[string]starter // by kind
+	sockets     *socketio.Server
 }
 
 // Close ends all streams and sockets, and waits until they have ended. They are
 // not for http.Server.Shutdown to end: it waits for streams, which last, and
 // knows nothing of sockets.
 func (a *API) Close(ctx context.Context) error {
-	return errors.Join(a.sockets.Close(ctx), a.gate.close(ctx))
+	return errors.Join(a.sockets.Close(ctx), a.connections.close(ctx))
 }
 
 // New returns the handler of the whole server.
@@ -64,7 +64,7 @@ func New(cfg Config) *API {
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	origins := origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
 	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.share)
-	a := &API{Handler: engine, cfg: cfg, engine: engine, gate: newGate(maxStreams), starters: map[string]starter{}}
+	a := &API{Handler: engine, cfg: cfg, engine: engine, connections: newConnections(maxStreams), starters: map[string]starter{}}
 	for _, add := range cfg.Resources {
 		add(a)
 	}
@@ -72,7 +72,7 @@ func New(cfg Config) *API {
 	live := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
 	a.sockets = newSocketIO(live, origins)
 	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(a.sockets))
-	ws := websocketHandlers{live: live, gate: a.gate, origins: origins, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
+	ws := websocketHandlers{live: live, connections: a.connections, origins: origins, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
 	a.group("/api/ws").get("", ws.serve)
 	a.group("/health").get("", healthHandlers{health: cfg.Health}.get)
 	a.pages()

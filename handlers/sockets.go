@@ -21,13 +21,13 @@ type acknowledgement struct {
 func newSocketIO(l *live, o origins) *socketio.Server {
 	server := socketio.New(socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096})
 	server.Namespace("/").OnConnect(func(s *socketio.Socket, _ json.RawMessage) error {
-		t := l.newTalk(s.Context(), func(event string, data jsontext.Value) error {
+		session := l.newSession(s.Context(), func(event string, data jsontext.Value) error {
 			return s.Emit(event, json.RawMessage(data))
 		})
-		s.OnDisconnect(func(socketio.Reason) { t.close() })
+		s.OnDisconnect(func(socketio.Reason) { session.close() })
 		handle := func(event string) socketio.Handler {
 			return func(args []json.RawMessage, ack socketio.Ack) {
-				t.receive(event, first(args), func(answer any, p *problem) {
+				session.receive(event, first(args), func(answer any, p *problem) {
 					err := ack(acknowledgement{Data: answer, Error: p})
 					if p != nil && errors.Is(err, socketio.ErrNoAck) {
 						_ = s.Emit(eventError, p) // at worst it has gone

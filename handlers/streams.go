@@ -39,16 +39,16 @@ const (
 // streamHandlers serve updates as server-sent events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 type streamHandlers struct {
-	feed      feed
-	orders    orders
-	tasks     tasks
-	gate      *gate
-	heartbeat time.Duration
-	patience  time.Duration // with a client that does not read
+	feed        feed
+	orders      orders
+	tasks       tasks
+	connections *connections
+	heartbeat   time.Duration
+	patience    time.Duration // with a client that does not read
 }
 
 func (a *API) streams(s orders) streamHandlers {
-	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, gate: a.gate, heartbeat: a.cfg.Heartbeat, patience: a.cfg.WritePatience}
+	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, connections: a.connections, heartbeat: a.cfg.Heartbeat, patience: a.cfg.WritePatience}
 }
 
 // @Summary     Follow orders
@@ -140,24 +140,24 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 			return err
 		}
 	}
-	leave, err := h.gate.enter()
+	release, err := h.connections.acquire()
 	if err != nil {
 		return err
 	}
 	position, reset, err := h.begin(c.Request.Context(), filter, last)
 	if err != nil || c.Request.Method == http.MethodHead {
-		leave()
+		release()
 		streamHeader(c)
 		return err
 	}
 	s, err := openEventStream(c, event, h.patience)
 	if err != nil {
-		leave()
+		release()
 		return err
 	}
 	s.begin(position, reset)
 	go func() {
-		defer leave()
+		defer release()
 		h.serve(s, filter, position)
 	}()
 	return nil
@@ -180,7 +180,7 @@ func (h streamHandlers) begin(ctx context.Context, filter models.UpdateFilter, l
 
 // serve sends what comes, until the client goes or the server stops.
 func (h streamHandlers) serve(s *eventStream, filter models.UpdateFilter, after int64) {
-	ctx, cancel := context.WithCancel(h.gate.stopping)
+	ctx, cancel := context.WithCancel(h.connections.stopping)
 	defer cancel()
 	defer s.conn.Close()
 	if err := s.flush(); err != nil {

@@ -16,15 +16,15 @@ import (
 // websocketHandlers serve conversations over a plain WebSocket (RFC 6455), a
 // message {"event":…,"data":…} each way.
 type websocketHandlers struct {
-	live      *live
-	gate      *gate
-	origins   origins
-	heartbeat time.Duration
-	patience  time.Duration // with a client that does not read
+	live        *live
+	connections *connections
+	origins     origins
+	heartbeat   time.Duration
+	patience    time.Duration // with a client that does not read
 }
 
-// said is a message of a client.
-type said struct {
+// clientMessage is a message of a client.
+type clientMessage struct {
 	Event string         `json:"event"`
 	Data  jsontext.Value `json:"data"`
 	// ID, any JSON, asks for an answer, and names it: {"event":"ack","id":…,"data":…},
@@ -59,48 +59,48 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	if !h.origins.allow(c.Request) {
 		return errOrigin
 	}
-	leave, err := h.gate.enter()
+	release, err := h.connections.acquire()
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	conn, err := websocket.Accept(c.Writer, c.Request, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked
 	if err != nil {
 		return nil // it has been answered
 	}
-	h.talk(conn)
+	h.run(conn)
 	return nil
 }
 
-// channel is an open connection.
-type channel struct {
+// wsConn is an open connection.
+type wsConn struct {
 	*websocket.Conn
 	ctx      context.Context
 	patience time.Duration
 }
 
-// talk serves a connection until it ends.
-func (h websocketHandlers) talk(conn *websocket.Conn) {
+// run serves a connection until it ends.
+func (h websocketHandlers) run(conn *websocket.Conn) {
 	defer conn.CloseNow()
 	conn.SetReadLimit(maxBody + 4096)
 	ctx, cancel := context.WithCancel(context.Background())
-	ch := channel{conn, ctx, h.patience}
-	t := h.live.newTalk(ctx, func(event string, data jsontext.Value) error { return ch.send(event, nil, data) })
-	t.followers.Go(func() { h.keep(ch) })
-	defer t.close()
+	ch := wsConn{conn, ctx, h.patience}
+	s := h.live.newSession(ctx, func(event string, data jsontext.Value) error { return ch.send(event, nil, data) })
+	s.followers.Go(func() { h.keep(ch) })
+	defer s.close()
 	defer cancel()
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
 			return
 		}
-		ch.hear(t, text)
+		ch.handle(s, text)
 	}
 }
 
 // keep asks now and then whether the client is there, and says goodbye when the
 // server stops.
-func (h websocketHandlers) keep(ch channel) {
+func (h websocketHandlers) keep(ch wsConn) {
 	ticker := time.NewTicker(h.heartbeat)
 	defer ticker.Stop()
 	for {
@@ -113,7 +113,7 @@ func (h websocketHandlers) keep(ch channel) {
 				_ = ch.CloseNow()
 				return
 			}
-		case <-h.gate.stopping.Done():
+		case <-h.connections.stopping.Done():
 			_ = ch.Close(websocket.StatusGoingAway, "the server is stopping")
 			return
 		case <-ch.ctx.Done():
@@ -122,14 +122,14 @@ func (h websocketHandlers) keep(ch channel) {
 	}
 }
 
-// hear handles one message. A binary one is JSON just as well.
-func (ch channel) hear(t *talk, text []byte) {
-	var m said
+// handle handles one message. A binary one is JSON just as well.
+func (ch wsConn) handle(s *session, text []byte) {
+	var m clientMessage
 	if err := parse(text, &m); err != nil {
 		ch.reply(nil, eventError, problemOf(err))
 		return
 	}
-	t.receive(m.Event, m.Data, func(answer any, p *problem) {
+	s.receive(m.Event, m.Data, func(answer any, p *problem) {
 		if p != nil {
 			ch.reply(m.ID, eventError, *p)
 		} else if m.ID != nil {
@@ -138,14 +138,14 @@ func (ch channel) hear(t *talk, text []byte) {
 	})
 }
 
-func (ch channel) reply(id jsontext.Value, event string, v any) {
+func (ch wsConn) reply(id jsontext.Value, event string, v any) {
 	if body, err := encode(v); err == nil {
 		_ = ch.send(event, id, bytes.TrimSpace(body)) // the next read finds out that it has gone
 	}
 }
 
 // send writes one message. A client that does not take it in time is dropped.
-func (ch channel) send(event string, id, data jsontext.Value) error {
+func (ch wsConn) send(event string, id, data jsontext.Value) error {
 	message := make([]byte, 0, len(data)+len(id)+64)
 	message = append(append(append(message, `{"event":"`...), event...), '"')
 	if id != nil {

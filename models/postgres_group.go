@@ -327,7 +327,7 @@ func (p *pipeline) send(round []ask) (spoilt error) {
 	}
 	for _, a := range round {
 		var got answer
-		if got, spoilt = handOut(results, a, spoilt); spoilt != nil && got.err == nil {
+		if got, spoilt = readAnswer(results, a, spoilt); spoilt != nil && got.err == nil {
 			got.err = spoilt
 		}
 		a.answer <- got
@@ -338,8 +338,8 @@ func (p *pipeline) send(round []ask) (spoilt error) {
 	return spoilt
 }
 
-// handOut reads the answer to one statement, unless one before it has failed.
-func handOut(results pgx.BatchResults, a ask, spoilt error) (answer, error) {
+// readAnswer reads the answer to one statement, unless one before it has failed.
+func readAnswer(results pgx.BatchResults, a ask, spoilt error) (answer, error) {
 	if spoilt != nil || a.lock != "" {
 		return answer{}, spoilt
 	}

@@ -73,7 +73,7 @@ func (u Update) composed(t Task) (Update, error) {
 // CreateUpdate stores an update and gives it its position. Its task must have been
 // written in the same transaction. On SQLite positions grow in the order of
 // commits: who has seen one will never see a lower one appear. On PostgreSQL that
-// holds for the updates of one task; for those of several see Horizon.
+// holds for the updates of one task; for those of several see Watermark.
 func CreateUpdate(tx *Tx, u *Update) error {
 	var err error
 	u.ID, err = tx.insert(`INSERT INTO updates (callback_id, task_id, kind, sequence, type, status, progress, message, revision, created_at)

@@ -77,14 +77,14 @@ func (w *groupWriter) noteWrites(c *gorm.DB) {
 // do hands fn to the writer and waits for its outcome.
 func (w *groupWriter) do(ctx context.Context, fn func(*Tx) error) error {
 	job := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
-	if err := w.handOver(ctx, job); err != nil {
+	if err := w.enqueue(ctx, job); err != nil {
 		return err
 	}
 	<-job.done // not ctx: whether it was committed has to be known
 	return job.err
 }
 
-func (w *groupWriter) handOver(ctx context.Context, job *write) error {
+func (w *groupWriter) enqueue(ctx context.Context, job *write) error {
 	w.closing.RLock()
 	defer w.closing.RUnlock()
 	if w.closed {

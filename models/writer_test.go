@@ -24,7 +24,7 @@ func asGroup(t *testing.T, s *Store, fns ...func(tx *Tx) error) []error {
 	jobs := make([]*write, len(fns))
 	for i, fn := range fns {
 		jobs[i] = &write{ctx: within(t), fn: fn, done: make(chan struct{})}
-		if err := w.handOver(within(t), jobs[i]); err != nil {
+		if err := w.enqueue(within(t), jobs[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,7 +144,7 @@ func TestContextEndsBeforeItsTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
 	ran := false
 	job := &write{ctx: ctx, fn: func(*Tx) error { ran = true; return nil }, done: make(chan struct{})}
-	if err := writerOf(t, s).handOver(ctx, job); err != nil {
+	if err := writerOf(t, s).enqueue(ctx, job); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -182,7 +182,7 @@ func TestFullQueueWaitsForItsCallers(t *testing.T) {
 	var jobs []*write
 	for range queueSize {
 		job := &write{ctx: within(t), fn: func(*Tx) error { ran <- struct{}{}; return nil }, done: make(chan struct{})}
-		if err := w.handOver(within(t), job); err != nil {
+		if err := w.enqueue(within(t), job); err != nil {
 			t.Fatal(err)
 		}
 		jobs = append(jobs, job)
@@ -212,7 +212,7 @@ func TestCloseLetsWaitingWritesFinish(t *testing.T) {
 	go func() { _ = s.InTx(within(t), func(*Tx) error { close(held); <-release; return nil }) }()
 	<-held
 	job := &write{ctx: within(t), fn: func(tx *Tx) error { return CreateProduct(tx, product("a", 1)) }, done: make(chan struct{})}
-	if err := w.handOver(within(t), job); err != nil {
+	if err := w.enqueue(within(t), job); err != nil {
 		t.Fatal(err)
 	}
 	closing := make(chan error, 2)

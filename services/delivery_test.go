@@ -18,7 +18,7 @@ import (
 
 // quick is an operation that has nothing to tell but its end.
 func quick() []task.Operation {
-	return []task.Operation{operation(func(context.Context, *models.Task, task.Report) (any, error) { return "done", nil })}
+	return []task.Operation{operation(func(context.Context, *models.Task, task.Progress) (any, error) { return "done", nil })}
 }
 
 func TestAttemptsAreKept(t *testing.T) {
@@ -294,7 +294,7 @@ func TestOvertakenProgressIsNotSent(t *testing.T) {
 		}
 	})
 	underWay := make(chan struct{})
-	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 		for i, message := range []string{"one", "two", "three", "four"} {
 			if err := report(i, message); err != nil {
 				return nil, err
@@ -341,7 +341,7 @@ func TestFailingProgressIsTriedAgain(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 		err := report(50, "half")
 		<-accepted
 		return nil, err
@@ -377,7 +377,7 @@ func TestOrderHoldsUnderFaults(t *testing.T) {
 	for i := range waits {
 		waits[i] = 20 * time.Millisecond
 	}
-	e := newEngine(t, options{waits: waits, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{waits: waits, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Progress) (any, error) {
 		for i := range 1 + random.n(6) {
 			if err := report(10*i, "step"); err != nil {
 				return nil, err

@@ -169,7 +169,7 @@ func (e *engine) restart(change func(*options)) *engine {
 // testKind is the kind of the operations that tests make up.
 const testKind = "test"
 
-func operation(run func(ctx context.Context, t *models.Task, report task.Report) (any, error)) task.Operation {
+func operation(run func(ctx context.Context, t *models.Task, report task.Progress) (any, error)) task.Operation {
 	return task.Operation{Kind: testKind, Run: run}
 }
 

@@ -192,7 +192,7 @@ type processedVariant struct {
 	Size        int64  `json:"size"`
 }
 
-func (p *Imaging) run(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+func (p *Imaging) run(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 	img, err := models.FindImage(p.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
@@ -244,7 +244,7 @@ func resultOf(variants []models.ImageVariant) processed {
 
 // fetch downloads the image's file, unless it is there: uploaded, or downloaded
 // by a run that was interrupted later.
-func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Report) error {
+func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Progress) error {
 	key := blobOf(img.ID, sourceBlob)
 	found, err := p.blobs.Exists(ctx, key)
 	if err != nil || found {
@@ -264,7 +264,7 @@ func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Repor
 
 // process makes the image's variants and stores their blobs. It holds the file
 // and the picture in memory, so it waits for its turn first.
-func (p *Imaging) process(ctx context.Context, img models.Image, report task.Report) ([]models.ImageVariant, error) {
+func (p *Imaging) process(ctx context.Context, img models.Image, report task.Progress) ([]models.ImageVariant, error) {
 	src, err := p.inspect(ctx, img)
 	if err != nil {
 		return nil, err

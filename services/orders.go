@@ -190,7 +190,7 @@ type packed struct {
 	Currency string `json:"currency"`
 }
 
-func (p *Packing) run(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+func (p *Packing) run(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 	order, ok := t.Resource.(models.Order)
 	var err error
 	if !ok {
@@ -223,7 +223,7 @@ func (p *Packing) run(ctx context.Context, t *models.Task, report task.Report) (
 
 // tell reports that an item is being packed. With the first of them, all are taken
 // from the stock.
-func (p *Packing) tell(order models.Order, number int, report task.Report) error {
+func (p *Packing) tell(order models.Order, number int, report task.Progress) error {
 	message := fmt.Sprintf("Packing item %d of %d", number, len(order.Items))
 	progress := min(100*number/len(order.Items), 95)
 	return report(progress, message, func(tx *models.Tx) error {

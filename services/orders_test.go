@@ -24,6 +24,9 @@ func TestOrderIsToldTheSameEverywhere(t *testing.T) {
 		e.product(slug, 5)
 	}
 	live := e.hub.Subscribe("", 100)
+	if err := e.hub.Ready(within(t)); err != nil {
+		t.Fatal(err)
+	}
 	order := e.order(rc.URL, "a", "b", "c")
 	task := e.ended(order.TaskID)
 	e.drain()
@@ -227,7 +230,7 @@ func checkCancelled(t *testing.T, e *engine, rc *receiver, order models.Order) {
 // may wait minutes for the next one. Its cancellation is told at once.
 func TestCancelWhileWaitingForAnotherRun(t *testing.T) {
 	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(
-		func(context.Context, *models.Task, task.Report) (any, error) { return nil, errors.New("own") })}})
+		func(context.Context, *models.Task, task.Progress) (any, error) { return nil, errors.New("own") })}})
 	rc := newReceiver(t, nil)
 	begun := e.begin(rc.URL)
 	if again, err := e.tasks.Run(within(t), begun.ID, nil); again == 0 || err != nil {
@@ -254,7 +257,7 @@ func TestCancelAtTheEndOfAFailedRun(t *testing.T) {
 			<-release
 		}
 	})
-	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 		err := report(10, "Working")
 		<-underWay
 		return nil, errors.Join(err, errors.New("own"))
@@ -276,7 +279,7 @@ func TestChangeWhileProcessing(t *testing.T) {
 	proceed := make(chan struct{})
 	e := newEngine(t, options{waits: []time.Duration{time.Hour}, operations: []task.Operation{{
 		Kind: callbacks.KindOrder.Name,
-		Run: func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+		Run: func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 			err := report(10, "One")
 			<-proceed
 			return nil, errors.Join(err, report(20, "Two"))

@@ -176,7 +176,7 @@ type receipt struct {
 	OrderID    string `json:"order_id,omitempty"`
 }
 
-func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 	p, err := models.FindPayment(c.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
@@ -206,11 +206,11 @@ func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Repor
 }
 
 // prepare makes a payment known to the provider.
-func (c *Charging) prepare(ctx context.Context, p *models.Payment, report task.Report) error {
+func (c *Charging) prepare(ctx context.Context, p *models.Payment, report task.Progress) error {
 	if err := report(10, "Preparing the payment"); err != nil {
 		return err
 	}
-	return c.persist(ctx, report, 10, func() error {
+	return c.retry(ctx, report, 10, func() error {
 		intent, err := c.stripe.Prepare(ctx, *p)
 		if err != nil {
 			return err
@@ -224,8 +224,8 @@ func (c *Charging) prepare(ctx context.Context, p *models.Payment, report task.R
 
 // settle charges a payment. Where an earlier attempt may have done so, it asks
 // before it tries again.
-func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bool, report task.Report) error {
-	return c.persist(ctx, report, 50, func() error {
+func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bool, report task.Progress) error {
+	return c.retry(ctx, report, 50, func() error {
 		if mayBeCharged {
 			intent, err := c.stripe.Find(ctx, p)
 			if err != nil {
@@ -265,11 +265,11 @@ func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
 	return c.tasks.Begin(tx, draft)
 }
 
-// persist asks Stripe for something until it answers, or its outage has lasted too
+// retry asks Stripe for something until it answers, or its outage has lasted too
 // long. The task waits at progress meanwhile, and says so. What Stripe refuses, and
 // the end of patience, are a *task.Failure.
-func (c *Charging) persist(ctx context.Context, report task.Report, progress int, ask func() error) error {
-	err := c.stripe.Persist(ctx, func(message string) error { return report(progress, message) }, ask)
+func (c *Charging) retry(ctx context.Context, report task.Progress, progress int, ask func() error) error {
+	err := c.stripe.Retry(ctx, func(message string) error { return report(progress, message) }, ask)
 	if refused, ok := errors.AsType[*stripeclient.Error](err); ok {
 		return &task.Failure{Code: refused.Code, Message: refused.Message}
 	}

@@ -35,7 +35,7 @@ func TestRescueGoesOn(t *testing.T) {
 	t.Parallel() // it waits for seconds
 	begun, proceed := make(chan struct{}, 2), make(chan struct{})
 	e := newEngine(t, options{url: postgrestest.URL(t), operations: []task.Operation{operation(
-		func(context.Context, *models.Task, task.Report) (any, error) {
+		func(context.Context, *models.Task, task.Progress) (any, error) {
 			begun <- struct{}{}
 			<-proceed
 			return nil, nil
@@ -69,7 +69,7 @@ func TestTheLivingKeepTheirJobs(t *testing.T) {
 	t.Parallel() // it waits for seconds
 	url := postgrestest.URL(t)
 	begun, proceed := make(chan struct{}, 2), make(chan struct{})
-	op := operation(func(context.Context, *models.Task, task.Report) (any, error) {
+	op := operation(func(context.Context, *models.Task, task.Progress) (any, error) {
 		begun <- struct{}{}
 		<-proceed
 		return nil, nil

@@ -46,7 +46,7 @@ func TestTwoReplicas(t *testing.T) {
 	url := postgrestest.URL(t)
 	reported, proceed := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
-	op := operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+	op := operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 		if err := report(10, "Working"); err != nil {
 			return nil, err
 		}
@@ -83,7 +83,7 @@ func TestReplicasShareTheWork(t *testing.T) {
 	var engines []*engine
 	for range 2 {
 		engines = append(engines, newEngine(t, options{url: url, operations: []task.Operation{operation(
-			func(_ context.Context, task *models.Task, _ task.Report) (any, error) {
+			func(_ context.Context, task *models.Task, _ task.Progress) (any, error) {
 				done <- task.ID
 				return nil, nil
 			})}}))

@@ -19,7 +19,7 @@ func TestStopWithoutStart(t *testing.T) {
 // the queue was started.
 func TestWorkThatCannotBeRead(t *testing.T) {
 	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(
-		func(context.Context, *models.Task, task.Report) (any, error) { return nil, nil })}}) //nolint:nilnil // no result is one
+		func(context.Context, *models.Task, task.Progress) (any, error) { return nil, nil })}}) //nolint:nilnil // no result is one
 	begun := e.begin("")
 	e.exec("ALTER TABLE tasks RENAME TO mislaid")
 	logged := make(logChannel, 100)

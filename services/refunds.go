@@ -100,7 +100,7 @@ type creditNote struct {
 
 // refund gives back a payment or a part of it. Stripe knows the refund by its
 // id, and makes it once.
-func (c *Charging) refund(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+func (c *Charging) refund(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 	r, err := models.FindRefund(c.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (c *Charging) refund(ctx context.Context, t *models.Task, report task.Repor
 	if err := report(20, "Refunding "+sum); err != nil {
 		return nil, err
 	}
-	err = c.persist(ctx, report, 20, func() error {
+	err = c.retry(ctx, report, 20, func() error {
 		made, err := c.stripe.Refund(ctx, r.Payment, r.Amount, r.Reason, r.ID)
 		if err != nil {
 			return err

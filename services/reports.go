@@ -136,7 +136,7 @@ type reported struct {
 	Download string `json:"download"` // the path, below the server's URL
 }
 
-func (r *Reporting) run(ctx context.Context, t *models.Task, tell task.Report) (any, error) {
+func (r *Reporting) run(ctx context.Context, t *models.Task, tell task.Progress) (any, error) {
 	content, err := models.ReportContent(r.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func result(d report.Document) reported {
 }
 
 // inTime makes a report, or gives up.
-func (r *Reporting) inTime(ctx context.Context, id string, tell task.Report) (report.Document, error) {
+func (r *Reporting) inTime(ctx context.Context, id string, tell task.Progress) (report.Document, error) {
 	limited, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
 	document, err := r.make(limited, id, tell)
@@ -180,7 +180,7 @@ func (r *Reporting) inTime(ctx context.Context, id string, tell task.Report) (re
 // make makes a report, all from one snapshot of the database; unless so much is
 // written meanwhile that the snapshot has to end: then from what is stored when it is
 // read.
-func (r *Reporting) make(ctx context.Context, id string, tell task.Report) (report.Document, error) {
+func (r *Reporting) make(ctx context.Context, id string, tell task.Progress) (report.Document, error) {
 	row, err := models.FindReport(r.store.Read(ctx), id)
 	if err != nil {
 		return report.Document{}, err

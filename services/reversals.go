@@ -13,13 +13,13 @@ import (
 )
 
 // reverse makes sure that a payment whose outcome is unknown costs nothing.
-func (c *Charging) reverse(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+func (c *Charging) reverse(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 	p, err := models.FindPayment(c.store.Read(ctx), t.ResourceID)
 	if err != nil {
 		return nil, err
 	}
 	summary := "Nothing was charged"
-	err = c.persist(ctx, report, 10, func() error {
+	err = c.retry(ctx, report, 10, func() error {
 		intent, err := c.stripe.Find(ctx, p)
 		switch {
 		case err != nil:

@@ -15,7 +15,7 @@ import (
 
 func TestWait(t *testing.T) {
 	proceed := make(chan struct{})
-	e := newEngine(t, options{operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, _ task.Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, _ task.Progress) (any, error) {
 		select {
 		case <-proceed:
 		case <-ctx.Done():

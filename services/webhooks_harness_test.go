@@ -76,7 +76,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 
 // work reports progress as often, and as slowly, as the task's metadata says, and
 // fails if they say so.
-func (e *hookEngine) work(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+func (e *hookEngine) work(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 	var plan struct {
 		Steps int           `json:"steps,string"`
 		Step  time.Duration `json:"step,string"`

@@ -33,7 +33,7 @@ func TestOwnErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(
-				func(ctx context.Context, _ *models.Task, _ task.Report) (any, error) { return fails(ctx) })}})
+				func(ctx context.Context, _ *models.Task, _ task.Progress) (any, error) { return fails(ctx) })}})
 			begun := e.begin("")
 			run := func() (again time.Duration, err error) {
 				ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -65,7 +65,7 @@ func TestOwnErrors(t *testing.T) {
 // something: that is no error of its own.
 func TestShortage(t *testing.T) {
 	lacks := true
-	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(context.Context, *models.Task, task.Report) (any, error) {
+	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(context.Context, *models.Task, task.Progress) (any, error) {
 		if lacks {
 			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 		}
@@ -92,7 +92,7 @@ func TestPoison(t *testing.T) {
 	for warns, want := range map[bool]int{true: 2, false: 100} {
 		t.Run(fmt.Sprintf("warns=%t", warns), func(t *testing.T) {
 			runs, pass := 0, 0
-			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Report) (any, error) {
+			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Progress) (any, error) {
 				if warns {
 					if err := task.Brace(ctx); err != nil {
 						return nil, err
@@ -148,7 +148,7 @@ func TestPoison(t *testing.T) {
 func TestPanicThenSuccess(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int64
-	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 		if err := report(30, "Trying"); err != nil {
 			return nil, err
 		}
@@ -170,7 +170,7 @@ func TestPanicThenSuccess(t *testing.T) {
 
 func TestReports(t *testing.T) {
 	refused := errors.New("refused")
-	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, t *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{operations: []task.Operation{operation(func(_ context.Context, t *models.Task, report task.Progress) (any, error) {
 		for _, progress := range []int{-5, 40, 20, 100} {
 			if err := report(progress, "Working"); err != nil {
 				return nil, err
@@ -212,7 +212,7 @@ func TestReports(t *testing.T) {
 // ends it.
 func TestEndedIsCalledOnce(t *testing.T) {
 	var ended []string
-	op := operation(func(_ context.Context, _ *models.Task, report task.Report) (any, error) {
+	op := operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
 		return nil, &task.Failure{Code: "NO", Message: "No."}
 	})
 	op.Ended = func(_ *models.Tx, task *models.Task) error { ended = append(ended, task.Status); return nil }
@@ -246,7 +246,7 @@ func TestShutdownInTheMiddle(t *testing.T) {
 	})
 	var running sync.WaitGroup
 	running.Add(tasks)
-	e := newEngine(t, options{waits: make([]time.Duration, 50), operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Report) (any, error) {
+	e := newEngine(t, options{waits: make([]time.Duration, 50), operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Progress) (any, error) {
 		if err := report(10, "Working"); err != nil {
 			return nil, err
 		}
@@ -338,7 +338,7 @@ func TestAfterACrash(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			rc := newReceiver(t, nil)
-			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(ctx context.Context, t *models.Task, report task.Report) (any, error) {
+			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(ctx context.Context, t *models.Task, report task.Progress) (any, error) {
 				if ctx.Value(stopsKey{}) != nil {
 					if err := report(10, "Working"); err != nil {
 						return nil, err

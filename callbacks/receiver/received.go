@@ -124,7 +124,7 @@ func (rc *Receiver) await(ctx context.Context, q query) (found []*entry, satisfi
 	ctx, cancel := context.WithTimeout(ctx, q.wait)
 	defer cancel()
 	for {
-		found, changed := rc.journal.find(q.match)
+		found, changed := rc.history.find(q.match)
 		if q.satisfied(found) {
 			return found, true
 		}

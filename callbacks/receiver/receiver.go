@@ -49,7 +49,7 @@ type Options struct {
 type Receiver struct {
 	secret  string
 	mux     *http.ServeMux
-	journal *journal
+	history *history
 	console *console
 	closing chan struct{}
 	close   func()
@@ -60,7 +60,7 @@ func New(o Options) *Receiver {
 	rc := &Receiver{
 		secret:  o.Secret,
 		mux:     http.NewServeMux(),
-		journal: newJournal(),
+		history: newHistory(),
 		console: newConsole(o.Out),
 		closing: make(chan struct{}),
 	}
@@ -68,7 +68,7 @@ func New(o Options) *Receiver {
 	for _, kind := range callbacks.Kinds {
 		if kind.Path != "" {
 			process := callbacks.Middleware(o.Secret)(http.HandlerFunc(rc.process))
-			rc.mux.Handle("POST "+kind.Path, rc.witness(process))
+			rc.mux.Handle("POST "+kind.Path, rc.record(process))
 		}
 	}
 	rc.mux.HandleFunc("GET /received", rc.list)
@@ -85,7 +85,7 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) { rc.mux.S
 func (rc *Receiver) Close() { rc.close() }
 
 func (rc *Receiver) forget(w http.ResponseWriter, _ *http.Request) {
-	rc.journal.clear()
+	rc.history.clear()
 	w.WriteHeader(http.StatusNoContent)
 }
 

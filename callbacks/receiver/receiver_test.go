@@ -293,19 +293,19 @@ func TestCloseEndsWaiting(t *testing.T) {
 	}
 }
 
-func TestJournalIsBounded(t *testing.T) {
-	j := newJournal()
+func TestHistoryIsBounded(t *testing.T) {
+	h := newHistory()
 	for i := range maxEntries + 10 {
-		j.finish(&entry{Attempt: i})
+		h.finish(&entry{Attempt: i})
 	}
-	if len(j.entries) != maxEntries || j.entries[0].Attempt != 10 {
-		t.Errorf("%d entries from %d on", len(j.entries), j.entries[0].Attempt)
+	if len(h.entries) != maxEntries || h.entries[0].Attempt != 10 {
+		t.Errorf("%d entries from %d on", len(h.entries), h.entries[0].Attempt)
 	}
 	for range 40 {
-		j.finish(&entry{Body: make([]byte, callbacks.MaxBody)})
+		h.finish(&entry{Body: make([]byte, callbacks.MaxBody)})
 	}
-	if len(j.entries) != 16 || j.bytes > maxBytes {
-		t.Errorf("%d entries, %d bytes", len(j.entries), j.bytes)
+	if len(h.entries) != 16 || h.bytes > maxBytes {
+		t.Errorf("%d entries, %d bytes", len(h.entries), h.bytes)
 	}
 }
 

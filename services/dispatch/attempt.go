@@ -136,7 +136,7 @@ func (d *Dispatcher) settle(delivery *models.Delivery, sent callbacks.Attempt, e
 	}
 	before := *delivery
 	after := before
-	d.judge(&after, sent)
+	d.decide(&after, sent)
 	// Not d.ctx: what has been sent is to be written down, shutdown or not.
 	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
 		woken = nil
@@ -176,8 +176,8 @@ func (d *Dispatcher) giveUp(delivery *models.Delivery) (woken []string, err erro
 	return woken, err
 }
 
-// judge puts the state that an attempt leads to into a delivery.
-func (d *Dispatcher) judge(delivery *models.Delivery, sent callbacks.Attempt) {
+// decide puts the state that an attempt leads to into a delivery.
+func (d *Dispatcher) decide(delivery *models.Delivery, sent callbacks.Attempt) {
 	delivery.Round++
 	delivery.StatusCode, delivery.Error, delivery.NextAttemptAt, delivery.Replaying, delivery.ClaimedBy = sent.Status, sent.Error, nil, false, ""
 	switch sent.Outcome() {

@@ -16,7 +16,7 @@ func TestDueTimesAreWholeMilliseconds(t *testing.T) {
 	for range 100 {
 		d := &models.Delivery{}
 		before := models.Now()
-		c.judge(d, callbacks.Attempt{Status: 500})
+		c.decide(d, callbacks.Attempt{Status: 500})
 		if *d.NextAttemptAt != d.NextAttemptAt.Truncate(time.Millisecond) || d.NextAttemptAt.Sub(before) < time.Millisecond {
 			t.Fatalf("due at %v", d.NextAttemptAt)
 		}

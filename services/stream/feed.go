@@ -34,8 +34,8 @@ func (f *Feed) Reached(ctx context.Context, position int64) (bool, error) {
 // Newest is the position of the newest update that followers here have heard of,
 // 0 if there is none.
 func (f *Feed) Newest(ctx context.Context) (int64, error) {
-	if f.hub.tail != nil {
-		return f.hub.tail.position(ctx)
+	if f.hub.poller != nil {
+		return f.hub.poller.position(ctx)
 	}
 	return models.NewestUpdate(f.store.Read(ctx))
 }
@@ -51,7 +51,7 @@ func (f *Feed) Newest(ctx context.Context) (int64, error) {
 //
 // That nothing is lost or repeated rests on this: all updates up to Newest can be
 // read, and whatever comes after it is published later, in order. SQLite's single
-// writer sees to it; on PostgreSQL the tail does.
+// writer sees to it; on PostgreSQL the poller does.
 func (f *Feed) Follow(ctx context.Context, filter models.UpdateFilter, after int64, quiet time.Duration) iter.Seq2[[]models.Update, error] {
 	return func(yield func([]models.Update, error) bool) {
 		w := follower{feed: f, filter: filter, position: after, quiet: quiet}

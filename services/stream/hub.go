@@ -13,15 +13,15 @@ import (
 
 // Hub hands updates, once they are committed, to whoever follows them live in
 // this process, in the order of their positions. Where several servers share a
-// database it is the tail that publishes what any of them has committed.
+// database it is the poller that publishes what any of them has committed.
 type Hub struct {
-	tail *tail // nil where this process is the only one
+	poller *poller // nil where this process is the only one
 
-	publishing sync.Mutex // held for moments: by who commits
+	pendingMu  sync.Mutex // held for moments: by who commits
 	pending    []models.Update
-	handing    bool // a goroutine is handing out what is pending
+	publishing bool // a goroutine publishes what is pending
 	silent     bool // nothing is published any more
-	handOuts   sync.WaitGroup
+	publishers sync.WaitGroup
 
 	mu         sync.Mutex   // held while updates are handed out
 	followers  atomic.Int64 // subscriptions
@@ -44,7 +44,7 @@ type Subscription struct {
 func NewHub(store *models.Store) *Hub {
 	h := newHub()
 	if store.Shared() {
-		startTail(store, h)
+		startPoller(store, h)
 	}
 	return h
 }
@@ -60,8 +60,8 @@ func newHub() *Hub {
 func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 	c := make(chan []models.Update, buffer)
 	s := &Subscription{C: c, c: c, taskID: taskID, hub: h}
-	if h.tail != nil {
-		defer h.tail.ring()
+	if h.poller != nil {
+		defer h.poller.signal()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,10 +84,10 @@ func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 // Ready waits until whatever is committed from now on is published. A subscriber who
 // then looks whether something has happened already does not miss what happens.
 func (h *Hub) Ready(ctx context.Context) error {
-	if h.tail == nil {
+	if h.poller == nil {
 		return nil
 	}
-	_, err := h.tail.position(ctx)
+	_, err := h.poller.position(ctx)
 	return err
 }
 
@@ -95,7 +95,7 @@ func (h *Hub) Ready(ctx context.Context) error {
 func (h *Hub) rest(forget func()) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.everything) > 0 || len(h.byTask) > 0 || h.tail.asking.Load() > 0 {
+	if len(h.everything) > 0 || len(h.byTask) > 0 || h.poller.asking.Load() > 0 {
 		return false
 	}
 	forget()
@@ -130,8 +130,8 @@ func (h *Hub) Followed() bool { return h.followers.Load() > 0 }
 
 // Committed tells that this process has committed u.
 func (h *Hub) Committed(u models.Update) {
-	if h.tail != nil {
-		h.tail.ring()
+	if h.poller != nil {
+		h.poller.signal()
 		return
 	}
 	if !h.Followed() {
@@ -149,19 +149,19 @@ func (h *Hub) Committed(u models.Update) {
 // for whoever commits is waiting: another goroutine hands out what has come
 // meanwhile, all at once, and goes away when there is nothing left.
 func (h *Hub) publish(u models.Update) {
-	h.publishing.Lock()
-	defer h.publishing.Unlock()
+	h.pendingMu.Lock()
+	defer h.pendingMu.Unlock()
 	if h.silent {
 		return
 	}
 	h.pending = append(h.pending, u)
-	if !h.handing {
-		h.handing = true
-		h.handOuts.Go(h.handOut)
+	if !h.publishing {
+		h.publishing = true
+		h.publishers.Go(h.publishPending)
 	}
 }
 
-func (h *Hub) handOut() {
+func (h *Hub) publishPending() {
 	for lot := h.take(); lot != nil; lot = h.take() {
 		h.mu.Lock()
 		for s := range h.everything {
@@ -177,11 +177,11 @@ func (h *Hub) handOut() {
 }
 
 func (h *Hub) take() []models.Update {
-	h.publishing.Lock()
-	defer h.publishing.Unlock()
+	h.pendingMu.Lock()
+	defer h.pendingMu.Unlock()
 	lot := h.pending
 	h.pending = nil
-	h.handing = lot != nil
+	h.publishing = lot != nil
 	return lot
 }
 
@@ -197,12 +197,12 @@ func (h *Hub) give(s *Subscription, lot []models.Update) {
 
 // Close ends all subscriptions, and those to come.
 func (h *Hub) Close() {
-	if h.tail != nil {
-		h.tail.close()
+	if h.poller != nil {
+		h.poller.close()
 	}
-	h.publishing.Lock()
+	h.pendingMu.Lock()
 	h.silent = true
-	h.publishing.Unlock()
+	h.pendingMu.Unlock()
 	h.mu.Lock()
 	h.closed = true
 	for s := range h.everything {
@@ -214,5 +214,5 @@ func (h *Hub) Close() {
 		}
 	}
 	h.mu.Unlock()
-	h.handOuts.Wait()
+	h.publishers.Wait()
 }

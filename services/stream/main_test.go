@@ -81,11 +81,11 @@ func await[T any](t testing.TB, c <-chan T, what string) T {
 	}
 }
 
-// TestTailHasEnded: the position of a hub that is closed before anything was known.
-func TestTailHasEnded(t *testing.T) {
-	never := &tail{known: make(chan struct{}), ended: make(chan struct{})}
+// TestPollerHasEnded: the position of a hub that is closed before anything was known.
+func TestPollerHasEnded(t *testing.T) {
+	never := &poller{known: make(chan struct{}), ended: make(chan struct{})}
 	close(never.ended)
-	if _, err := never.position(within(t)); !errors.Is(err, errTailEnded) {
-		t.Errorf("the position of a tail that has ended is %v", err)
+	if _, err := never.position(within(t)); !errors.Is(err, errPollerEnded) {
+		t.Errorf("the position of a poller that has ended is %v", err)
 	}
 }

@@ -31,7 +31,7 @@ var patience = []time.Duration{500 * time.Millisecond, time.Second, 3 * time.Sec
 // it once (https://docs.stripe.com/api/idempotent_requests).
 type Client struct {
 	api *stripe.Client
-	// Patience is how long Persist waits before the second attempt, the third, …
+	// Patience is how long Retry waits before the second attempt, the third, …
 	Patience []time.Duration
 }
 
@@ -50,7 +50,7 @@ func New(o Options) *Client {
 			Transport: o.Transport, Timeout: timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		MaxNetworkRetries: stripe.Int64(0), // Persist does that, and says so
+		MaxNetworkRetries: stripe.Int64(0), // Retry does that, and says so
 		LeveledLogger:     &stripe.LeveledLogger{Level: stripe.LevelNull},
 	}
 	if o.URL != "" {
@@ -188,10 +188,10 @@ func explain(ctx context.Context, err error) error {
 	return failure
 }
 
-// Persist calls ask until Stripe answers, or its outage has lasted too long:
+// Retry calls ask until Stripe answers, or its outage has lasted too long:
 // then the error is the *Error for that. A shortage of this machine's is returned at
 // once: it says nothing about Stripe. waiting is told before each pause.
-func (c *Client) Persist(ctx context.Context, waiting func(message string) error, ask func() error) error {
+func (c *Client) Retry(ctx context.Context, waiting func(message string) error, ask func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := ask()
 		var out *outage

@@ -33,17 +33,17 @@ type Operation struct {
 	// tell as the result: any value that JSON can hold. A *Failure ends the
 	// task as failed. Any other error is the server's own, and Run is called
 	// again later; so what Run has done already must not be done twice.
-	Run func(ctx context.Context, t *models.Task, report Report) (any, error)
+	Run func(ctx context.Context, t *models.Task, report Progress) (any, error)
 	// Ended, if set, is called in the transaction that ends the task, however
 	// it ends: t.Status tells.
 	Ended func(tx *models.Tx, t *models.Task) error
 }
 
-// Report tells how far the work has come: progress in percent (0 to 99), and a
+// Progress tells how far the work has come: progress in percent (0 to 99), and a
 // sentence. What also does is stored with it or not at all. It returns
 // models.ErrTaskEnded when the task was cancelled meanwhile. One goroutine at a
 // time may report.
-type Report func(progress int, message string, also ...func(tx *models.Tx) error) error
+type Progress func(progress int, message string, also ...func(tx *models.Tx) error) error
 
 // Failure is why work failed, in words meant for the client.
 type Failure struct { //nolint:errname // what a client is told, and only beside that an error

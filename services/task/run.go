@@ -178,7 +178,7 @@ func (e *Engine) finish(ctx context.Context, t *models.Task) error {
 }
 
 // reporter is how an operation reports its progress.
-func (e *Engine) reporter(ctx context.Context, t *models.Task) Report {
+func (e *Engine) reporter(ctx context.Context, t *models.Task) Progress {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
 		now := *t
 		now.Progress, now.Message = max(t.Progress, min(progress, 99)), message
@@ -229,7 +229,7 @@ func encode(result any) ([]byte, error) {
 
 // runSafely runs an operation and encodes its result. It keeps a panic inside
 // the task.
-func runSafely(ctx context.Context, op Operation, t *models.Task, report Report) (result []byte, err error) {
+func runSafely(ctx context.Context, op Operation, t *models.Task, report Progress) (result []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())

@@ -28,7 +28,7 @@ func TestFoundBeforeAdded(t *testing.T) {
 	dispatcher := dispatch.New(store, dispatch.Options{Sender: sender})
 	engine := task.NewEngine(store, stream.NewHub(store), dispatcher)
 	var runs atomic.Int32
-	engine.Register(task.Operation{Kind: "order", Run: func(context.Context, *models.Task, task.Report) (any, error) {
+	engine.Register(task.Operation{Kind: "order", Run: func(context.Context, *models.Task, task.Progress) (any, error) {
 		runs.Add(1)
 		return map[string]string{"summary": "Done"}, nil
 	}})

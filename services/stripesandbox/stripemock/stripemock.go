@@ -37,16 +37,30 @@ func Start(t testing.TB) string {
 	if err := mock.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan string, 1)
 	t.Cleanup(func() {
+		select {
+		case last := <-ended:
+			t.Errorf("stripe-mock ended by itself: %s", last)
+		default:
+		}
 		_ = mock.Process.Kill()
 		_ = mock.Wait() // it was killed, and says so
 	})
-	scanner := bufio.NewScanner(out)
-	for scanner.Scan() {
-		if m := listens.FindStringSubmatch(scanner.Text()); m != nil {
-			return "http://" + m[1]
+	address := make(chan string, 1)
+	go func() { // to its end: what it says last is why it has ended, if it has
+		var last string
+		for scanner := bufio.NewScanner(out); scanner.Scan(); last = scanner.Text() {
+			if m := listens.FindStringSubmatch(scanner.Text()); m != nil {
+				address <- m[1]
+			}
 		}
+		close(address)
+		ended <- last
+	}()
+	found, ok := <-address
+	if !ok {
+		t.Fatal("stripe-mock did not say where it listens")
 	}
-	t.Fatal("stripe-mock did not say where it listens")
-	return ""
+	return "http://" + found
 }

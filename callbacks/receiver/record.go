@@ -13,8 +13,8 @@ import (
 
 type entryKey struct{}
 
-// witness notes every callback, whatever becomes of it, around next, which decides that.
-func (rc *Receiver) witness(next http.Handler) http.Handler {
+// record notes every callback, whatever becomes of it, around next, which decides that.
+func (rc *Receiver) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// One byte more than is allowed: it is the middleware that refuses it.
 		body, err := io.ReadAll(io.LimitReader(r.Body, callbacks.MaxBody+1))
@@ -28,7 +28,7 @@ func (rc *Receiver) witness(next http.Handler) http.Handler {
 		watched := &statusWriter{ResponseWriter: w}
 		defer func() {
 			e.conclude(watched.status)
-			rc.journal.finish(e)
+			rc.history.finish(e)
 			rc.console.show(e)
 		}()
 		next.ServeHTTP(watched, r)
@@ -47,7 +47,7 @@ func (rc *Receiver) newEntry(r *http.Request, body []byte) *entry {
 		e.Body = showBody(body)
 		_ = json.Unmarshal(body, &e.update) // What isn't an update is listed all the same.
 	}
-	rc.journal.add(e)
+	rc.history.add(e)
 	return e
 }
 

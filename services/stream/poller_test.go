@@ -11,10 +11,10 @@ import (
 	"petstore/models/postgrestest"
 )
 
-// TestTailWaitsForLowerPositions: on PostgreSQL two replicas tell of two tasks side
+// TestPollerWaitsForLowerPositions: on PostgreSQL two replicas tell of two tasks side
 // by side, and who is told first commits last. Followers of both, live or resuming
 // in between, get both in the order of their positions.
-func TestTailWaitsForLowerPositions(t *testing.T) {
+func TestPollerWaitsForLowerPositions(t *testing.T) {
 	url := postgrestest.URL(t)
 	one, other := newToldOn(t, url), newToldOn(t, url)
 	first, second := one.task("order"), one.task("report")

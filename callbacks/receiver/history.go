@@ -11,7 +11,7 @@ import (
 	"petstore/callbacks"
 )
 
-// What the journal keeps: the last entries, of them no more bytes than that, and the count of attempts of the last
+// What the history keeps: the last entries, of them no more bytes than that, and the count of attempts of the last
 // callbacks.
 const (
 	maxEntries  = 1000
@@ -20,7 +20,7 @@ const (
 )
 
 // entry is one callback that came, as GET /received shows it. All but the first fields change until it is concluded;
-// the goroutine that answers it owns it until the journal's finish.
+// the goroutine that answers it owns it until the history's finish.
 type entry struct {
 	ReceivedAt time.Time   `json:"received_at"`
 	URL        string      `json:"url"` // path and query
@@ -57,8 +57,8 @@ func (e *entry) size() int {
 	return size
 }
 
-// journal keeps what came lately.
-type journal struct {
+// history keeps what came lately.
+type history struct {
 	mu       sync.Mutex
 	entries  []*entry // finished ones, oldest first
 	bytes    int
@@ -66,60 +66,60 @@ type journal struct {
 	changed  chan struct{} // closed and replaced when an entry is finished
 }
 
-func newJournal() *journal {
+func newHistory() *history {
 	attempts, err := simplelru.NewLRU[string, int](maxCounters, nil)
 	if err != nil {
 		panic(err) // The size is a positive constant.
 	}
-	return &journal{attempts: attempts, changed: make(chan struct{})}
+	return &history{attempts: attempts, changed: make(chan struct{})}
 }
 
 // add numbers a callback that has just come.
-func (j *journal) add(e *entry) {
+func (h *history) add(e *entry) {
 	e.Attempt = 1
 	const longest = 256 // A longer callback_id is refused by the middleware.
 	if id := e.update.CallbackID; !e.Verified || id == "" || len(id) > longest {
 		return
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	key := e.path + " " + e.update.CallbackID
-	before, _ := j.attempts.Get(key)
+	before, _ := h.attempts.Get(key)
 	e.Attempt = before + 1
-	j.attempts.Add(key, e.Attempt)
+	h.attempts.Add(key, e.Attempt)
 }
 
 // finish lists an entry that has been answered. It must not be changed afterwards.
-func (j *journal) finish(e *entry) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.entries = append(j.entries, e)
-	j.bytes += e.size()
-	for len(j.entries) > maxEntries || j.bytes > maxBytes {
-		j.bytes -= j.entries[0].size()
-		j.entries[0] = nil
-		j.entries = j.entries[1:]
+func (h *history) finish(e *entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.entries = append(h.entries, e)
+	h.bytes += e.size()
+	for len(h.entries) > maxEntries || h.bytes > maxBytes {
+		h.bytes -= h.entries[0].size()
+		h.entries[0] = nil
+		h.entries = h.entries[1:]
 	}
-	close(j.changed)
-	j.changed = make(chan struct{})
+	close(h.changed)
+	h.changed = make(chan struct{})
 }
 
 // find returns the entries that match, and a channel that is closed when there may be more.
-func (j *journal) find(match func(*entry) bool) ([]*entry, <-chan struct{}) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (h *history) find(match func(*entry) bool) ([]*entry, <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	found := []*entry{}
-	for _, e := range j.entries {
+	for _, e := range h.entries {
 		if match(e) {
 			found = append(found, e)
 		}
 	}
-	return found, j.changed
+	return found, h.changed
 }
 
-func (j *journal) clear() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.entries, j.bytes = nil, 0
-	j.attempts.Purge()
+func (h *history) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.entries, h.bytes = nil, 0
+	h.attempts.Purge()
 }

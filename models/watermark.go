@@ -6,7 +6,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Horizon is how far the updates of a PostgreSQL database can be seen at one
+// Watermark is how far the updates of a PostgreSQL database can be seen at one
 // moment. There transactions take positions side by side, and may commit in
 // another order: a position may still appear below one that can be seen.
 //
@@ -14,7 +14,7 @@ import (
 // writing then: it took its lock on the table before its position, and its position
 // before another took Newest. So once all Writers have ended, the updates up to
 // Newest are as they will be for ever.
-type Horizon struct {
+type Watermark struct {
 	Newest  int64  // position that can be seen, 0 for none
 	Writers string // transactions that may have taken a lower one, "3/17,4/25"
 }
@@ -24,24 +24,24 @@ type Horizon struct {
 const writers = `SELECT virtualtransaction FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation = 'updates'::regclass
 	AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
-// ReadHorizon reads it as it is now.
-func ReadHorizon(db *gorm.DB) (h Horizon, err error) {
+// ReadWatermark reads it as it is now.
+func ReadWatermark(db *gorm.DB) (w Watermark, err error) {
 	// The statement sees the updates that were committed before it began, and the
 	// locks that are held while it runs.
 	err = queryRow(db, "SELECT (SELECT COALESCE(MAX(id), 0) FROM updates), COALESCE((SELECT string_agg(virtualtransaction, ',') FROM ("+writers+") AS now), '')").
-		Scan(&h.Newest, &h.Writers)
+		Scan(&w.Newest, &w.Writers)
 	if err != nil {
-		return h, fmt.Errorf("looking for new updates: %w", err)
+		return w, fmt.Errorf("looking for new updates: %w", err)
 	}
-	return h, nil
+	return w, nil
 }
 
 // Settled reports whether all that were writing have ended by now.
-func (h Horizon) Settled(db *gorm.DB) (settled bool, err error) {
-	if h.Writers == "" {
+func (w Watermark) Settled(db *gorm.DB) (settled bool, err error) {
+	if w.Writers == "" {
 		return true, nil
 	}
-	err = queryRow(db, "SELECT NOT EXISTS ("+writers+" AND virtualtransaction = ANY (string_to_array(?, ',')))", h.Writers).Scan(&settled)
+	err = queryRow(db, "SELECT NOT EXISTS ("+writers+" AND virtualtransaction = ANY (string_to_array(?, ',')))", w.Writers).Scan(&settled)
 	if err != nil {
 		return false, fmt.Errorf("looking for transactions under way: %w", err)
 	}
