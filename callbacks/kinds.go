@@ -62,7 +62,15 @@ var (
 )
 
 // Kinds are all kinds, in the order in which their members stand in an update.
-var Kinds = []Kind{KindOrder, KindReport, KindImage, KindPayment, KindWebhook, KindRefund, KindReversal}
+var Kinds = []Kind{
+	KindOrder,
+	KindReport,
+	KindImage,
+	KindPayment,
+	KindWebhook,
+	KindRefund,
+	KindReversal,
+}
 
 // KindNames are the names of all kinds.
 func KindNames() []string {

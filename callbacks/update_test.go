@@ -96,7 +96,7 @@ func randomUpdate(random *rand.Rand) Update {
 		return pick(random, "", "plain", "<b>&amp;</b>", "\u2028\u2029", "\"\\/", "\b\f\n\r\t\x00\x1f\x7f", "é漢😀\ufeff", "\xff\xc0\x80", "\xed\xa0\x80")
 	}
 	u := Update{
-		CallbackID: text(), Type: text(), TaskID: text(), Resource: Resource{text(), text(), text(), text(), text(), text()},
+		CallbackID: text(), Type: text(), TaskID: text(), Resource: Resource{OrderID: text(), ReportID: text(), ImageID: text(), PaymentID: text(), WebhookID: text(), RefundID: text()},
 		Sequence: pick(random, 0, 1, random.Int64()), Status: text(), Progress: random.IntN(101), Message: text(),
 		Timestamp: time.UnixMilli(random.Int64N(1 << 42)),
 	}

@@ -6,11 +6,10 @@
 // is on the disk when the call returns.
 //
 //	err := store.InTx(ctx, func(tx *models.Tx) error {
-//		if err := tx.Create(&order).Error; err != nil {
+//		if err := models.CreateTask(tx, &task); err != nil {
 //			return err
 //		}
-//		tx.Enqueue(models.Job{TaskID: order.TaskID})
-//		return nil
+//		return models.CreateOrder(tx, &order)
 //	})
 //
 // The package knows GORM and the two engines, SQLite and PostgreSQL. It knows

@@ -2,8 +2,9 @@ package models
 
 import (
 	"fmt"
-	"petstore/callbacks"
 	"time"
+
+	"petstore/callbacks"
 
 	"gorm.io/gorm"
 )

@@ -5,8 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"petstore/callbacks"
 	"time"
+
+	"petstore/callbacks"
 
 	"gorm.io/gorm"
 )

@@ -11,6 +11,6 @@
 //	stream          tells those who follow live
 //
 // An Operation is a plain function with a name; nothing in the engine knows the
-// operations by name, so a new kind of slow work is one more file here, with its use cases and its
-// Operation.
+// operations by name. A new kind of slow work is a file here, with its use cases and its Operation, and five more:
+// docs/CONTRIBUTING.md has an example.
 package services

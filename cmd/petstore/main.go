@@ -18,10 +18,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"petstore/handlers"
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"petstore/handlers"
 )
 
 // gcPercent lets the heap grow to five times what is in use before it is
