@@ -60,7 +60,7 @@ type delivery struct {
 }
 
 // deliveryPage is a page of deliveries.
-type deliveryPage struct {
+type deliveryPage struct { //nolint:unused // read by the contract's generator
 	Items []delivery `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -114,7 +114,7 @@ type host struct {
 	DueAt *time.Time `json:"due_at" format:"date-time" extensions:"x-nullable"`
 }
 
-type hostPage struct {
+type hostPage struct { //nolint:unused // read by the contract's generator
 	Items []host `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -181,7 +181,7 @@ func (h deliveryHandlers) hosts(c *gin.Context) error {
 		return err
 	}
 	list := h.deliveries.Hosts(page)
-	return respondPage(c, list.Next, hostPage{Items: mapItems(list.Items, showHost), NextCursor: nullable(list.Next)})
+	return respondPage(c, list.Next, mapItems(list.Items, showHost))
 }
 
 func nonZero(n int) *int {
@@ -216,15 +216,7 @@ func (h deliveryHandlers) list(c *gin.Context) error {
 		Status:    q.oneOf("status", models.DeliveryPending, models.DeliveryDelivered, models.DeliverySuperseded, models.DeliveryExhausted, models.DeliveryGone),
 		URL:       q.text("url", 2048),
 	}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.deliveries.List(c.Request.Context(), filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, deliveryPage{Items: mapItems(list.Items, showDelivery), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.deliveries.List, filter, showDelivery)
 }
 
 // @Summary     Get a delivery with its attempts

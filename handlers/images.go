@@ -97,7 +97,7 @@ type image struct {
 }
 
 // imagePage is a page of images.
-type imagePage struct {
+type imagePage struct { //nolint:unused // read by the contract's generator
 	Items []image `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -241,15 +241,7 @@ func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (accepted, 
 func (h imageHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	filter := models.ImageFilter{Status: q.oneOf("status", taskStatuses...), ImageURL: q.text("image_url", 2048)}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.images.List(c.Request.Context(), filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, imagePage{Items: mapItems(list.Items, showImage), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.images.List, filter, showImage)
 }
 
 // @Summary     Get an image
@@ -262,15 +254,7 @@ func (h imageHandlers) list(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [get]
 func (h imageHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "image_id")
-	if err != nil {
-		return err
-	}
-	i, err := h.images.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showImage(i))
+	return serveOne(c, "image_id", h.images.Get, showImage)
 }
 
 // @Summary     Replace whom an image tells, and with which metadata
@@ -379,15 +363,7 @@ func (h imageHandlers) cancel(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [delete]
 func (h imageHandlers) delete(c *gin.Context) error {
-	id, err := pathID(c, "image_id")
-	if err != nil {
-		return err
-	}
-	if err := h.images.Delete(c.Request.Context(), id); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+	return serveDelete(c, "image_id", h.images.Delete)
 }
 
 // imageUpdate documents a callback: docs/overlay.yaml moves it under the

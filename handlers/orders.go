@@ -107,7 +107,7 @@ type orderItem struct {
 }
 
 // orderPage is a page of orders.
-type orderPage struct {
+type orderPage struct { //nolint:unused // read by the contract's generator
 	Items []order `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -224,15 +224,7 @@ func (h orderHandlers) start(ctx context.Context, body []byte) (accepted, error)
 func (h orderHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	filter := models.OrderFilter{Status: q.oneOf("status", taskStatuses...), Product: q.text("product", 100)}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.orders.List(c.Request.Context(), filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, orderPage{Items: mapItems(list.Items, showOrder), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.orders.List, filter, showOrder)
 }
 
 // @Summary     Get an order
@@ -245,15 +237,7 @@ func (h orderHandlers) list(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [get]
 func (h orderHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "order_id")
-	if err != nil {
-		return err
-	}
-	o, err := h.orders.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showOrder(o))
+	return serveOne(c, "order_id", h.orders.Get, showOrder)
 }
 
 // @Summary     Replace whom an order tells, and with which metadata
@@ -362,13 +346,5 @@ func (h orderHandlers) cancel(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [delete]
 func (h orderHandlers) delete(c *gin.Context) error {
-	id, err := pathID(c, "order_id")
-	if err != nil {
-		return err
-	}
-	if err := h.orders.Delete(c.Request.Context(), id); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+	return serveDelete(c, "order_id", h.orders.Delete)
 }

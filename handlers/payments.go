@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -98,7 +97,7 @@ type payment struct {
 }
 
 // paymentPage is a page of payments.
-type paymentPage struct {
+type paymentPage struct { //nolint:unused // read by the contract's generator
 	Items []payment `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -215,15 +214,7 @@ func (h paymentHandlers) list(c *gin.Context) error {
 	if filter.Currency, err = currency(q.text("currency", 3)); err != nil {
 		q.failf("currency", "must be a currency's code, such as USD (ISO 4217)")
 	}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.payments.List(c.Request.Context(), filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, paymentPage{Items: mapItems(list.Items, showPayment), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.payments.List, filter, showPayment)
 }
 
 // @Summary     Get a payment
@@ -236,15 +227,7 @@ func (h paymentHandlers) list(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/payments/{payment_id} [get]
 func (h paymentHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "payment_id")
-	if err != nil {
-		return err
-	}
-	p, err := h.payments.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showPayment(p))
+	return serveOne(c, "payment_id", h.payments.Get, showPayment)
 }
 
 // @Summary     Remove a payment
@@ -260,15 +243,7 @@ func (h paymentHandlers) get(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/payments/{payment_id} [delete]
 func (h paymentHandlers) delete(c *gin.Context) error {
-	id, err := pathID(c, "payment_id")
-	if err != nil {
-		return err
-	}
-	if err := h.payments.Delete(c.Request.Context(), id); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+	return serveDelete(c, "payment_id", h.payments.Delete)
 }
 
 // paymentUpdate documents a callback: docs/overlay.yaml moves it under the

@@ -51,7 +51,7 @@ type product struct {
 }
 
 // productPage is a page of products.
-type productPage struct {
+type productPage struct { //nolint:unused // read by the contract's generator
 	Items []product `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -151,15 +151,7 @@ func (h productHandlers) list(c *gin.Context) error {
 		Category: q.text("category", 100), Tag: q.text("tag", 50), Query: q.text("q", 100),
 		MinPrice: q.number("min_price", 0, most), MaxPrice: q.number("max_price", 0, most), InStock: q.flag("in_stock"),
 	}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.products.List(c.Request.Context(), filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, productPage{Items: mapItems(list.Items, showProduct), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.products.List, filter, showProduct)
 }
 
 // @Summary     Add a product

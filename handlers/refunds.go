@@ -61,7 +61,7 @@ type refund struct {
 }
 
 // refundPage is a page of refunds.
-type refundPage struct {
+type refundPage struct { //nolint:unused // read by the contract's generator
 	Items []refund `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -153,15 +153,10 @@ func (h refundHandlers) list(c *gin.Context) error {
 	}
 	q := newQuery(c)
 	filter := models.RefundFilter{Status: q.oneOf("status", taskStatuses...)}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
+	list := func(ctx context.Context, f models.RefundFilter, page models.Page) (models.List[models.Refund], error) {
+		return h.refunds.ListRefunds(ctx, paymentID, f, page)
 	}
-	list, err := h.refunds.ListRefunds(c.Request.Context(), paymentID, filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, refundPage{Items: mapItems(list.Items, showRefund), NextCursor: nullable(list.Next)})
+	return servePage(c, q, list, filter, showRefund)
 }
 
 // @Summary     Get a refund

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -81,7 +80,7 @@ type report struct {
 }
 
 // reportPage is a page of reports.
-type reportPage struct {
+type reportPage struct { //nolint:unused // read by the contract's generator
 	Items []report `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -212,15 +211,7 @@ func (h reportHandlers) start(ctx context.Context, body []byte) (accepted, error
 func (h reportHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	filter := models.ReportFilter{Type: q.oneOf("type", reportTypes...), Status: q.oneOf("status", taskStatuses...)}
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.reports.List(c.Request.Context(), filter, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, reportPage{Items: mapItems(list.Items, showReport), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.reports.List, filter, showReport)
 }
 
 // @Summary     Get a report
@@ -233,15 +224,7 @@ func (h reportHandlers) list(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/reports/{report_id} [get]
 func (h reportHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "report_id")
-	if err != nil {
-		return err
-	}
-	r, err := h.reports.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showReport(r))
+	return serveOne(c, "report_id", h.reports.Get, showReport)
 }
 
 // @Summary     Remove a report
@@ -256,15 +239,7 @@ func (h reportHandlers) get(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/reports/{report_id} [delete]
 func (h reportHandlers) delete(c *gin.Context) error {
-	id, err := pathID(c, "report_id")
-	if err != nil {
-		return err
-	}
-	if err := h.reports.Delete(c.Request.Context(), id); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+	return serveDelete(c, "report_id", h.reports.Delete)
 }
 
 // reportUpdate documents a callback: docs/overlay.yaml moves it under the

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -51,8 +52,50 @@ func encode(v any) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// respondPage writes a page of a list, and where the next one is (RFC 8288).
-func respondPage(c *gin.Context, next string, page any) error {
+// serveOne answers with one resource, which the path names.
+func serveOne[M, V any](c *gin.Context, param string, get func(context.Context, string) (M, error), show func(M) V) error {
+	id, err := pathID(c, param)
+	if err != nil {
+		return err
+	}
+	found, err := get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, show(found))
+}
+
+// serveDelete removes a resource, which the path names.
+func serveDelete(c *gin.Context, param string, remove func(context.Context, string) error) error {
+	id, err := pathID(c, param)
+	if err != nil {
+		return err
+	}
+	if err := remove(c.Request.Context(), id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// servePage answers with a page of a list, whose filter has been read from q.
+func servePage[F, M, V any](
+	c *gin.Context, q *query, list func(context.Context, F, models.Page) (models.List[M], error), filter F, show func(M) V,
+) error {
+	page := q.page()
+	if err := q.done(); err != nil {
+		return err
+	}
+	found, err := list(c.Request.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	return respondPage(c, found.Next, mapItems(found.Items, show))
+}
+
+// respondPage writes a page of a list, and where the next one is, in the body and as a
+// Link (RFC 8288).
+func respondPage[V any](c *gin.Context, next string, items []V) error {
 	if next != "" {
 		u := *c.Request.URL
 		q := u.Query()
@@ -60,7 +103,10 @@ func respondPage(c *gin.Context, next string, page any) error {
 		u.RawQuery = q.Encode()
 		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, u.RequestURI()))
 	}
-	return respond(c, http.StatusOK, page)
+	return respond(c, http.StatusOK, struct {
+		Items      []V     `json:"items"`
+		NextCursor *string `json:"next_cursor"`
+	}{items, nullable(next)})
 }
 
 // mapItems turns what is stored into what is shown. It is never nil: an empty

@@ -84,7 +84,7 @@ type webhookWithSecret struct {
 }
 
 // webhookPage is a page of webhooks.
-type webhookPage struct {
+type webhookPage struct { //nolint:unused // read by the contract's generator
 	Items []webhook `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -173,15 +173,7 @@ func respondSecret(c *gin.Context, status int, w models.Webhook) error {
 func (h webhookHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	enabled := q.flag("enabled")
-	page := q.page()
-	if err := q.done(); err != nil {
-		return err
-	}
-	list, err := h.webhooks.List(c.Request.Context(), enabled, page)
-	if err != nil {
-		return err
-	}
-	return respondPage(c, list.Next, webhookPage{Items: mapItems(list.Items, showWebhook), NextCursor: nullable(list.Next)})
+	return servePage(c, q, h.webhooks.List, enabled, showWebhook)
 }
 
 // @Summary     Get a webhook
@@ -194,15 +186,7 @@ func (h webhookHandlers) list(c *gin.Context) error {
 // @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [get]
 func (h webhookHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "webhook_id")
-	if err != nil {
-		return err
-	}
-	w, err := h.webhooks.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showWebhook(w))
+	return serveOne(c, "webhook_id", h.webhooks.Get, showWebhook)
 }
 
 // @Summary     Replace a webhook
@@ -284,13 +268,5 @@ func (h webhookHandlers) change(c *gin.Context, edit func(webhookRequest) (webho
 // @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [delete]
 func (h webhookHandlers) delete(c *gin.Context) error {
-	id, err := pathID(c, "webhook_id")
-	if err != nil {
-		return err
-	}
-	if err := h.webhooks.Delete(c.Request.Context(), id); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+	return serveDelete(c, "webhook_id", h.webhooks.Delete)
 }

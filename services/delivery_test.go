@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"petstore/models"
+	"petstore/services/pause"
 	"petstore/services/task"
 )
 
@@ -382,7 +383,7 @@ func TestOrderHoldsUnderFaults(t *testing.T) {
 			if err := report(10*i, "step"); err != nil {
 				return nil, err
 			}
-			if err := pause(ctx, random.upTo(60*time.Millisecond)); err != nil {
+			if err := pause.For(ctx, random.upTo(60*time.Millisecond)); err != nil {
 				return nil, err
 			}
 		}

@@ -37,8 +37,7 @@ func NewImages(store *models.Store, tasks *task.Engine, blobs *blobs.Bucket) *Im
 // its row.
 const looseFor = 10 * time.Minute
 
-// Create stores an image, its task, its first update and its job, in one
-// transaction. An uploaded file is stored before; should the transaction fail
+// Create stores an image, its task and its first update in one transaction. An uploaded file is stored before; should the transaction fail
 // then, it is deleted later.
 func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, error) {
 	img := models.Image{
@@ -51,17 +50,10 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 			return models.Image{}, err
 		}
 	}
-	draft, err := s.tasks.Draft(callbacks.KindImage.Name, task.Request{
+	err := s.tasks.Create(ctx, callbacks.KindImage.Name, task.Request{
 		ResourceID: img.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Image received",
-	})
-	if err != nil {
-		return img, err
-	}
-	img.Task, img.TaskID = draft.Task, draft.Task.ID
-	err = s.store.InTx(ctx, func(tx *models.Tx) error {
-		if err := s.tasks.Begin(tx, draft); err != nil {
-			return err
-		}
+	}, func(tx *models.Tx, t models.Task) error {
+		img.Task, img.TaskID = t, t.ID
 		if n.File != nil {
 			if err := models.KeepBlob(tx, upload); err != nil {
 				return err

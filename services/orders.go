@@ -9,6 +9,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/pause"
 	"petstore/services/task"
 )
 
@@ -26,25 +27,17 @@ func NewOrders(store *models.Store, tasks *task.Engine) *Orders {
 	return &Orders{store: store, tasks: tasks}
 }
 
-// Create stores an order, its task, its first update and its job, in one
-// transaction: an order that was accepted is processed, whatever happens to the
-// server.
+// Create stores an order, its task and its first update in one transaction: an order that
+// was accepted is processed, whatever happens to the server.
 func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, error) {
 	order, err := s.price(ctx, n.Lines)
 	if err != nil {
 		return models.Order{}, err
 	}
-	draft, err := s.tasks.Draft(callbacks.KindOrder.Name, task.Request{
+	err = s.tasks.Create(ctx, callbacks.KindOrder.Name, task.Request{
 		ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
-	})
-	if err != nil {
-		return models.Order{}, err
-	}
-	order.Task, order.TaskID = draft.Task, draft.Task.ID
-	err = s.store.InTx(ctx, func(tx *models.Tx) error {
-		if err := s.tasks.Begin(tx, draft); err != nil {
-			return err
-		}
+	}, func(tx *models.Tx, t models.Task) error {
+		order.Task, order.TaskID = t, t.ID
 		return models.CreateOrder(tx, &order)
 	})
 	return order, err
@@ -209,7 +202,7 @@ func (p *Packing) run(ctx context.Context, t *models.Task, report task.Progress)
 			err = p.tell(order, number, report)
 		}
 		if err == nil {
-			err = pause(ctx, p.step)
+			err = pause.For(ctx, p.step)
 		}
 		if err != nil {
 			return nil, err
@@ -304,19 +297,4 @@ func (p *Packing) ended(tx *models.Tx, t *models.Task) error {
 // them crosswise would wait for each other.
 func byProduct(items []models.OrderItem) []models.OrderItem {
 	return slices.SortedFunc(slices.Values(items), func(a, b models.OrderItem) int { return strings.Compare(a.ProductID, b.ProductID) })
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -43,24 +43,16 @@ func NewReports(store *models.Store, tasks *task.Engine) *Reports {
 	return &Reports{store: store, tasks: tasks}
 }
 
-// Create stores a report, its task, its first update and its job, in one
-// transaction.
+// Create stores a report, its task and its first update in one transaction.
 func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report, error) {
 	r := models.Report{
 		ID: models.NewID(callbacks.KindReport.Prefix), Type: n.Type, FromDay: n.FromDay, ToDay: n.ToDay, Data: n.Data, CreatedAt: models.Now(),
 	}
 	r.UpdatedAt = r.CreatedAt
-	draft, err := s.tasks.Draft(callbacks.KindReport.Name, task.Request{
+	err := s.tasks.Create(ctx, callbacks.KindReport.Name, task.Request{
 		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
-	})
-	if err != nil {
-		return r, err
-	}
-	r.Task, r.TaskID = draft.Task, draft.Task.ID
-	err = s.store.InTx(ctx, func(tx *models.Tx) error {
-		if err := s.tasks.Begin(tx, draft); err != nil {
-			return err
-		}
+	}, func(tx *models.Tx, t models.Task) error {
+		r.Task, r.TaskID = t, t.ID
 		return models.CreateReport(tx, &r)
 	})
 	return r, err

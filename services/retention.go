@@ -7,6 +7,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/pause"
 )
 
 const (
@@ -37,7 +38,7 @@ func (r *Retention) Run(ctx context.Context) {
 	if r.age == 0 {
 		return
 	}
-	for pause(ctx, r.every) == nil {
+	for pause.For(ctx, r.every) == nil {
 		removed, err := r.sweep(ctx)
 		if err != nil && ctx.Err() == nil {
 			slog.Warn("What is too old could not be removed; it is tried again.", "err", err)
@@ -62,7 +63,7 @@ func (r *Retention) sweep(ctx context.Context) (removed int, err error) {
 		}
 		removed += n
 		after = tasks[len(tasks)-1].ID
-		if err := pause(ctx, removePause); err != nil {
+		if err := pause.For(ctx, removePause); err != nil {
 			return removed, err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/dispatch"
+	"petstore/services/pause"
 	"petstore/services/stream"
 	"petstore/services/task"
 )
@@ -87,7 +88,7 @@ func (e *hookEngine) work(ctx context.Context, t *models.Task, report task.Progr
 		if err := report(100*i/plan.Steps, "Working"); err != nil {
 			return nil, err
 		}
-		if err := pause(ctx, plan.Step); err != nil {
+		if err := pause.For(ctx, plan.Step); err != nil {
 			return nil, err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/dispatch"
+	"petstore/services/pause"
 	"petstore/services/task"
 )
 
@@ -122,7 +123,7 @@ func TestWebhookOrderUnderFaults(t *testing.T) {
 		mu.Lock()
 		n, delay := random.IntN(10), time.Duration(random.IntN(15))*time.Millisecond
 		mu.Unlock()
-		_ = pause(t.Context(), delay)
+		_ = pause.For(t.Context(), delay)
 		return []int{200, 200, 200, 200, 204, 500, 503, 301, 400, 200}[n]
 	})
 	e.register(rc.URL, "*")

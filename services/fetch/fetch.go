@@ -14,6 +14,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/services/hosts"
+	"petstore/services/pause"
 )
 
 const (
@@ -116,7 +117,7 @@ func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Re
 		if !errors.As(err, &failed) || !failed.passes || try == maxTries {
 			return err
 		}
-		if pause(fetching, c.wait) != nil {
+		if pause.For(fetching, c.wait) != nil {
 			return err
 		}
 	}
@@ -179,12 +180,4 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, explain(b.ctx, err)
 	}
 	return n, err
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	waiting, done := context.WithTimeout(ctx, d)
-	defer done()
-	<-waiting.Done()
-	return ctx.Err()
 }

@@ -16,6 +16,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/pause"
 )
 
 // timeout is how long one request to Stripe may take. Stripe itself gives
@@ -207,16 +208,8 @@ func (c *Client) Retry(ctx context.Context, waiting func(message string) error, 
 		if err := waiting(fmt.Sprintf("Stripe does not answer: attempt %d of %d follows", attempt+2, len(c.Patience)+1)); err != nil {
 			return err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return err
 		}
 	}
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	waiting, done := context.WithTimeout(ctx, d)
-	defer done()
-	<-waiting.Done()
-	return ctx.Err()
 }

@@ -189,6 +189,21 @@ func (e *Engine) Begin(tx *models.Tx, d *Draft) error {
 	return nil
 }
 
+// Create begins a task in one transaction with what it works on, which store stores.
+// It may be called twice.
+func (e *Engine) Create(ctx context.Context, kind string, r Request, store func(tx *models.Tx, t models.Task) error) error {
+	draft, err := e.Draft(kind, r)
+	if err != nil {
+		return err
+	}
+	return e.store.InTx(ctx, func(tx *models.Tx) error {
+		if err := e.Begin(tx, draft); err != nil {
+			return err
+		}
+		return store(tx, draft.Task)
+	})
+}
+
 // deliver stores the deliveries of an update, and has them sent.
 func (e *Engine) deliver(tx *models.Tx, u models.Update, callbackURL string) error {
 	ds := e.dispatcher.Deliveries(u, callbackURL)
