@@ -15,7 +15,10 @@ import (
 	"unicode/utf8"
 )
 
-var errBadURL = errors.New("callbacks: not a valid URL")
+var (
+	errBadURL    = errors.New("callbacks: not a valid URL")
+	errPlainHTTP = errors.New("callbacks: not https")
+)
 
 // Describe puts the error of an HTTP exchange into a few words that are stable, such as "connection refused", and say
 // nothing of this machine. ctx is that of the request.
@@ -25,6 +28,8 @@ func Describe(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, errBadURL):
 		return "not a valid URL"
+	case errors.Is(err, errPlainHTTP):
+		return "plain http not allowed"
 	case IsShortage(err):
 		return "this machine is short of descriptors or memory"
 	case errors.Is(err, ErrForbiddenAddress):

@@ -21,7 +21,7 @@ func ExampleReceive() {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	defer sender.Close()
 	delivery := callbacks.Delivery{
 		URL:     server.URL + "/callbacks/order-status",
@@ -63,7 +63,7 @@ func ExampleSender() {
 	}))
 	defer server.Close()
 
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	defer sender.Close()
 	body, err := callbacks.Encode(callbacks.Update{CallbackID: "cb_1", Status: callbacks.StatusCompleted})
 	if err != nil {

@@ -173,7 +173,7 @@ func TestMiddlewareHijackIsNoAnswer(t *testing.T) {
 		conn.Close()
 	})))
 	defer server.Close()
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	d := Delivery{URL: server.URL, ID: "cb_1", Body: someBody, Secrets: []string{testSecret}}
 	first, second := s.Send(t.Context(), d), s.Send(t.Context(), d)
 	if first.Outcome() != Failed || second.Outcome() != Delivered || handled.Load() != 2 {

@@ -23,7 +23,7 @@ func TestSendAPISignature(t *testing.T) {
 	headers := make(chan http.Header, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { headers <- r.Header }))
 	defer server.Close()
-	sender := NewSender(SenderOptions{AllowPrivate: true})
+	sender := NewSender(SenderOptions{Policy: DevelopmentPolicy()})
 	defer sender.Close()
 	secret := NewSecret()
 	for _, wanted := range []bool{true, false} {

@@ -19,8 +19,8 @@ const maxAnswer = 16 << 10
 
 // SenderOptions configure a [Sender]. The zero value is fit for production.
 type SenderOptions struct {
-	// AllowPrivate switches [Guard] off, to call back to one's own machine or network.
-	AllowPrivate bool
+	// Policy says where callbacks may go. It is held to when they are sent, whenever their URLs were accepted.
+	Policy Policy
 	// Timeout bounds a whole exchange, from DNS to the end of the answer. Default 15 s.
 	Timeout time.Duration
 	// MaxIdlePerHost is how many connections to one host are kept for reuse. Default 64.
@@ -32,6 +32,7 @@ type SenderOptions struct {
 // Sender POSTs callbacks. It follows no redirect, uses no proxy, and speaks HTTP/1.1: with HTTP/2 all callbacks to
 // a host would share one connection, and fall with it. Safe for concurrent use.
 type Sender struct {
+	policy    Policy
 	dialer    *net.Dialer
 	transport *http.Transport
 	timeout   time.Duration
@@ -46,10 +47,11 @@ const idleTimeout = 4 * time.Second
 // NewSender returns a Sender. Close it after use.
 func NewSender(o SenderOptions) *Sender {
 	s := &Sender{
+		policy:    o.Policy,
 		timeout:   cmp.Or(o.Timeout, 15*time.Second),
 		userAgent: cmp.Or(o.UserAgent, "petstore-callbacks/1"),
 	}
-	s.dialer = &net.Dialer{Timeout: s.timeout, ControlContext: control(o.AllowPrivate)}
+	s.dialer = &net.Dialer{Timeout: s.timeout, ControlContext: control(o.Policy.PrivateAddresses)}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	s.transport = &http.Transport{
@@ -149,6 +151,9 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
 	if err != nil {
 		return errBadURL
+	}
+	if request.URL.Scheme != "https" && !s.policy.PlainHTTP {
+		return errPlainHTTP
 	}
 	request.Header = make(http.Header, 8)
 	request.Header["Content-Type"] = jsonContentType

@@ -43,7 +43,7 @@ func TestSendKeepsAlive(t *testing.T) {
 	}{{"short answers", 2, 1}, {"longest answer that is read", maxAnswer, 1}, {"longer answers", 1 << 20, 10}} {
 		t.Run(test.name, func(t *testing.T) {
 			server, connections := countConnections(t, strings.Repeat("x", test.length))
-			s := newSender(t, SenderOptions{AllowPrivate: true})
+			s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 			for range 10 {
 				a := s.Send(t.Context(), Delivery{URL: server.URL, Body: someBody})
 				if a.Outcome() != Delivered || a.Address != server.Listener.Addr().String() {
@@ -70,7 +70,7 @@ func TestSendOnClosedConnection(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
 		}
 	})
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	delivered := 0
 	for n := range 200 {
 		id := fmt.Sprintf("cb_%d", n)
@@ -102,7 +102,7 @@ func TestSendDoesNotDouble(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
 		}
 	})
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	first := s.Send(t.Context(), Delivery{URL: url, Body: someBody})
 	second := s.Send(t.Context(), Delivery{URL: url, Body: someBody})
 	if first.Outcome() != Delivered || second.Error != "connection closed early" || requests.Load() != 2 {
@@ -168,7 +168,7 @@ func TestSendUnknownHost(t *testing.T) {
 func TestSendGuarded(t *testing.T) {
 	server, connections := countConnections(t, "OK")
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	guarded, open := newSender(t, SenderOptions{}), newSender(t, SenderOptions{AllowPrivate: true})
+	guarded, open := newSender(t, SenderOptions{Policy: Policy{PlainHTTP: true}}), newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	private := func() []string {
 		return []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fe80::1"}
 	}
@@ -206,11 +206,23 @@ func TestSendRebinding(t *testing.T) {
 		return []string{"93.184.215.14"}
 	})
 	ips, err := resolver.LookupNetIP(t.Context(), "ip", "rebind.example.")
-	if err != nil || len(ips) != 1 || !public(ips[0]) || CheckURL(url, true) != nil {
+	if err != nil || len(ips) != 1 || !public(ips[0]) || CheckURL(url, Policy{}) != nil {
 		t.Fatalf("beforehand: %v, %v", ips, err)
 	}
 	rebound.Store(true)
 	if a := s.Send(t.Context(), Delivery{URL: url, Body: someBody}); a.Error != "address not allowed" || connections.Load() != 0 {
 		t.Errorf("got %+v", a)
+	}
+}
+
+// TestPolicyHoldsWhenSending holds that a URL which was accepted under another policy is not dialled.
+func TestPolicyHoldsWhenSending(t *testing.T) {
+	dialled := make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { dialled <- struct{}{} }))
+	defer server.Close()
+	s := newSender(t, SenderOptions{Policy: Policy{PrivateAddresses: true}})
+	attempt := s.Send(t.Context(), Delivery{URL: server.URL, ID: "cb_1", Body: []byte("{}"), Secrets: []string{testSecret}})
+	if attempt.Error != "plain http not allowed" || attempt.Outcome() != Failed || len(dialled) > 0 {
+		t.Errorf("got %+v", attempt)
 	}
 }

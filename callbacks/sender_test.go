@@ -83,7 +83,7 @@ func TestSend(t *testing.T) {
 		io.WriteString(w, "OK")
 	}))
 	defer server.Close()
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	before := time.Now()
 	a := s.Send(t.Context(), Delivery{URL: server.URL + "/cb?x=1", ID: "cb_1", Body: someBody, Secrets: []string{"secret"}})
 	if a.Outcome() != Delivered || a.Status != 202 || a.Body != "OK" || a.Error != "" || a.Headers.Get("X-Answer") != "yes" ||
@@ -178,7 +178,7 @@ func TestSendFaults(t *testing.T) {
 			if test.err == "timed out" {
 				timeout = 200 * time.Millisecond
 			}
-			s := newSender(t, SenderOptions{AllowPrivate: true, Timeout: timeout})
+			s := newSender(t, SenderOptions{Policy: DevelopmentPolicy(), Timeout: timeout})
 			a := s.Send(context.Background(), Delivery{URL: url, ID: "cb_1", Body: someBody})
 			if a.Outcome() != test.outcome || a.Status != test.status || a.Body != test.body || a.Error != test.err {
 				t.Errorf("got %s %d %.40q (%d bytes) %q", a.Outcome(), a.Status, a.Body, len(a.Body), a.Error)
@@ -199,7 +199,7 @@ func TestSendFollowsNoRedirect(t *testing.T) {
 			}
 			http.Redirect(w, r, "/elsewhere", status)
 		}))
-		s := newSender(t, SenderOptions{AllowPrivate: true})
+		s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 		a := s.Send(t.Context(), Delivery{URL: server.URL + "/cb", Body: someBody})
 		if a.Outcome() != Failed || a.Status != status || followed.Load() != 0 {
 			t.Errorf("%d: %+v, followed %d times", status, a, followed.Load())
@@ -211,7 +211,7 @@ func TestSendFollowsNoRedirect(t *testing.T) {
 
 func TestSendRetryAfter(t *testing.T) {
 	url := listen(t, answer("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"))
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	if a := s.Send(t.Context(), Delivery{URL: url}); a.RetryAfter != 7*time.Second || a.Outcome() != Failed {
 		t.Errorf("got %+v", a)
 	}
@@ -223,7 +223,7 @@ func TestSendRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	a := s.Send(t.Context(), Delivery{URL: "http://" + listener.Addr().String()})
 	if a.Error != "connection refused" || a.Address != listener.Addr().String() || a.Outcome() != Failed {
 		t.Errorf("got %+v", a)
@@ -237,14 +237,14 @@ func TestSendCancelled(t *testing.T) {
 		cancel()
 		io.Copy(io.Discard, c)
 	})
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	if a := s.Send(ctx, Delivery{URL: url}); a.Error != "cancelled" || a.Status != 0 {
 		t.Errorf("got %+v", a)
 	}
 }
 
 func TestSendBadURL(t *testing.T) {
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	for url, want := range map[string]string{"http://[::1": "not a valid URL", "ftp://x/": "answer not understood", "": "answer not understood"} {
 		if a := s.Send(t.Context(), Delivery{URL: url}); a.Error != want || a.Outcome() != Failed {
 			t.Errorf("%q: got %+v", url, a)
@@ -258,7 +258,7 @@ func TestSendTLS(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	s := newSender(t, SenderOptions{AllowPrivate: true})
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	if a := s.Send(t.Context(), Delivery{URL: server.URL}); a.Error != "TLS handshake failed" {
 		t.Errorf("untrusted certificate: got %+v", a)
 	}
@@ -266,7 +266,7 @@ func TestSendTLS(t *testing.T) {
 	if a := s.Send(t.Context(), Delivery{URL: strings.Replace(plain, "http:", "https:", 1)}); a.Error != "TLS handshake failed" {
 		t.Errorf("no TLS: got %+v", a)
 	}
-	trusting := newSender(t, SenderOptions{AllowPrivate: true})
+	trusting := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	trusting.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	trusting.transport.TLSClientConfig.NextProtos = nil
 	if a := trusting.Send(t.Context(), Delivery{URL: server.URL}); a.Body != "HTTP/1.1" {
@@ -277,7 +277,7 @@ func TestSendTLS(t *testing.T) {
 func BenchmarkSend(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "OK") }))
 	defer server.Close()
-	s := newSender(b, SenderOptions{AllowPrivate: true})
+	s := newSender(b, SenderOptions{Policy: DevelopmentPolicy()})
 	body, _ := Encode(someUpdate)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

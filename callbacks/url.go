@@ -13,13 +13,25 @@ import (
 
 const maxURL = 2048
 
+// Policy says where callbacks, and what else a client has this side dial, may go. The zero value is for production:
+// https, and to the public Internet only.
+type Policy struct {
+	// PlainHTTP allows URLs that are not https.
+	PlainHTTP bool
+	// PrivateAddresses allows one's own machine and network.
+	PrivateAddresses bool
+}
+
+// DevelopmentPolicy allows all.
+func DevelopmentPolicy() Policy { return Policy{PlainHTTP: true, PrivateAddresses: true} }
+
 // CheckURL returns nil if callbacks may be sent to raw: an absolute http or https URL of at most 2,048 bytes,
-// without credentials, fragment or control characters. In production it must be https, and its host must not be
-// localhost or the literal of an address that isn't public, in any spelling that a resolver might take for one
+// without credentials, fragment or control characters. Unless the policy allows it, it must be https, and its host must
+// not be localhost or the literal of an address that isn't public, in any spelling that a resolver might take for one
 // (127.1, 0177.0.0.1, 2130706433, [::ffff:127.0.0.1]). Other names are decided by [Guard] when they are dialled.
 //
 // The error's text says what is wrong with the URL and is meant for the client.
-func CheckURL(raw string, production bool) error {
+func CheckURL(raw string, p Policy) error {
 	if len(raw) > maxURL {
 		return errors.New("must be at most 2048 bytes long")
 	}
@@ -42,7 +54,7 @@ func CheckURL(raw string, production bool) error {
 	case !validPort(u):
 		return errors.New("must have a port from 1 to 65535")
 	}
-	return checkHost(u, production)
+	return checkHost(u, p)
 }
 
 func validPort(u *url.URL) bool {
@@ -53,16 +65,16 @@ func validPort(u *url.URL) bool {
 	return err == nil && port > 0
 }
 
-func checkHost(u *url.URL, production bool) error {
+func checkHost(u *url.URL, p Policy) error {
 	host, err := asciiHost(u.Hostname())
 	if err != nil || host == "" {
 		return errors.New("must have a valid host name")
 	}
-	if !production {
-		return nil
-	}
-	if u.Scheme != "https" {
+	if u.Scheme != "https" && !p.PlainHTTP {
 		return errors.New("must be https in production")
+	}
+	if p.PrivateAddresses {
+		return nil
 	}
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return errors.New("must not be a private address in production")

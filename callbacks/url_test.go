@@ -86,10 +86,10 @@ func TestCheckURL(t *testing.T) {
 	}
 	for _, test := range tests {
 		name := test.url[:min(60, len(test.url))]
-		if err := CheckURL(test.url, true); (err == nil) != (test.allowed == always) {
+		if err := CheckURL(test.url, Policy{}); (err == nil) != (test.allowed == always) {
 			t.Errorf("%q in production: %v; allowed %s", name, err, test.allowed)
 		}
-		if err := CheckURL(test.url, false); (err == nil) != (test.allowed != never) {
+		if err := CheckURL(test.url, DevelopmentPolicy()); (err == nil) != (test.allowed != never) {
 			t.Errorf("%q in development: %v; allowed %s", name, err, test.allowed)
 		}
 	}
@@ -139,7 +139,7 @@ func FuzzCheckURL(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		inProduction, inDevelopment := CheckURL(raw, true), CheckURL(raw, false)
+		inProduction, inDevelopment := CheckURL(raw, Policy{}), CheckURL(raw, DevelopmentPolicy())
 		if inProduction == nil && inDevelopment != nil {
 			t.Fatalf("%q: production allows what development refuses: %v", raw, inDevelopment)
 		}

@@ -76,7 +76,11 @@ func newAPI(t testing.TB, s settings) *api {
 	store, err := models.Open(ctx, cmp.Or(s.database, filepath.Join(t.TempDir(), "petstore.db")))
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !s.production})
+	policy := callbacks.DevelopmentPolicy()
+	if s.production {
+		policy = callbacks.Policy{}
+	}
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: policy})
 	t.Cleanup(sender.Close)
 	hub := stream.NewHub(store)
 	t.Cleanup(hub.Close)
@@ -92,7 +96,7 @@ func newAPI(t testing.TB, s settings) *api {
 	bucket, err := blobs.Open(ctx, store, "mem://")
 	must(t, err)
 	t.Cleanup(func() { must(t, bucket.Close()) })
-	fetcher := fetch.New(s.production)
+	fetcher := fetch.New(policy)
 	t.Cleanup(fetcher.Close)
 	tasks.Register(services.NewImaging(store, bucket, fetcher))
 	a := &api{TB: t, store: store, dispatcher: dispatcher}
@@ -113,7 +117,7 @@ func newAPI(t testing.TB, s settings) *api {
 			handlers.Payments(payments), handlers.Deliveries(services.NewDeliveries(store, dispatcher)), handlers.Webhooks(webhooks),
 		},
 		Tasks: tasks, Health: store, Feed: stream.NewFeed(store, hub),
-		Production: s.production, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
+		Policy: policy, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

@@ -25,15 +25,15 @@ type images interface {
 }
 
 type imageHandlers struct {
-	images     images
-	tasks      tasks
-	production bool
+	images images
+	tasks  tasks
+	policy callbacks.Policy
 }
 
 // Images are the routes of images, and of the pictures made of them.
 func Images(s images) Resource {
 	return func(a *API) {
-		h, g := imageHandlers{images: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/images")
+		h, g := imageHandlers{images: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/images")
 		g.get("", h.list)
 		g.post("/process", h.create)
 		g.get("/:image_id", h.get)
@@ -125,7 +125,7 @@ func nullableInt(n int) *int {
 }
 
 // check says what the validate tags cannot.
-func (r imageRequest) check(file io.Reader, production bool) (models.NewImage, error) {
+func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.NewImage, error) {
 	n := models.NewImage{ImageURL: r.ImageURL, File: file, Format: r.Format, CallbackURL: r.CallbackURL, Metadata: r.Metadata}
 	switch {
 	case r.ImageURL == "" && file == nil:
@@ -138,7 +138,7 @@ func (r imageRequest) check(file io.Reader, production bool) (models.NewImage, e
 		return n, models.Invalid("quality", "is of JPEG only")
 	}
 	if r.ImageURL != "" {
-		if err := callbacks.CheckURL(r.ImageURL, production); err != nil {
+		if err := callbacks.CheckURL(r.ImageURL, policy); err != nil {
 			return n, models.Invalid("image_url", "%s", err)
 		}
 	}
@@ -151,7 +151,7 @@ func (r imageRequest) check(file io.Reader, production bool) (models.NewImage, e
 	if r.Quality != nil {
 		n.Quality = *r.Quality
 	}
-	return n, checkCallback(r.CallbackURL, r.Metadata, production)
+	return n, checkCallback(r.CallbackURL, r.Metadata, policy)
 }
 
 // @Summary     Process an image
@@ -187,7 +187,7 @@ func (h imageHandlers) create(c *gin.Context) error {
 	if file != nil {
 		defer file.Close()
 	}
-	n, err := request.check(file, h.production)
+	n, err := request.check(file, h.policy)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (h imageHandlers) start(ctx context.Context, body []byte) (accepted, error)
 	if err := unmarshal(body, &request); err != nil {
 		return accepted{}, err
 	}
-	n, err := request.check(nil, h.production)
+	n, err := request.check(nil, h.policy)
 	if err != nil {
 		return accepted{}, err
 	}
@@ -318,7 +318,7 @@ func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChang
 		if err != nil {
 			return err
 		}
-		return changeTold(task, to.CallbackURL, to.Metadata, h.production)
+		return changeTold(task, to.CallbackURL, to.Metadata, h.policy)
 	})
 	if err != nil {
 		return err

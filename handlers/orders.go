@@ -23,15 +23,15 @@ type orders interface {
 }
 
 type orderHandlers struct {
-	orders     orders
-	tasks      tasks
-	production bool
+	orders orders
+	tasks  tasks
+	policy callbacks.Policy
 }
 
 // Orders are the routes of orders.
 func Orders(s orders) Resource {
 	return func(a *API) {
-		h, g := orderHandlers{orders: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/orders")
+		h, g := orderHandlers{orders: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/orders")
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/stream", a.streams(s).followOrders)
@@ -190,7 +190,7 @@ func (h orderHandlers) start(ctx context.Context, body []byte) (accepted, error)
 	if err != nil {
 		return accepted{}, err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
 		return accepted{}, err
 	}
 	o, err := h.orders.Create(ctx, models.NewOrder{
@@ -301,7 +301,7 @@ func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChang
 		if err != nil {
 			return err
 		}
-		return changeTold(task, to.CallbackURL, to.Metadata, h.production)
+		return changeTold(task, to.CallbackURL, to.Metadata, h.policy)
 	})
 	if err != nil {
 		return err

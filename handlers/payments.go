@@ -21,9 +21,9 @@ type payments interface {
 }
 
 type paymentHandlers struct {
-	payments   payments
-	tasks      tasks
-	production bool
+	payments payments
+	tasks    tasks
+	policy   callbacks.Policy
 }
 
 // Payments are the routes of payments and their refunds.
@@ -32,14 +32,14 @@ func Payments(s interface {
 	refunds
 }) Resource {
 	return func(a *API) {
-		h, g := paymentHandlers{payments: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/payments")
+		h, g := paymentHandlers{payments: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/payments")
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:payment_id", h.get)
 		g.delete("/:payment_id", h.delete)
 		a.starters[callbacks.KindPayment.Name] = h.start
 
-		r, g := refundHandlers{refunds: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/payments/:payment_id/refunds")
+		r, g := refundHandlers{refunds: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/payments/:payment_id/refunds")
 		g.get("", r.list)
 		g.post("", r.create)
 		g.get("/:refund_id", r.get)
@@ -174,7 +174,7 @@ func (h paymentHandlers) start(ctx context.Context, body []byte) (accepted, erro
 	if err := request.check(); err != nil {
 		return accepted{}, err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
 		return accepted{}, err
 	}
 	p, err := h.payments.Create(ctx, models.NewPayment{

@@ -19,9 +19,9 @@ type refunds interface {
 }
 
 type refundHandlers struct {
-	refunds    refunds
-	tasks      tasks
-	production bool
+	refunds refunds
+	tasks   tasks
+	policy  callbacks.Policy
 }
 
 // refundRequest asks for a payment, or a part of it, to be given back.
@@ -112,7 +112,7 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
 		return err
 	}
 	n := models.NewRefund{Reason: request.Reason, CallbackURL: request.CallbackURL, Metadata: request.Metadata}

@@ -21,15 +21,15 @@ type reports interface {
 }
 
 type reportHandlers struct {
-	reports    reports
-	tasks      tasks
-	production bool
+	reports reports
+	tasks   tasks
+	policy  callbacks.Policy
 }
 
 // Reports are the routes of reports.
 func Reports(s reports) Resource {
 	return func(a *API) {
-		h, g := reportHandlers{reports: s, tasks: a.cfg.Tasks, production: a.cfg.Production}, a.group("/api/reports")
+		h, g := reportHandlers{reports: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/reports")
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:report_id", h.get)
@@ -176,7 +176,7 @@ func (h reportHandlers) start(ctx context.Context, body []byte) (accepted, error
 	if err != nil {
 		return accepted{}, err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.production); err != nil {
+	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
 		return accepted{}, err
 	}
 	r, err := h.reports.Create(ctx, models.NewReport{

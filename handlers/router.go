@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"petstore/callbacks"
 	"petstore/docs"
 	"petstore/handlers/socketio"
 )
@@ -22,8 +23,8 @@ type Config struct {
 	Tasks     tasks
 	Health    health
 	Feed      feed
-	// Production wants callback URLs to be https, and refuses private addresses.
-	Production bool
+	// Policy says where callbacks may go, and whence pictures may come.
+	Policy callbacks.Policy
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
 	ReceiverURL string
 	// AllowedOrigins are the web pages that may use the API from a browser, beside
@@ -62,7 +63,7 @@ func New(cfg Config) *API {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
-	origins := origins{allowed: cfg.AllowedOrigins, local: !cfg.Production}
+	origins := origins{allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
 	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.share)
 	a := &API{Handler: engine, cfg: cfg, engine: engine, connections: newConnections(maxStreams), starters: map[string]starter{}}
 	for _, add := range cfg.Resources {

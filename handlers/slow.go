@@ -84,9 +84,9 @@ const (
 var taskStatuses = []string{models.StatusProcessing, models.StatusCompleted, models.StatusFailed, models.StatusCancelled}
 
 // checkCallback checks a callback URL, which may be empty, and metadata.
-func checkCallback(url string, metadata map[string]string, production bool) error {
+func checkCallback(url string, metadata map[string]string, policy callbacks.Policy) error {
 	if url != "" {
-		if err := callbacks.CheckURL(url, production); err != nil {
+		if err := callbacks.CheckURL(url, policy); err != nil {
 			return models.Invalid("callback_url", "%s", err)
 		}
 	}
@@ -125,8 +125,8 @@ func latest(a, b time.Time) time.Time {
 }
 
 // changeTold replaces whom a task tells, and with which metadata.
-func changeTold(task *models.Task, callbackURL string, metadata map[string]string, production bool) error {
-	if err := checkCallback(callbackURL, metadata, production); err != nil {
+func changeTold(task *models.Task, callbackURL string, metadata map[string]string, policy callbacks.Policy) error {
+	if err := checkCallback(callbackURL, metadata, policy); err != nil {
 		return err
 	}
 	task.CallbackURL, task.Metadata = callbackURL, models.Metadata{}

@@ -20,8 +20,8 @@ type webhooks interface {
 }
 
 type webhookHandlers struct {
-	webhooks   webhooks
-	production bool
+	webhooks webhooks
+	policy   callbacks.Policy
 }
 
 // Webhooks are the routes of registered webhooks.
@@ -30,7 +30,7 @@ func Webhooks(s interface {
 	webhookActions
 }) Resource {
 	return func(a *API) {
-		h, g := webhookHandlers{webhooks: s, production: a.cfg.Production}, a.group("/api/webhooks")
+		h, g := webhookHandlers{webhooks: s, policy: a.cfg.Policy}, a.group("/api/webhooks")
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:webhook_id", h.get)
@@ -108,7 +108,7 @@ func showSecret(w models.Webhook) webhookWithSecret {
 
 // wanted is what a request asks a webhook to be.
 func (h webhookHandlers) wanted(r webhookRequest) (models.NewWebhook, error) {
-	if err := callbacks.CheckURL(r.URL, h.production); err != nil {
+	if err := callbacks.CheckURL(r.URL, h.policy); err != nil {
 		return models.NewWebhook{}, models.Invalid("url", "%s", err)
 	}
 	return models.NewWebhook{

@@ -101,7 +101,7 @@ func newEngine(t testing.TB, o options) *engine {
 		t.Fatal(err)
 	}
 	e.hub = stream.NewHub(e.store)
-	e.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: o.timeout})
+	e.sender = callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy(), Timeout: o.timeout})
 	server := serverName(e.store)
 	e.dispatcher = dispatch.New(e.store, dispatch.Options{
 		Sender: e.sender, Schedule: callbacks.Schedule{Waits: o.waits}, Secret: testSecret, Server: server, SweepEvery: o.sweepEvery,

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/blobs"
 	"petstore/services/fetch"
@@ -65,7 +66,7 @@ func newGallery(t testing.TB, o options, folder string, change func(task.Operati
 
 func newFetcher(t testing.TB) *fetch.Client {
 	t.Helper()
-	f := fetch.New(false)
+	f := fetch.New(callbacks.DevelopmentPolicy())
 	t.Cleanup(f.Close)
 	return f
 }

@@ -53,7 +53,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 		t.Fatal(err)
 	}
 	x.hub = stream.NewHub(x.store)
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	server := serverName(x.store)
 	dispatcher := dispatch.New(x.store, dispatch.Options{Sender: sender, Schedule: callbacks.Development(), Secret: callbacks.DevelopmentSecret, Server: server})
 	x.tasks = task.NewEngine(x.store, x.hub, dispatcher)

@@ -46,7 +46,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	if e.store, err = models.Open(ctx, newDatabase(t)); err != nil {
 		t.Fatal(err)
 	}
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true, Timeout: 10 * time.Second})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy(), Timeout: 10 * time.Second})
 	server := serverName(e.store)
 	e.dispatcher = dispatch.New(e.store, dispatch.Options{
 		Sender: sender, Schedule: callbacks.Schedule{Waits: waits}, Secret: "a secret of the callbacks", Server: server,

@@ -41,7 +41,7 @@ func (l lines) Write(p []byte) (int, error) {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, sender: callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true}), out: make(lines, 100)}
+	b := &bench{t: t, sender: callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()}), out: make(lines, 100)}
 	b.receiver = New(Options{Secret: secret, Out: b.out})
 	b.server = httptest.NewServer(b.receiver)
 	t.Cleanup(func() {

@@ -44,10 +44,11 @@ type App struct {
 	receiver   *receiver.Receiver
 	sandbox    *stripesandbox.Sandbox
 
-	servers    []*server
-	failed     chan error
-	background sync.WaitGroup
-	stop       context.CancelFunc // ends what runs in the background
+	apiServer      *server
+	receiverServer *server // nil if there is no receiver
+	failed         chan error
+	background     sync.WaitGroup
+	stop           context.CancelFunc // ends what runs in the background
 }
 
 // queue runs tasks.
@@ -87,7 +88,7 @@ func (a *App) wire(ctx context.Context) error {
 	if cfg.production() {
 		schedule = callbacks.Production()
 	}
-	a.sender = callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: !cfg.production()})
+	a.sender = callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy()})
 	a.hub = stream.NewHub(a.store)
 	server := "" // needs no name where it is alone
 	if a.store.Shared() {
@@ -103,7 +104,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.openBlobs(ctx); err != nil {
 		return err
 	}
-	a.fetcher = fetch.New(cfg.production())
+	a.fetcher = fetch.New(cfg.policy())
 	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
 	tasks.Register(services.NewReporting(a.store))
 	if a.store.Shared() {
@@ -132,9 +133,10 @@ func (a *App) wire(ctx context.Context) error {
 			handlers.Webhooks(a.webhooks),
 		},
 		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
-		Production: cfg.production(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
+		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
-	return a.listen("ADDR", cfg.Addr, a.api)
+	a.apiServer, err = listen("ADDR", cfg.Addr, a.api)
+	return err
 }
 
 func (a *App) openBlobs(ctx context.Context) error {
@@ -145,31 +147,31 @@ func (a *App) openBlobs(ctx context.Context) error {
 	return err
 }
 
-func (a *App) listenReceiver() error {
+func (a *App) listenReceiver() (err error) {
 	if a.config.ReceiverAddr == "" || a.config.production() {
 		return nil
 	}
 	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out})
-	return a.listen("RECEIVER_ADDR", a.config.ReceiverAddr, a.receiver)
+	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, a.receiver)
+	return err
 }
 
 // listen takes the address that a setting names.
-func (a *App) listen(setting, addr string, handler http.Handler) error {
+func listen(setting, addr string, handler http.Handler) (*server, error) {
 	listener, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("something listens on %s already: stop that, or set %s to another address", addr, setting)
+		return nil, fmt.Errorf("something listens on %s already: stop that, or set %s to another address", addr, setting)
 	case err != nil:
-		return fmt.Errorf("listening on %s: %w", addr, err)
+		return nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}
-	a.servers = append(a.servers, &server{listener: listener, Server: &http.Server{
+	return &server{listener: listener, Server: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-	}})
-	return nil
+	}}, nil
 }
 
 // Start takes up what an earlier process left behind, and serves.
@@ -182,28 +184,32 @@ func (a *App) Start(ctx context.Context) error {
 	a.background.Go(func() { a.webhooks.Follow(ctx) })
 	a.background.Go(func() { services.NewRetention(a.store, a.config.Retention).Run(ctx) })
 	a.blobs.Start()
-	for _, s := range a.servers {
-		go func() {
-			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-				a.failed <- fmt.Errorf("serving %s: %w", s.listener.Addr(), err)
-			}
-		}()
+	for _, s := range []*server{a.receiverServer, a.apiServer} {
+		if s != nil {
+			go a.serve(s)
+		}
 	}
 	return nil
+}
+
+func (a *App) serve(s *server) {
+	if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		a.failed <- fmt.Errorf("serving %s: %w", s.listener.Addr(), err)
+	}
 }
 
 // Failed tells if a server stopped by itself.
 func (a *App) Failed() <-chan error { return a.failed }
 
 // URL is where the API is.
-func (a *App) URL() string { return urlOf(a.servers[len(a.servers)-1].listener.Addr()) }
+func (a *App) URL() string { return urlOf(a.apiServer.listener.Addr()) }
 
 // ReceiverURL is where the sample receiver is, "" if there is none.
 func (a *App) ReceiverURL() string {
-	if a.receiver == nil {
+	if a.receiverServer == nil {
 		return ""
 	}
-	return urlOf(a.servers[0].listener.Addr())
+	return urlOf(a.receiverServer.listener.Addr())
 }
 
 // Close stops in the order in which work flows: nobody follows any more, which
@@ -221,9 +227,7 @@ func (a *App) Close(ctx context.Context) error {
 	if a.api != nil {
 		errs = append(errs, a.api.Close(ctx))
 	}
-	if len(a.servers) > 0 {
-		errs = append(errs, a.stopServer(ctx, a.servers[len(a.servers)-1]))
-	}
+	errs = append(errs, stopServer(ctx, a.apiServer))
 	if a.queue != nil {
 		errs = append(errs, a.queue.Stop(ctx))
 	}
@@ -233,9 +237,7 @@ func (a *App) Close(ctx context.Context) error {
 	if a.receiver != nil {
 		a.receiver.Close()
 	}
-	for _, s := range a.servers {
-		errs = append(errs, a.stopServer(ctx, s))
-	}
+	errs = append(errs, stopServer(ctx, a.receiverServer))
 	if a.sender != nil {
 		a.sender.Close()
 	}
@@ -254,7 +256,10 @@ func (a *App) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (a *App) stopServer(ctx context.Context, s *server) error {
+func stopServer(ctx context.Context, s *server) error {
+	if s == nil {
+		return nil
+	}
 	err := s.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.Close()

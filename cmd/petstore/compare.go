@@ -65,7 +65,7 @@ func (l *lab) startServer(ctx context.Context) (stop func() error, err error) {
 		defer cancel()
 		return errors.Join(app.Close(stopping), os.RemoveAll(dir))
 	}
-	app.servers[0].ConnState = l.watch
+	app.apiServer.ConnState = l.watch
 	if err := app.Start(ctx); err != nil {
 		return nil, errors.Join(err, stop())
 	}

@@ -43,6 +43,13 @@ const (
 
 func (c Config) production() bool { return c.Env == envProduction }
 
+func (c Config) policy() callbacks.Policy {
+	if c.production() {
+		return callbacks.Policy{}
+	}
+	return callbacks.DevelopmentPolicy()
+}
+
 func (c Config) origins() []string {
 	return strings.FieldsFunc(c.AllowedOrigins, func(r rune) bool { return r == ',' || r == ' ' })
 }

@@ -31,7 +31,7 @@ func TestRun(t *testing.T) {
 	if !found {
 		t.Fatalf("first line %q", lines.Text())
 	}
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	defer sender.Close()
 	delivery := callbacks.Delivery{
 		URL: url + "/callbacks/order-status", ID: "cb_1", Secrets: []string{"from the environment"},

@@ -47,9 +47,9 @@ type Client struct {
 }
 
 // New returns a Client. Close it after use.
-func New(production bool) *Client {
+func New(policy callbacks.Policy) *Client {
 	dialer := &net.Dialer{Timeout: maxFetch}
-	if production {
+	if !policy.PrivateAddresses {
 		dialer.Control = callbacks.Guard
 	}
 	transport := &http.Transport{
@@ -67,7 +67,7 @@ func New(production bool) *Client {
 			if len(via) > maxRedirects {
 				return &Error{Reason: "there are too many redirects"}
 			}
-			if err := callbacks.CheckURL(r.URL.String(), production); err != nil {
+			if err := callbacks.CheckURL(r.URL.String(), policy); err != nil {
 				return &Error{Reason: "it redirects to a URL that " + err.Error()}
 			}
 			r.Header.Del("Referer") // the URL before may hold a secret

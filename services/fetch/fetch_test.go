@@ -21,9 +21,9 @@ import (
 )
 
 // newTestClient has less patience than a real one.
-func newTestClient(t testing.TB, production bool) *Client {
+func newTestClient(t testing.TB, policy callbacks.Policy) *Client {
 	t.Helper()
-	f := New(production)
+	f := New(policy)
 	f.patience, f.wait = 5*time.Second, time.Millisecond
 	t.Cleanup(f.Close)
 	return f
@@ -43,7 +43,7 @@ func fetched(t testing.TB, f *Client, url string) (string, error) {
 
 // TestShortage holds that a file is not to blame for what this machine lacks.
 func TestShortage(t *testing.T) {
-	f := newTestClient(t, false)
+	f := newTestClient(t, callbacks.DevelopmentPolicy())
 	f.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 	}
@@ -97,7 +97,7 @@ func TestFetch(t *testing.T) {
 	server.Config.ErrorLog = nil
 	server.Start()
 	t.Cleanup(server.Close)
-	f := newTestClient(t, false)
+	f := newTestClient(t, callbacks.DevelopmentPolicy())
 	for path, want := range map[string]string{"/ok": "content", "/moved": "content", "/busy": "at last"} {
 		if got, err := fetched(t, f, server.URL+path); got != want || err != nil {
 			t.Errorf("%s: got %q, %v", path, got, err)
@@ -126,7 +126,7 @@ func TestFetch(t *testing.T) {
 func TestFetchFromNowhere(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	_, err := fetched(t, newTestClient(t, false), closed.URL)
+	_, err := fetched(t, newTestClient(t, callbacks.DevelopmentPolicy()), closed.URL)
 	if err == nil || err.Error() != "fetching it failed: connection refused" {
 		t.Errorf("got %v", err)
 	}
@@ -138,7 +138,7 @@ func TestFetchIsGuarded(t *testing.T) {
 	var called atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Store(true) }))
 	t.Cleanup(server.Close)
-	f := newTestClient(t, true)
+	f := newTestClient(t, callbacks.Policy{})
 	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"} {
 		_, err := fetched(t, f, "http://"+host+port)
@@ -163,7 +163,7 @@ func TestFetchGivesUp(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	f := newTestClient(t, false)
+	f := newTestClient(t, callbacks.DevelopmentPolicy())
 	f.patience = 50 * time.Millisecond
 	var failed *Error
 	if _, err := fetched(t, f, server.URL); !errors.As(err, &failed) || failed.Reason != "fetching it failed: timed out" {
@@ -191,7 +191,7 @@ func TestFetchesPerHost(t *testing.T) {
 	t.Cleanup(hanging.Close)
 	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }))
 	t.Cleanup(healthy.Close)
-	f := newTestClient(t, false)
+	f := newTestClient(t, callbacks.DevelopmentPolicy())
 	f.patience = time.Hour
 	ctx, cancel := context.WithCancel(within(t))
 	const many = 3 * maxFetches

@@ -25,7 +25,7 @@ func Example() {
 	store, err := models.Open(ctx, filepath.Join(folder, "petstore.db"))
 	check(err)
 	defer store.Close()
-	sender := callbacks.NewSender(callbacks.SenderOptions{AllowPrivate: true})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	defer sender.Close()
 	hub := stream.NewHub(store)
 	defer hub.Close()
