@@ -24,10 +24,10 @@ func ExampleReceive() {
 	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	defer sender.Close()
 	delivery := callbacks.Delivery{
-		URL:     server.URL + "/callbacks/order-status",
-		ID:      "cb_1",
-		Body:    []byte(`{"callback_id":"cb_1","order_id":"ord_1","status":"completed","progress":100}`),
-		Secrets: []string{"my secret"},
+		URL:    server.URL + "/callbacks/order-status",
+		ID:     "cb_1",
+		Body:   []byte(`{"callback_id":"cb_1","order_id":"ord_1","status":"completed","progress":100}`),
+		Signer: callbacks.SignWith("my secret"),
 	}
 	for range 2 {
 		fmt.Println(sender.Send(context.Background(), delivery).Body)
@@ -70,7 +70,7 @@ func ExampleSender() {
 		panic(err)
 	}
 	attempt := sender.Send(context.Background(), callbacks.Delivery{
-		URL: server.URL, ID: "cb_1", Body: body, Secrets: []string{callbacks.DevelopmentSecret},
+		URL: server.URL, ID: "cb_1", Body: body, Signer: callbacks.SignWith(callbacks.DevelopmentSecret),
 	})
 	fmt.Println(attempt.Outcome(), attempt.Status, attempt.RetryAfter)
 

@@ -174,7 +174,7 @@ func TestMiddlewareHijackIsNoAnswer(t *testing.T) {
 	})))
 	defer server.Close()
 	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
-	d := Delivery{URL: server.URL, ID: "cb_1", Body: someBody, Secrets: []string{testSecret}}
+	d := Delivery{URL: server.URL, ID: "cb_1", Body: someBody, Signer: SignWith(testSecret)}
 	first, second := s.Send(t.Context(), d), s.Send(t.Context(), d)
 	if first.Outcome() != Failed || second.Outcome() != Delivered || handled.Load() != 2 {
 		t.Errorf("got %+v, then %+v", first, second)

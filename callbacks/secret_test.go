@@ -26,8 +26,8 @@ func TestSendAPISignature(t *testing.T) {
 	sender := NewSender(SenderOptions{Policy: DevelopmentPolicy()})
 	defer sender.Close()
 	secret := NewSecret()
-	for _, wanted := range []bool{true, false} {
-		d := Delivery{URL: server.URL, ID: "cb_1", Body: []byte(`{}`), Secrets: []string{secret}, APISignature: wanted}
+	for wanted, signer := range map[bool]Signer{true: SignWebhookWith(secret), false: SignWith(secret)} {
+		d := Delivery{URL: server.URL, ID: "cb_1", Body: []byte(`{}`), Signer: signer}
 		if attempt := sender.Send(context.Background(), d); attempt.Outcome() != Delivered {
 			t.Fatal(attempt.Error)
 		}

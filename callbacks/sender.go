@@ -77,10 +77,8 @@ type Delivery struct {
 	ID string
 	// Body is the encoded [Update].
 	Body []byte
-	// Secrets sign it, the newest first; see [Sign].
-	Secrets []string
-	// APISignature sends X-API-Signature too, with the value of X-Callback-Signature.
-	APISignature bool
+	// Signer signs it. With nil it goes out unsigned.
+	Signer Signer
 }
 
 // Attempt is what came of sending a delivery once.
@@ -158,10 +156,11 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	request.Header = make(http.Header, 8)
 	request.Header["Content-Type"] = jsonContentType
 	request.Header["User-Agent"] = []string{s.userAgent}
-	Sign(request.Header, d.ID, attempt.At, d.Body, d.Secrets...)
-	if signature, signed := request.Header[HeaderSignature]; d.APISignature && signed {
-		request.Header[HeaderAPISignature] = signature
+	sign := d.Signer
+	if sign == nil {
+		sign = SignWith() // the id and the time all the same
 	}
+	sign(request.Header, d.ID, attempt.At, d.Body)
 	// RoundTrip and not a Client: a client follows redirects, and turns a POST into a GET when it does.
 	response, err := s.transport.RoundTrip(request)
 	if err != nil {

@@ -221,7 +221,7 @@ func TestPolicyHoldsWhenSending(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { dialled <- struct{}{} }))
 	defer server.Close()
 	s := newSender(t, SenderOptions{Policy: Policy{PrivateAddresses: true}})
-	attempt := s.Send(t.Context(), Delivery{URL: server.URL, ID: "cb_1", Body: []byte("{}"), Secrets: []string{testSecret}})
+	attempt := s.Send(t.Context(), Delivery{URL: server.URL, ID: "cb_1", Body: []byte("{}"), Signer: SignWith(testSecret)})
 	if attempt.Error != "plain http not allowed" || attempt.Outcome() != Failed || len(dialled) > 0 {
 		t.Errorf("got %+v", attempt)
 	}

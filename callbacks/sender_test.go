@@ -85,7 +85,7 @@ func TestSend(t *testing.T) {
 	defer server.Close()
 	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
 	before := time.Now()
-	a := s.Send(t.Context(), Delivery{URL: server.URL + "/cb?x=1", ID: "cb_1", Body: someBody, Secrets: []string{"secret"}})
+	a := s.Send(t.Context(), Delivery{URL: server.URL + "/cb?x=1", ID: "cb_1", Body: someBody, Signer: SignWith("secret")})
 	if a.Outcome() != Delivered || a.Status != 202 || a.Body != "OK" || a.Error != "" || a.Headers.Get("X-Answer") != "yes" ||
 		a.Address != server.Listener.Addr().String() || a.At.Before(before) || a.Duration <= 0 || a.Duration > time.Since(before) {
 		t.Errorf("got %+v", a)
@@ -282,7 +282,7 @@ func BenchmarkSend(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			a := s.Send(context.Background(), Delivery{URL: server.URL, ID: "cb_1", Body: body, Secrets: []string{DevelopmentSecret}})
+			a := s.Send(context.Background(), Delivery{URL: server.URL, ID: "cb_1", Body: body, Signer: SignWith(DevelopmentSecret)})
 			if a.Outcome() != Delivered {
 				b.Errorf("%+v", a)
 			}

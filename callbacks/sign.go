@@ -79,6 +79,24 @@ func Sign(h http.Header, id string, at time.Time, body []byte, secrets ...string
 	}
 }
 
+// Signer sets the headers by which a receiver tells that a callback is genuine, for one attempt; see [Sign].
+type Signer func(h http.Header, id string, at time.Time, body []byte)
+
+// SignWith returns the Signer of callbacks to a client's callback URL.
+func SignWith(secrets ...string) Signer {
+	return func(h http.Header, id string, at time.Time, body []byte) { Sign(h, id, at, body, secrets...) }
+}
+
+// SignWebhookWith returns the Signer of registered webhooks: X-API-Signature has the value of X-Callback-Signature.
+func SignWebhookWith(secrets ...string) Signer {
+	return func(h http.Header, id string, at time.Time, body []byte) {
+		Sign(h, id, at, body, secrets...)
+		if signature, signed := h[HeaderSignature]; signed {
+			h[HeaderAPISignature] = signature
+		}
+	}
+}
+
 // articleSignature is "sha256=" and the hex HMAC-SHA256 of the body. The key is the secret as it is, "whsec_"
 // included, because that is what the article's crypto.createHmac('sha256', process.env.CALLBACK_SECRET) does.
 func articleSignature(secret string, body []byte) string {

@@ -110,7 +110,7 @@ func showImage(i models.Image) image {
 		Operations: mapItems(i.Operations, func(op models.ImageOperation) imageOperation { return imageOperation(op) }),
 		Format:     nullable(i.Format), Quality: nullableInt(i.Quality),
 		Variants: mapItems(i.Variants, func(v models.ImageVariant) imageVariant {
-			return imageVariant{Name: v.Name, URL: v.Path(), ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size}
+			return imageVariant{Name: v.Name, URL: "/api/images/" + v.ImageID + "/" + v.Name, ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size}
 		}),
 		Metadata: i.Task.Metadata, CallbackURL: nullable(i.Task.CallbackURL),
 		Result: i.Task.Result, Error: showError(i.Task), CreatedAt: i.CreatedAt, UpdatedAt: i.Task.UpdatedAt,

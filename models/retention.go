@@ -36,7 +36,7 @@ var inUse = map[string]string{
 	"payment": "EXISTS (SELECT 1 FROM tasks t WHERE t.status = 'processing' AND t.kind IN ('payment', 'reversal') AND t.resource_id = ?)" +
 		" OR EXISTS (SELECT 1 FROM refunds r JOIN tasks t ON t.id = r.task_id WHERE r.payment_id = ? AND t.status = 'processing')",
 	"refund": "EXISTS (SELECT 1 FROM refunds r WHERE r.id = ?)",
-	"image":  "EXISTS (SELECT 1 FROM products p WHERE p.image_url LIKE '" + imagesPath + "' || ? || '/%')",
+	"image":  "EXISTS (SELECT 1 FROM products p WHERE p.image_url LIKE '%/' || ? || '/%')",
 }
 
 // RemoveTask deletes a task that has ended, with its updates, deliveries and attempts, and

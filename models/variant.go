@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,12 +20,6 @@ type ImageVariant struct {
 	CreatedAt   time.Time
 }
 
-// imagesPath is where images are served.
-const imagesPath = "/api/images/"
-
-// Path is where the variant is served.
-func (v ImageVariant) Path() string { return imagesPath + v.ImageID + "/" + v.Name }
-
 // CreateVariants stores what was made of an image.
 func CreateVariants(tx *Tx, variants []ImageVariant) error {
 	if err := tx.Create(&variants).Error; err != nil {
@@ -40,19 +33,4 @@ func FindVariant(db *gorm.DB, imageID, name string) (ImageVariant, error) {
 	var v ImageVariant
 	err := db.Where("image_id = ? AND name = ?", imageID, name).Take(&v).Error
 	return v, notFound(err, "picture", imageID+"/"+name)
-}
-
-// CheckImageURL holds the image_url of a product that names a picture of this
-// server against the pictures that there are. It is Invalid if there is none.
-func CheckImageURL(db *gorm.DB, imageURL string) error {
-	path, ours := strings.CutPrefix(imageURL, imagesPath)
-	if !ours {
-		return nil
-	}
-	id, name, _ := strings.Cut(path, "/")
-	_, err := FindVariant(db, id, name)
-	if Code(err) == CodeNotFound {
-		return Invalid("image_url", "names a picture that this server does not have")
-	}
-	return err
 }

@@ -227,7 +227,7 @@ func resultOf(variants []models.ImageVariant) processed {
 	for _, v := range variants {
 		sizes = append(sizes, fmt.Sprintf("%s %d×%d", v.Name, v.Width, v.Height))
 		result.Variants = append(result.Variants, processedVariant{
-			Name: v.Name, URL: v.Path(), ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size,
+			Name: v.Name, URL: picturePath(v), ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size,
 		})
 	}
 	result.Summary = plural(int64(len(variants)), "picture") + ": " + strings.Join(sizes, ", ")

@@ -388,7 +388,7 @@ func TestCancelledImage(t *testing.T) {
 func TestDeletedImage(t *testing.T) {
 	g := newGallery(t, options{}, t.TempDir(), nil)
 	img := g.done(g.create(models.NewImage{File: bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))}))
-	product := models.Product{Slug: "cat", Name: "Cat", Price: 1, Currency: "USD", ImageURL: img.Variants[0].Path()}
+	product := models.Product{Slug: "cat", Name: "Cat", Price: 1, Currency: "USD", ImageURL: picturePath(img.Variants[0])}
 	product, err := g.products.Create(within(t), product)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,9 @@ package services
 
 import (
 	"context"
+	"strings"
+
+	"gorm.io/gorm"
 
 	"petstore/models"
 )
@@ -19,7 +22,7 @@ func (s *Products) Create(ctx context.Context, p models.Product) (models.Product
 	p.UpdatedAt = p.CreatedAt
 	nameTags(&p)
 	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		if err := models.CheckImageURL(tx.DB, p.ImageURL); err != nil {
+		if err := checkImageURL(tx.DB, p.ImageURL); err != nil {
 			return err
 		}
 		return models.CreateProduct(tx, &p)
@@ -50,7 +53,7 @@ func (s *Products) Change(ctx context.Context, idOrSlug string, version int64, e
 			return err
 		}
 		if p.ImageURL != picture {
-			if err = models.CheckImageURL(tx.DB, p.ImageURL); err != nil {
+			if err = checkImageURL(tx.DB, p.ImageURL); err != nil {
 				return err
 			}
 		}
@@ -123,4 +126,25 @@ func tags(names ...string) []models.ProductTag {
 		tags[i].Tag = name
 	}
 	return tags
+}
+
+// picturesPath is where this server has its pictures; beneath it are an image's id and the
+// name of one of its variants.
+const picturesPath = "/api/images/"
+
+func picturePath(v models.ImageVariant) string { return picturesPath + v.ImageID + "/" + v.Name }
+
+// checkImageURL holds the image_url of a product that names a picture of this
+// server against the pictures that there are. It is Invalid if there is none.
+func checkImageURL(db *gorm.DB, imageURL string) error {
+	path, ours := strings.CutPrefix(imageURL, picturesPath)
+	if !ours {
+		return nil
+	}
+	id, name, _ := strings.Cut(path, "/")
+	_, err := models.FindVariant(db, id, name)
+	if models.Code(err) == models.CodeNotFound {
+		return models.Invalid("image_url", "names a picture that this server does not have")
+	}
+	return err
 }

@@ -60,7 +60,7 @@ func (b *bench) send(path, key string, u callbacks.Update) callbacks.Attempt {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return b.sender.Send(context.Background(), callbacks.Delivery{URL: b.server.URL + path, ID: u.CallbackID, Body: body, Secrets: []string{key}})
+	return b.sender.Send(context.Background(), callbacks.Delivery{URL: b.server.URL + path, ID: u.CallbackID, Body: body, Signer: callbacks.SignWith(key)})
 }
 
 type received struct {

@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	defer sender.Close()
 	delivery := callbacks.Delivery{
-		URL: url + "/callbacks/order-status", ID: "cb_1", Secrets: []string{"from the environment"},
+		URL: url + "/callbacks/order-status", ID: "cb_1", Signer: callbacks.SignWith("from the environment"),
 		Body: []byte(`{"callback_id":"cb_1","type":"order.completed","order_id":"ord_1","progress":100}`),
 	}
 	attempt := make(chan callbacks.Attempt)

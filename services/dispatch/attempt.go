@@ -68,13 +68,15 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 	if delivery.Update, err = delivery.Update.Written(); err != nil {
 		return callbacks.Attempt{}, err
 	}
-	message := callbacks.Delivery{URL: delivery.URL, ID: delivery.CallbackID, Body: []byte(delivery.Update.Body), Secrets: []string{d.Secret}}
+	signer := callbacks.SignWith(d.Secret)
 	if delivery.WebhookID != "" {
-		message.APISignature = true
-		if message.Secrets, err = d.webhookKeys(d.ctx, delivery.WebhookID); err != nil {
+		secrets, err := d.webhookKeys(d.ctx, delivery.WebhookID)
+		if err != nil {
 			return callbacks.Attempt{}, err
 		}
+		signer = callbacks.SignWebhookWith(secrets...)
 	}
+	message := callbacks.Delivery{URL: delivery.URL, ID: delivery.CallbackID, Body: []byte(delivery.Update.Body), Signer: signer}
 	sent := d.Sender.Send(d.ctx, message)
 	if d.ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
 		return sent, d.ctx.Err() // interrupted by us: says nothing about the receiver
