@@ -72,6 +72,16 @@ var Kinds = []Kind{
 	KindReversal,
 }
 
+// What an update can tell, beside the statuses that end a task.
+const (
+	EventCreated  = "created"
+	EventProgress = "progress"
+	EventPing     = "ping" // of a webhook only
+)
+
+// EventType is the type of an update: of a kind, and what happened to it ([EventCreated], [StatusCompleted], …).
+func EventType(kind, event string) string { return kind + "." + event }
+
 // KindNames are the names of all kinds.
 func KindNames() []string {
 	var names []string

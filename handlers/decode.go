@@ -78,7 +78,9 @@ func checkMediaType(header string, wanted []string) error {
 		Fields: []models.FieldError{{Field: "Content-Type", Message: "must be " + strings.Join(wanted, " or ")}}}
 }
 
-// unmarshal decodes and checks one JSON value.
+// unmarshal decodes and checks one JSON value. Gin's ShouldBindJSON is not used: it takes unknown
+// fields, a field given twice, null and trailing data for granted, its errors name Go types instead of
+// the client's fields, and it needs a request, which the data of a socket's event is not.
 func unmarshal(body []byte, v any) error {
 	if err := parse(body, v, noNull); err != nil {
 		return err

@@ -28,7 +28,7 @@ func (s *Webhooks) Ping(ctx context.Context, id string) (models.Delivery, error)
 		update, err := s.tasks.Record(tx, &models.Task{
 			ID: models.NewID(models.PrefixTask), Kind: callbacks.KindWebhook.Name, ResourceID: id, Status: models.StatusCompleted,
 			Progress: 100, Message: "Ping", Sequence: 1, Metadata: models.Metadata{}, CreatedAt: now, UpdatedAt: now,
-		}, "ping")
+		}, callbacks.EventPing)
 		if err != nil {
 			return err
 		}

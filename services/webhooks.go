@@ -102,19 +102,19 @@ func (s *Webhooks) Create(ctx context.Context, n models.NewWebhook) (models.Webh
 	return w, err
 }
 
-// whats is what can happen to each kind of task.
-var whats = []string{"created", "progress", models.StatusCompleted, models.StatusFailed, models.StatusCancelled}
+// taskEvents are what can happen to each kind of task.
+var taskEvents = []string{callbacks.EventCreated, callbacks.EventProgress, models.StatusCompleted, models.StatusFailed, models.StatusCancelled}
 
 // checkEvents refuses patterns that nothing can match: a typing error would be
 // noticed only by what does not come.
 func (s *Webhooks) checkEvents(patterns []string) error {
 	kinds := slices.Sorted(maps.Keys(s.tasks.Operations()))
 	for i, pattern := range patterns {
-		kind, what, _ := strings.Cut(pattern, ".")
-		known := slices.Contains(kinds, kind) && (what == "*" || slices.Contains(whats, what))
+		kind, event, _ := strings.Cut(pattern, ".")
+		known := slices.Contains(kinds, kind) && (event == "*" || slices.Contains(taskEvents, event))
 		if pattern != "*" && !known {
 			return models.Invalid(fmt.Sprintf("events[%d]", i), "names no event: it must be * or one of %s, then a full stop, and one of %s, *",
-				strings.Join(kinds, ", "), strings.Join(whats, ", "))
+				strings.Join(kinds, ", "), strings.Join(taskEvents, ", "))
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/dispatch"
 	"petstore/services/stream"
@@ -116,7 +117,7 @@ type Request struct {
 // others wait.
 type Draft struct {
 	Task     models.Task
-	what     string // happens to the task
+	event    string // what happens to the task
 	update   models.Update
 	resource any
 }
@@ -147,7 +148,7 @@ func (e *Engine) draft(kind string, r Request) (*Draft, error) {
 	if t.Metadata == nil {
 		t.Metadata = models.Metadata{}
 	}
-	d := &Draft{Task: t, what: "created", resource: r.Resource}
+	d := &Draft{Task: t, event: callbacks.EventCreated, resource: r.Resource}
 	return d, e.compose(d)
 }
 
@@ -162,10 +163,10 @@ func (e *Engine) logOverload(kind string) {
 }
 
 // next drafts what a task tells after what it has told.
-func (e *Engine) next(t models.Task, what string) (*Draft, error) {
+func (e *Engine) next(t models.Task, event string) (*Draft, error) {
 	t.Sequence++
 	t.UpdatedAt = models.Now()
-	d := &Draft{Task: t, what: what}
+	d := &Draft{Task: t, event: event}
 	return d, e.compose(d)
 }
 
@@ -339,7 +340,7 @@ func (e *Engine) compose(d *Draft) error {
 	t := d.Task
 	d.update = models.Update{
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: t.ID, Kind: t.Kind, ResourceID: t.ResourceID,
-		Sequence: t.Sequence, Type: t.Kind + "." + d.what, Status: t.Status, Progress: t.Progress, Message: t.Message,
+		Sequence: t.Sequence, Type: callbacks.EventType(t.Kind, d.event), Status: t.Status, Progress: t.Progress, Message: t.Message,
 		Revision: t.Revision, CreatedAt: t.UpdatedAt, Of: &t,
 	}
 	if e.hub.Followed() || d.update.Terminal() {
@@ -362,7 +363,7 @@ func (e *Engine) record(tx *models.Tx, update *models.Update) error {
 
 // Record stores an update of a task that begins and ends by telling it: a ping.
 func (e *Engine) Record(tx *models.Tx, t *models.Task, what string) (models.Update, error) {
-	d := &Draft{Task: *t, what: what}
+	d := &Draft{Task: *t, event: event}
 	err := e.compose(d)
 	if err == nil {
 		err = models.CreateTask(tx, t)

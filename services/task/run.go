@@ -182,7 +182,7 @@ func (e *Engine) reporter(ctx context.Context, t *models.Task) Progress {
 	return func(progress int, message string, also ...func(tx *models.Tx) error) error {
 		now := *t
 		now.Progress, now.Message = max(t.Progress, min(progress, 99)), message
-		d, err := e.next(now, "progress")
+		d, err := e.next(now, callbacks.EventProgress)
 		if err != nil {
 			return err
 		}
