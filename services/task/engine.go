@@ -362,7 +362,7 @@ func (e *Engine) record(tx *models.Tx, update *models.Update) error {
 }
 
 // Record stores an update of a task that begins and ends by telling it: a ping.
-func (e *Engine) Record(tx *models.Tx, t *models.Task, what string) (models.Update, error) {
+func (e *Engine) Record(tx *models.Tx, t *models.Task, event string) (models.Update, error) {
 	d := &Draft{Task: *t, event: event}
 	err := e.compose(d)
 	if err == nil {
