@@ -1,16 +1,16 @@
 package callbacks
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
+
+	"petstore/callbacks/internal/status"
 )
 
 // MaxBody is the longest body that [Middleware] reads, in bytes: 1 MiB.
@@ -139,45 +139,9 @@ func (rc *receiver) processOnce(w http.ResponseWriter, r *http.Request, id strin
 		return
 	}
 	// Deferred, so that a handler that panics leaves the id open.
-	watched := &statusWriter{ResponseWriter: w}
+	watched := &status.Writer{ResponseWriter: w}
 	finished := false
-	defer func() { rc.processed.end(id, finished && watched.accepted()) }()
+	defer func() { rc.processed.end(id, finished && watched.Accepted()) }()
 	rc.next.ServeHTTP(watched, r)
 	finished = true
-}
-
-// statusWriter notes the status that a handler answers.
-type statusWriter struct {
-	http.ResponseWriter
-	status   int
-	hijacked bool
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 { // 1xx go before the answer.
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(data []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(data)
-}
-
-// Hijack lets a handler take the connection over, which is no answer.
-func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	w.hijacked = err == nil
-	return conn, buffered, err
-}
-
-// Unwrap gives [http.ResponseController] the rest.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// accepted reports whether the answer was 2xx. A handler that writes nothing answers 200.
-func (w *statusWriter) accepted() bool {
-	return !w.hijacked && (w.status == 0 || w.status >= 200 && w.status <= 299)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/internal/status"
 )
 
 type entryKey struct{}
@@ -25,9 +26,9 @@ func (rc *Receiver) record(next http.Handler) http.Handler {
 		e := rc.newEntry(r, body)
 		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e))
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		watched := &statusWriter{ResponseWriter: w}
+		watched := &status.Writer{ResponseWriter: w}
 		defer func() {
-			e.conclude(watched.status)
+			e.conclude(watched.Status)
 			rc.history.finish(e)
 			rc.console.show(e)
 		}()
@@ -93,24 +94,3 @@ func (rc *Receiver) pause(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
-// statusWriter notes the status of the answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(data []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(data)
-}
-
-// Unwrap lets [http.ResponseController] take over the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
