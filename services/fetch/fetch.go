@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"petstore/callbacks"
-	"petstore/services/hosts"
 	"petstore/services/pause"
 )
 
@@ -40,7 +39,7 @@ const (
 type Client struct {
 	transport *http.Transport
 	http      *http.Client
-	hosts     *hosts.Limiter
+	hosts     *hosts
 	places    *semaphore.Weighted
 	patience  time.Duration // maxFetch
 	wait      time.Duration // retryFetch
@@ -76,7 +75,7 @@ func New(policy callbacks.Policy) *Client {
 	}
 	return &Client{
 		transport: transport, http: client,
-		hosts: hosts.New(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
+		hosts: newHosts(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
 		patience: maxFetch, wait: retryFetch,
 	}
 }
@@ -97,7 +96,7 @@ func (e *Error) Error() string { return e.Reason }
 // its server; errors of store come back as they are, and so does a shortage of this
 // machine's (callbacks.IsShortage).
 func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
-	release, err := c.hosts.Wait(ctx, url)
+	release, err := c.hosts.acquire(ctx, url)
 	if err != nil {
 		return err
 	}
