@@ -17,8 +17,9 @@
 // # The promise to receivers
 //
 // Delivery is at least once. callback_id names the update, is the same at every attempt, and is what to
-// deduplicate by. Any 2xx answer accepts a callback; 410 Gone ends the deliveries to that URL for good; every other
-// answer, a redirect included, is a failure and is tried again, after Retry-After where 429 or 503 carries it.
+// deduplicate by. Any 2xx answer accepts a callback; 410 Gone ends the delivery, and disables a
+// webhook; every other answer, a redirect included, is a failure and is tried again, after Retry-After where 429 or 503
+// carries it.
 //
 // # Signatures
 //

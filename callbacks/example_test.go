@@ -74,7 +74,7 @@ func ExampleSender() {
 	})
 	fmt.Println(attempt.Outcome(), attempt.Status, attempt.RetryAfter)
 
-	wait, ok := callbacks.Production().Next(1, attempt.RetryAfter)
+	wait, ok := callbacks.ProductionSchedule().Next(1, attempt.RetryAfter)
 	fmt.Println(ok, wait >= 2*time.Minute, wait < 2*time.Minute+5*time.Second)
 	// Output:
 	// failed 503 2m0s
@@ -90,7 +90,7 @@ func ExampleEncode() {
 
 // Next says how long to wait, at most: there is jitter.
 func ExampleSchedule() {
-	schedule := callbacks.Development()
+	schedule := callbacks.DevelopmentSchedule()
 	schedule.Rand = func() float64 { return 0.999999 }
 	for attempts := 1; ; attempts++ {
 		wait, ok := schedule.Next(attempts, 0)

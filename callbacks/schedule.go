@@ -14,17 +14,17 @@ type Schedule struct {
 	Rand func() float64
 }
 
-// Development doubles from 1 s and gives up after 8 attempts, about two minutes: one sees it happen.
-func Development() Schedule {
+// DevelopmentSchedule doubles from 1 s and gives up after 8 attempts, about two minutes: one sees it happen.
+func DevelopmentSchedule() Schedule {
 	return Schedule{Waits: []time.Duration{
 		1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
 		16 * time.Second, 32 * time.Second, 60 * time.Second,
 	}}
 }
 
-// Production makes 9 attempts over at most 37 hours, so that a receiver may be down overnight. Its waits are the
-// example schedule of Standard Webhooks.
-func Production() Schedule {
+// ProductionSchedule makes 9 attempts over at most 37 h 35 min 5 s, Retry-After not counted, so that a receiver may be
+// down overnight. Its first waits are those of the example in Standard Webhooks.
+func ProductionSchedule() Schedule {
 	return Schedule{Waits: []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour,
 		5 * time.Hour, 10 * time.Hour, 10 * time.Hour, 10 * time.Hour,

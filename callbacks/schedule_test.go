@@ -13,8 +13,8 @@ func TestScheduleWaits(t *testing.T) {
 		attempts int
 		total    time.Duration
 	}{
-		{"development", Development(), 8, 123 * time.Second},
-		{"production", Production(), 9, 37*time.Hour + 35*time.Minute + 5*time.Second},
+		{"development", DevelopmentSchedule(), 8, 123 * time.Second},
+		{"production", ProductionSchedule(), 9, 37*time.Hour + 35*time.Minute + 5*time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.schedule.Rand = func() float64 { return 0.5 }
@@ -64,7 +64,7 @@ func TestScheduleNext(t *testing.T) {
 }
 
 func TestScheduleFullJitter(t *testing.T) {
-	schedule := Development()
+	schedule := DevelopmentSchedule()
 	low, high := time.Hour, time.Duration(0)
 	for range 1000 {
 		wait, _ := schedule.Next(7, 0)

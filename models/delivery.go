@@ -24,25 +24,25 @@ const (
 // Delivery is one update on its way to one target: the callback URL of its task,
 // or a webhook. It keeps the state; its attempts keep the history.
 type Delivery struct {
-	ID         string
-	UpdateID   int64
-	Update     Update `gorm:"-"`
-	CallbackID string
-	TaskID     string
-	Sequence   int64  // of the update
-	Passing    bool   // a newer update overtakes it, see Update.Passing; false once somebody has asked for it
-	Type       string // of the update
-	WebhookID  string // "" for the task's callback URL
-	URL        string
-	Host       string // of URL, see HostOf
-	Status     string
-	Attempts   int // made so far
-	Round      int // attempts since it was created or redelivered; the retry schedule counts these
+	ID           string
+	UpdateID     int64
+	Update       Update `gorm:"-"`
+	CallbackID   string
+	TaskID       string
+	Sequence     int64  // of the update
+	Supersedable bool   // a newer update overtakes it, see Update.Supersedable; false once somebody has asked for it
+	Type         string // of the update
+	WebhookID    string // "" for the task's callback URL
+	URL          string
+	Host         string // of URL, see HostOf
+	Status       string
+	Attempts     int // made so far
+	Round        int // attempts since it was created or redelivered; the retry schedule counts these
 	// NextAttemptAt is when it is due, if it is pending; nil while it waits for an
 	// older one of its task, or for its turn in a replay (see webhook_delivery.go).
 	NextAttemptAt *time.Time
-	// ClaimedBy is the server that has it in hand, where several share a database.
-	// Should that one die, another takes it (FreeClaims).
+	// ClaimedBy is the server that sends it, where several share a database. Should
+	// that one die, another takes it (services/queue/river/rescuer.go).
 	ClaimedBy   string
 	Replaying   bool   // when pending: it stands in its webhook's line of replays
 	StatusCode  int    // of the latest answer, 0 for none
@@ -56,7 +56,7 @@ type Delivery struct {
 func NewDelivery(u Update, webhookID, rawURL string) *Delivery {
 	return &Delivery{
 		ID: NewID(PrefixDelivery), UpdateID: u.ID, Update: u,
-		CallbackID: u.CallbackID, TaskID: u.TaskID, Sequence: u.Sequence, Passing: u.Passing(), Type: u.Type,
+		CallbackID: u.CallbackID, TaskID: u.TaskID, Sequence: u.Sequence, Supersedable: u.Supersedable(), Type: u.Type,
 		WebhookID: webhookID, URL: rawURL, Host: HostOf(rawURL),
 		Status: DeliveryPending, NextAttemptAt: &u.CreatedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.CreatedAt,
 	}
@@ -225,10 +225,10 @@ func CreateDelivery(tx *Tx, d *Delivery) (created bool, err error) {
 	if d.NextAttemptAt == nil {
 		d.ClaimedBy = "" // whoever wakes it takes it
 	}
-	rows, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, passing, type, webhook_id, url, host, status, attempts, round,
+	rows, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, supersedable, type, webhook_id, url, host, status, attempts, round,
 		next_attempt_at, claimed_by, replaying, status_code, error, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, '', ?, ?) ON CONFLICT DO NOTHING`,
-		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Sequence, d.Passing, d.Type, d.WebhookID, d.URL, d.Host, d.Status,
+		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Sequence, d.Supersedable, d.Type, d.WebhookID, d.URL, d.Host, d.Status,
 		d.NextAttemptAt, d.ClaimedBy, d.Replaying, d.CreatedAt, d.UpdatedAt)
 	if err != nil {
 		return false, fmt.Errorf("storing delivery %s: %w", d.ID, err)
@@ -263,7 +263,7 @@ func CreateProgress(tx *Tx, d *Delivery) (created bool, err error) {
 // that one has overtaken it.
 func SupersedeProgress(tx *Tx, taskID string, before int64) error {
 	_, err := tx.exec(`UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL, claimed_by = '', updated_at = ?
-		WHERE task_id = ? AND status = 'pending' AND passing AND sequence < ?`, Now(), taskID, before)
+		WHERE task_id = ? AND status = 'pending' AND supersedable AND sequence < ?`, Now(), taskID, before)
 	if err != nil {
 		return fmt.Errorf("superseding the progress of task %s: %w", taskID, err)
 	}
@@ -345,9 +345,9 @@ func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed 
 		d.Host = HostOf(d.URL)
 	}
 	now := Now()
-	d.Status, d.Round, d.NextAttemptAt, d.UpdatedAt, d.Replaying, d.ClaimedBy, d.Passing = DeliveryPending, 0, &now, now, replaying, server, false
+	d.Status, d.Round, d.NextAttemptAt, d.UpdatedAt, d.Replaying, d.ClaimedBy, d.Supersedable = DeliveryPending, 0, &now, now, replaying, server, false
 	if replaying {
-		d.NextAttemptAt = nil // the line gets there, see StartLine
+		d.NextAttemptAt = nil // the line gets there, see StartReplay
 	} else if d.WebhookID != "" {
 		if err := waitForEarlier(tx, d); err != nil {
 			return false, err
@@ -356,7 +356,7 @@ func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed 
 	if d.NextAttemptAt == nil {
 		d.ClaimedBy = ""
 	}
-	_, err = tx.exec("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, passing = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
+	_, err = tx.exec("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, supersedable = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
 		d.Status, d.NextAttemptAt, now, replaying, d.ClaimedBy, d.URL, d.Host, d.ID)
 	if err != nil {
 		return false, fmt.Errorf("renewing delivery %s: %w", d.ID, err)

@@ -275,7 +275,7 @@ func TestExpensiveReads(t *testing.T) {
 	running, ended := make(chan struct{}, 10), make(chan error, 10)
 	for range cap(ended) {
 		reads.Go(func() {
-			ended <- s.Expensive(within(t), func(db *gorm.DB) error {
+			ended <- s.LimitedRead(within(t), func(db *gorm.DB) error {
 				if n := atOnce.Add(1); n > maxExpensive {
 					t.Errorf("%d run at once", n)
 				}
@@ -302,7 +302,7 @@ func TestExpensiveReads(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if err := s.Expensive(within(t), func(db *gorm.DB) error { return db.Find(&[]Product{}).Error }); err != nil {
+	if err := s.LimitedRead(within(t), func(db *gorm.DB) error { return db.Find(&[]Product{}).Error }); err != nil {
 		t.Error(err)
 	}
 }

@@ -222,9 +222,9 @@ func (s *Store) Shared() bool { return s.reads.Name() == "postgres" }
 // Read returns a session for queries. It sees what has been committed.
 func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(ctx) }
 
-// Expensive runs a query that may take long, such as that of a list. Few of them run side
+// LimitedRead runs a query that may take long, such as that of a list. Few of them run side
 // by side, and not for long: beyond that the error is one with CodeOverloaded.
-func (s *Store) Expensive(ctx context.Context, query func(db *gorm.DB) error) error {
+func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) error {
 	reading, cancel := context.WithTimeout(ctx, expensivePatience)
 	defer cancel()
 	err := s.expensive.Acquire(reading, 1)

@@ -151,13 +151,13 @@ func ResumeTask(tx *Tx, id string) (starts int, err error) {
 		WHERE id = ? AND status = 'processing' RETURNING starts`)
 }
 
-// BraceTask notes that a run of a task is about to do what may be too much for the
+// MarkCrashRisk notes that a run of a task is about to do what may be too much for the
 // server, and returns how often in a row that was cut off at the progress that the task
 // has now. It was cut off if it was noted before, and no end of it (StopTask).
-func BraceTask(tx *Tx, id string) (cuts int, err error) {
-	return count(tx, id, `UPDATE tasks SET braced = TRUE, cut_at_progress = CASE WHEN braced THEN progress ELSE cut_at_progress END,
-		cuts = CASE WHEN NOT braced THEN cuts WHEN cut_at_progress = progress THEN cuts + 1 ELSE 1 END
-		WHERE id = ? AND status = 'processing' RETURNING cuts`)
+func MarkCrashRisk(tx *Tx, id string) (crashes int, err error) {
+	return count(tx, id, `UPDATE tasks SET crash_risk = TRUE, crashed_at_progress = CASE WHEN crash_risk THEN progress ELSE crashed_at_progress END,
+		crashes = CASE WHEN NOT crash_risk THEN crashes WHEN crashed_at_progress = progress THEN crashes + 1 ELSE 1 END
+		WHERE id = ? AND status = 'processing' RETURNING crashes`)
 }
 
 func count(tx *Tx, id, query string) (n int, err error) {
@@ -174,7 +174,7 @@ func count(tx *Tx, id, query string) (n int, err error) {
 // StopTask notes that a run has ended that counts for nothing: the server has
 // interrupted it itself, or lacked what it needed. The next is due at runAt, nil for now.
 func StopTask(tx *Tx, id string, runAt *time.Time) error {
-	_, err := tx.exec(`UPDATE tasks SET braced = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END, run_at = ?
+	_, err := tx.exec(`UPDATE tasks SET crash_risk = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END, run_at = ?
 		WHERE id = ? AND status = 'processing'`, runAt, id)
 	if err != nil {
 		return fmt.Errorf("stopping task %s: %w", id, err)
@@ -185,7 +185,7 @@ func StopTask(tx *Tx, id string, runAt *time.Time) error {
 // CountError notes that a run of a task has failed for a reason of the server's own,
 // and when the next is due.
 func CountError(tx *Tx, id string, runAt time.Time) error {
-	_, err := tx.exec("UPDATE tasks SET errors = errors + 1, run_at = ?, braced = FALSE WHERE id = ? AND status = 'processing'", runAt, id)
+	_, err := tx.exec("UPDATE tasks SET errors = errors + 1, run_at = ?, crash_risk = FALSE WHERE id = ? AND status = 'processing'", runAt, id)
 	if err != nil {
 		return fmt.Errorf("counting an error of task %s: %w", id, err)
 	}

@@ -30,23 +30,23 @@ type Update struct {
 	// when it is read, always to the same bytes: storing it would double an
 	// order's place on the disk, and store metadata once for each update.
 	Body string
-	// Of is the task as it was then, for Body, while that is "".
-	Of *Task `gorm:"-"`
+	// Snapshot is the task as it was then, for Body, while that is "".
+	Snapshot *Task `gorm:"-"`
 }
 
 // Terminal reports whether it is the last update of its task.
 func (u Update) Terminal() bool { return u.Status != StatusProcessing }
 
-// Passing reports whether a newer update makes this one worthless. Progress does
+// Supersedable reports whether a newer update makes this one worthless. Progress does
 // pass; that a task has begun and how it ended are told whatever comes later.
-func (u Update) Passing() bool { return !u.Terminal() && u.Sequence > 1 }
+func (u Update) Supersedable() bool { return !u.Terminal() && u.Sequence > 1 }
 
-// Written returns u with its Body.
-func (u Update) Written() (Update, error) {
+// WithBody returns u with its Body.
+func (u Update) WithBody() (Update, error) {
 	if u.Body != "" {
 		return u, nil
 	}
-	return u.composed(*u.Of)
+	return u.composed(*u.Snapshot)
 }
 
 // composed returns u with its Body, where t is the task as it was then.

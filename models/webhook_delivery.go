@@ -11,7 +11,7 @@ import (
 
 // Two orders are kept at a webhook, by the rows alone. A delivery that has to wait
 // is not due: its NextAttemptAt is nil, so nobody looks at it. Whoever ends the one
-// before it, in the same transaction, makes it due (WakeNext).
+// before it, in the same transaction, makes it due (ScheduleNext).
 //
 // The deliveries of one task take turns: none is sent while an older one is
 // pending. Progress does not count: what is newer overtakes it.
@@ -23,7 +23,7 @@ import (
 
 // waitForEarlier makes d due only when nothing older of its task is pending at its
 // webhook. On PostgreSQL it waits for the outcome of an attempt that is being
-// stored: either that is seen here, or whoever stores it sees d (WakeNext). In a group
+// stored: either that is seen here, or whoever stores it sees d (ScheduleNext). In a group
 // it does not, since groups could then meet in a deadlock: what one server stores, it
 // stores one after the other, and between two servers, should it come to that, a sweep
 // finds what waits in vain (StuckDeliveries).
@@ -31,7 +31,7 @@ func waitForEarlier(tx *Tx, d *Delivery) error {
 	if d.Sequence <= 1 {
 		return nil
 	}
-	query := `SELECT id FROM deliveries WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND NOT passing AND sequence < ? LIMIT 1`
+	query := `SELECT id FROM deliveries WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND NOT supersedable AND sequence < ? LIMIT 1`
 	if tx.Name() == "postgres" && tx.pipeline == nil {
 		query += " FOR UPDATE"
 	}
@@ -47,31 +47,31 @@ func waitForEarlier(tx *Tx, d *Delivery) error {
 	return nil
 }
 
-// WakeNext makes due what has waited for d, which is not pending any more: the next
+// ScheduleNext makes due what has waited for d, which is not pending any more: the next
 // of its task, or what its webhook's line of replays begins with now, if d stood
 // in it. It returns the ids of what is due, which server has in hand then.
-func WakeNext(tx *Tx, d *Delivery, wasReplaying bool, server string) (woken []string, err error) {
+func ScheduleNext(tx *Tx, d *Delivery, wasReplaying bool, server string) (woken []string, err error) {
 	if d.WebhookID == "" {
 		return nil, nil
 	}
 	const next = `SELECT id FROM deliveries n WHERE n.task_id = ? AND n.webhook_id = ? AND n.status = 'pending' AND n.next_attempt_at IS NULL AND NOT n.replaying
-		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)
+		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.supersedable AND e.sequence < n.sequence)
 		ORDER BY n.sequence LIMIT 1`
 	if d.Status == DeliveryPending { // its attempt has failed
-		if err = LeaveLine(tx, d); err != nil {
+		if err = LeaveReplay(tx, d); err != nil {
 			return nil, err
 		}
 	}
 	if woken, err = wake(tx, server, next, d.TaskID, d.WebhookID); err != nil || !wasReplaying {
 		return woken, err
 	}
-	head, err := StartLine(tx, d.WebhookID, server)
+	head, err := StartReplay(tx, d.WebhookID, server)
 	return append(woken, head...), err
 }
 
-// StartLine makes due what a webhook's line of replays begins with. What has to wait
+// StartReplay makes due what a webhook's line of replays begins with. What has to wait
 // for something of its task that is not in the line leaves it: the others need not.
-func StartLine(tx *Tx, webhookID, server string) (woken []string, err error) {
+func StartReplay(tx *Tx, webhookID, server string) (woken []string, err error) {
 	for {
 		var head []Delivery
 		err := tx.Where("webhook_id = ? AND status = 'pending' AND replaying", webhookID).Order("update_id").Limit(1).Find(&head).Error
@@ -82,19 +82,19 @@ func StartLine(tx *Tx, webhookID, server string) (woken []string, err error) {
 			return nil, nil
 		}
 		const first = `SELECT id FROM deliveries n WHERE n.id = ? AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id
-			AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)`
+			AND e.status = 'pending' AND NOT e.supersedable AND e.sequence < n.sequence)`
 		if woken, err = wake(tx, server, first, head[0].ID); err != nil || len(woken) > 0 {
 			return woken, err
 		}
-		if err := LeaveLine(tx, &head[0]); err != nil {
+		if err := LeaveReplay(tx, &head[0]); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// LeaveLine takes a delivery, and what its task has behind it, out of the webhook's
+// LeaveReplay takes a delivery, and what its task has behind it, out of the webhook's
 // line: they go their own way, in the order of their task.
-func LeaveLine(tx *Tx, d *Delivery) error {
+func LeaveReplay(tx *Tx, d *Delivery) error {
 	_, err := tx.exec("UPDATE deliveries SET replaying = FALSE WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying", d.TaskID, d.WebhookID)
 	if err != nil {
 		return fmt.Errorf("taking task %s out of the line of webhook %s: %w", d.TaskID, d.WebhookID, err)
@@ -128,7 +128,7 @@ func wake(tx *Tx, server, query string, args ...any) (woken []string, err error)
 func StuckDeliveries(db *gorm.DB, limit int) ([]string, error) {
 	var ids []string
 	err := db.Raw(`SELECT n.id FROM deliveries n WHERE n.status = 'pending' AND n.next_attempt_at IS NULL
-		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.passing AND e.sequence < n.sequence)
+		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.supersedable AND e.sequence < n.sequence)
 		AND (NOT n.replaying OR NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.webhook_id = n.webhook_id AND e.status = 'pending' AND e.replaying AND e.update_id < n.update_id))
 		LIMIT ?`, limit).Scan(&ids).Error
 	if err != nil {
@@ -137,9 +137,9 @@ func StuckDeliveries(db *gorm.DB, limit int) ([]string, error) {
 	return ids, nil
 }
 
-// DistantDeliveries finds deliveries whose latest attempt lies in the future, by
+// FutureDatedDeliveries finds deliveries whose latest attempt lies in the future, by
 // more than slack: the clock was set back, and they would wait until it has caught up.
-func DistantDeliveries(db *gorm.DB, now time.Time, slack time.Duration, limit int) ([]Delivery, error) {
+func FutureDatedDeliveries(db *gorm.DB, now time.Time, slack time.Duration, limit int) ([]Delivery, error) {
 	var ds []Delivery
 	err := db.Where("status = 'pending' AND updated_at > ? AND next_attempt_at IS NOT NULL", now.Add(slack)).Limit(limit).Find(&ds).Error
 	if err != nil {

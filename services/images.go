@@ -163,7 +163,7 @@ const imagesAtOnce = 500
 func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) task.Operation {
 	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, decoding: semaphore.NewWeighted(picture.MaxPixels)}
 	return task.Operation{
-		Kind: callbacks.KindImage.Name, AtOnce: imagesAtOnce,
+		Kind: callbacks.KindImage.Name, Concurrency: imagesAtOnce,
 		Run:   p.run,
 		Ended: p.ended,
 	}
@@ -266,7 +266,7 @@ func (p *Imaging) process(ctx context.Context, img models.Image, report task.Pro
 		return nil, err
 	}
 	defer p.decoding.Release(share)
-	if err := task.Brace(ctx); err != nil {
+	if err := task.GuardCrash(ctx); err != nil {
 		return nil, err
 	}
 	if err := report(20, fmt.Sprintf("Decoding a %s of %d×%d pixels", src.Format, src.Width, src.Height)); err != nil {

@@ -9,12 +9,12 @@ import (
 )
 
 // list reads a page of a list, as one of the few reads that may be expensive
-// (models.Store.Expensive).
+// (models.Store.LimitedRead).
 func list[Filter, Row any](
 	ctx context.Context, store *models.Store,
 	query func(*gorm.DB, Filter, models.Page) (models.List[Row], error), f Filter, page models.Page,
 ) (found models.List[Row], err error) {
-	err = store.Expensive(ctx, func(db *gorm.DB) error {
+	err = store.LimitedRead(ctx, func(db *gorm.DB) error {
 		found, err = query(db, f, page)
 		return err
 	})

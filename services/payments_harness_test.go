@@ -55,7 +55,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	x.hub = stream.NewHub(x.store)
 	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})
 	server := serverName(x.store)
-	dispatcher := dispatch.New(x.store, dispatch.Options{Sender: sender, Schedule: callbacks.Development(), Secret: callbacks.DevelopmentSecret, Server: server})
+	dispatcher := dispatch.New(x.store, dispatch.Options{Sender: sender, Schedule: callbacks.DevelopmentSchedule(), Secret: callbacks.DevelopmentSecret, Server: server})
 	x.tasks = task.NewEngine(x.store, x.hub, dispatcher)
 	x.tasks.Register(NewPacking(x.store, 0))
 	transport := &http.Transport{}

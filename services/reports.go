@@ -117,7 +117,7 @@ type Reporting struct {
 func NewReporting(store *models.Store) task.Operation {
 	r := &Reporting{store: store}
 	return task.Operation{
-		Kind: callbacks.KindReport.Name, AtOnce: reportsAtOnce,
+		Kind: callbacks.KindReport.Name, Concurrency: reportsAtOnce,
 		Run: r.run,
 	}
 }
@@ -137,7 +137,7 @@ func (r *Reporting) run(ctx context.Context, t *models.Task, tell task.Progress)
 		document, err := report.Decode(content)
 		return result(document), err
 	}
-	if err := task.Brace(ctx); err != nil {
+	if err := task.GuardCrash(ctx); err != nil {
 		return nil, err
 	}
 	document, err := r.inTime(ctx, t.ResourceID, tell)

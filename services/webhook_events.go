@@ -25,7 +25,7 @@ func (s *Webhooks) Ping(ctx context.Context, id string) (models.Delivery, error)
 			return errDisabled
 		}
 		now := models.Now()
-		update, err := s.tasks.Record(tx, &models.Task{
+		update, err := s.tasks.RecordEvent(tx, &models.Task{
 			ID: models.NewID(models.PrefixTask), Kind: callbacks.KindWebhook.Name, ResourceID: id, Status: models.StatusCompleted,
 			Progress: 100, Message: "Ping", Sequence: 1, Metadata: models.Metadata{}, CreatedAt: now, UpdatedAt: now,
 		}, callbacks.EventPing)
@@ -66,7 +66,7 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 			return err
 		}
 		tx.AfterCommit(func() { s.dispatcher.Wake(models.HostOf(w.URL)) })
-		_, err = models.StartLine(tx, id, s.dispatcher.Server)
+		_, err = models.StartReplay(tx, id, s.dispatcher.Server)
 		return err
 	})
 	return count, err
@@ -80,7 +80,7 @@ func (s *Webhooks) lineUp(tx *models.Tx, w models.Webhook, missed []models.Misse
 		var lined bool
 		if m.DeliveryID == "" {
 			d := s.dispatcher.Delivery(m.Update, w.ID, w.URL)
-			d.NextAttemptAt, d.Replaying, d.Passing, d.CreatedAt, d.UpdatedAt = nil, true, false, now, now
+			d.NextAttemptAt, d.Replaying, d.Supersedable, d.CreatedAt, d.UpdatedAt = nil, true, false, now, now
 			lined, err = models.CreateDelivery(tx, d)
 		} else {
 			lined, err = s.lineUpAgain(tx, m.DeliveryID)

@@ -94,7 +94,7 @@ func TestPoison(t *testing.T) {
 			runs, pass := 0, 0
 			e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(ctx context.Context, _ *models.Task, report task.Progress) (any, error) {
 				if warns {
-					if err := task.Brace(ctx); err != nil {
+					if err := task.GuardCrash(ctx); err != nil {
 						return nil, err
 					}
 				}
@@ -110,7 +110,7 @@ func TestPoison(t *testing.T) {
 				if _, err := e.tasks.Run(within(t), begun.ID, nil); err != nil {
 					t.Fatal(err)
 				}
-				e.exec("UPDATE tasks SET braced = ?, errors = 0, run_at = NULL", warns)
+				e.exec("UPDATE tasks SET crash_risk = ?, errors = 0, run_at = NULL", warns)
 			}
 			for range 30 { // interruptions count for nothing
 				interrupted, cancel := context.WithCancel(within(t))
@@ -118,7 +118,7 @@ func TestPoison(t *testing.T) {
 				time.AfterFunc(0, cancel)
 				_, _ = e.tasks.Run(interrupted, begun.ID, nil)
 				cancel()
-				e.exec("UPDATE tasks SET braced = FALSE, errors = 0, run_at = NULL, starts = 0")
+				e.exec("UPDATE tasks SET crash_risk = FALSE, errors = 0, run_at = NULL, starts = 0")
 			}
 			runs, pass = 0, 2
 			for range want + 1 { // the second of these passes the step
@@ -311,7 +311,7 @@ func TestAfterACrash(t *testing.T) {
 		tells int // updates
 	}{
 		{"before it ran", func(*engine, string) {}, 2},
-		{"while it ran", func(e *engine, id string) { e.exec("UPDATE tasks SET braced = TRUE") }, 2},
+		{"while it ran", func(e *engine, id string) { e.exec("UPDATE tasks SET crash_risk = TRUE") }, 2},
 		{"with progress unsent", func(e *engine, id string) {
 			e.exec("UPDATE tasks SET message = ?", unsent)
 			ctx, cancel := context.WithCancel(context.WithValue(within(e.t), stopsKey{}, true))
@@ -320,7 +320,7 @@ func TestAfterACrash(t *testing.T) {
 		}, 3},
 		{"with progress that an end has overtaken, by a fault of the disk", func(e *engine, id string) {
 			run(e, id)
-			e.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, passing, type, url, host, status, attempts, round, next_attempt_at,
+			e.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, supersedable, type, url, host, status, attempts, round, next_attempt_at,
 				status_code, error, created_at, updated_at) SELECT 'dlv_0', update_id, 'cb_old', task_id, 1, TRUE, 'test.progress', url, host, status, 0, 0,
 				next_attempt_at, 0, '', created_at, updated_at FROM deliveries`)
 		}, 2},

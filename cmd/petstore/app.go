@@ -84,9 +84,9 @@ func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
 // wire joins the rooms: store, services, handlers.
 func (a *App) wire(ctx context.Context) error {
 	cfg := a.config
-	schedule := callbacks.Development()
+	schedule := callbacks.DevelopmentSchedule()
 	if cfg.production() {
-		schedule = callbacks.Production()
+		schedule = callbacks.ProductionSchedule()
 	}
 	a.sender = callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy()})
 	a.hub = stream.NewHub(a.store)

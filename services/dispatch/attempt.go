@@ -20,16 +20,16 @@ func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
 	mine := *sending // others look at the one in the lane
 	delivery := &mine
 	sent, err := d.send(delivery)
-	d.exchanged(l.host, sent, err)
-	woken, err := d.settle(delivery, sent, err)
+	d.releaseSlot(l.host, sent, err)
+	woken, err := d.recordOutcome(delivery, sent, err)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.unsettled--
+	d.pendingOutcomes--
 	l.sending = nil
 	h := l.host
 	d.outcomes++
 	if h.reads > 0 {
-		h.settled[delivery.ID] = d.outcomes
+		h.recentOutcomes[delivery.ID] = d.outcomes
 	}
 	switch {
 	case err != nil: // it is pending and due, as before
@@ -41,12 +41,12 @@ func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
 		h.wakeAt(d, *delivery.NextAttemptAt)
 	}
 	d.fetch(h, woken)
-	l.failed = delivery.Passing && delivery.Status == models.DeliveryPending && !l.ended
-	if delivery.Passing && delivery.WebhookID != "" && !l.ended {
+	l.failed = delivery.Supersedable && delivery.Status == models.DeliveryPending && !l.ended
+	if delivery.Supersedable && delivery.WebhookID != "" && !l.ended {
 		l.lastProgress = time.Now()
-		if l.next == nil && !l.settling { // stay for a while, to keep the distance to the next
-			l.settling = true
-			l.timer = time.AfterFunc(webhookSpacing, func() { d.settled(l) })
+		if l.pendingProgress == nil && !l.debouncing { // stay for a while, to keep the distance to the next
+			l.debouncing = true
+			l.timer = time.AfterFunc(webhookSpacing, func() { d.debounced(l) })
 		}
 	}
 	if d.stopped && d.ctx.Err() == nil && len(l.due) > 0 && h.openSince.IsZero() {
@@ -65,7 +65,7 @@ var (
 // send signs a delivery and sends it.
 func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) {
 	var err error
-	if delivery.Update, err = delivery.Update.Written(); err != nil {
+	if delivery.Update, err = delivery.Update.WithBody(); err != nil {
 		return callbacks.Attempt{}, err
 	}
 	signer := callbacks.SignWith(d.Secret)
@@ -88,21 +88,21 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 	return sent, nil
 }
 
-// exchanged gives the place back, and notes what the exchange says about the host.
-func (d *Dispatcher) exchanged(h *host, sent callbacks.Attempt, err error) {
+// releaseSlot gives the place back, and notes what the exchange says about the host.
+func (d *Dispatcher) releaseSlot(h *host, sent callbacks.Attempt, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h.exchanges--
 	d.exchanges--
-	d.unsettled++
+	d.pendingOutcomes++
 	if err == nil {
-		if away(sent) {
+		if hostUnavailable(sent) {
 			if h.failed(d, sentError(sent)) && !d.stopped {
 				d.exhaust(h)
 			}
 		} else {
 			if sent.Outcome() == callbacks.Failed {
-				d.warn("A delivery was refused.", "host", h.name, "err", sentError(sent))
+				d.warn("A delivery attempt failed.", "host", h.name, "status", sent.Status, "err", sentError(sent))
 			}
 			h.answered()
 		}
@@ -111,8 +111,8 @@ func (d *Dispatcher) exchanged(h *host, sent callbacks.Attempt, err error) {
 	d.unblock()
 }
 
-// away reports whether an exchange says that nobody is there.
-func away(sent callbacks.Attempt) bool {
+// hostUnavailable reports whether an exchange says that nobody is there.
+func hostUnavailable(sent callbacks.Attempt) bool {
 	switch sent.Status {
 	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
@@ -127,9 +127,9 @@ func sentError(sent callbacks.Attempt) string {
 	return http.StatusText(sent.Status)
 }
 
-// settle stores what came of an attempt, and returns what is due now that waited for
+// recordOutcome stores what came of an attempt, and returns what is due now that waited for
 // it.
-func (d *Dispatcher) settle(delivery *models.Delivery, sent callbacks.Attempt, err error) (woken []string, _ error) {
+func (d *Dispatcher) recordOutcome(delivery *models.Delivery, sent callbacks.Attempt, err error) (woken []string, _ error) {
 	if errors.Is(err, errNoWebhook) {
 		return d.giveUp(delivery)
 	}
@@ -149,7 +149,7 @@ func (d *Dispatcher) settle(delivery *models.Delivery, sent callbacks.Attempt, e
 			return err
 		}
 		if ours && (delivery.Status != models.DeliveryPending || before.Replaying) {
-			if woken, err = models.WakeNext(tx, delivery, before.Replaying, d.Server); err != nil {
+			if woken, err = models.ScheduleNext(tx, delivery, before.Replaying, d.Server); err != nil {
 				return err
 			}
 		}
@@ -160,7 +160,7 @@ func (d *Dispatcher) settle(delivery *models.Delivery, sent callbacks.Attempt, e
 		return d.noteHealth(tx, delivery, sent.Outcome())
 	})
 	if err == nil && delivery.Status == models.DeliveryExhausted {
-		d.warn("A delivery has failed for the last time.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
+		d.warn("A delivery has exhausted its retries.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
 	}
 	return woken, err
 }
@@ -170,7 +170,7 @@ func (d *Dispatcher) giveUp(delivery *models.Delivery) (woken []string, err erro
 	wasReplaying := delivery.Replaying
 	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
 		if err = models.GiveUpDelivery(tx, delivery.ID, errNoWebhook.Error()); err == nil {
-			woken, err = models.WakeNext(tx, delivery, wasReplaying, d.Server)
+			woken, err = models.ScheduleNext(tx, delivery, wasReplaying, d.Server)
 		}
 		return err
 	})

@@ -19,10 +19,10 @@ const (
 	// maxExchanges is how many are under way in all. A quarter of them is kept for
 	// hosts that answer.
 	maxExchanges = 8192
-	// maxUnsettled is how many outcomes may wait to be stored before nothing more
+	// maxPendingOutcomes is how many outcomes may wait to be stored before nothing more
 	// is sent: a backlog that goes out must not keep requests from being stored. With 256
 	// it goes out a third faster, and a POST takes four times as long (-bench Outage).
-	maxUnsettled = 4
+	maxPendingOutcomes = 4
 	// maxLine is how many lanes wait for one host in memory, and maxLanes for all.
 	// The rest waits in the table.
 	maxLine  = 1000
@@ -57,20 +57,20 @@ type Dispatcher struct {
 	quit     chan struct{} // closed when it stops
 	sweepNow chan struct{}
 
-	mu        sync.Mutex // held for moments
-	started   bool
-	stopped   bool
-	lanes     map[string][]*lane // by task
-	laneCount int
-	hosts     map[string]*host
-	blocked   []*host          // that have something to send, and no place among all exchanges
-	exchanges int              // under way
-	unsettled int              // outcomes that are being stored
-	sweepFrom string           // the host that the last sweep came to
-	loads     int              // of lines, that are under way
-	outcomes  int64            // stored so far
-	told      map[string]int64 // the newest updates of tasks, while lines are loaded
-	logged    limitedLog
+	mu              sync.Mutex // held for moments
+	started         bool
+	stopped         bool
+	lanes           map[string][]*lane // by task
+	laneCount       int
+	hosts           map[string]*host
+	blocked         []*host          // that have something to send, and no place among all exchanges
+	exchanges       int              // under way
+	pendingOutcomes int              // outcomes that are being stored
+	sweepFrom       string           // the host that the last sweep came to
+	loads           int              // of lines, that are under way
+	outcomes        int64            // stored so far
+	told            map[string]int64 // the newest updates of tasks, while lines are loaded
+	logged          limitedLog
 }
 
 // New returns a Dispatcher, which sends nothing before Start.
@@ -148,7 +148,7 @@ func (d *Dispatcher) Deliveries(u models.Update, callbackURL string) []*models.D
 	return ds
 }
 
-// Delivery makes one delivery, which this server has in hand.
+// Delivery makes one delivery, claimed by this server.
 func (d *Dispatcher) Delivery(u models.Update, webhookID, url string) *models.Delivery {
 	delivery := models.NewDelivery(u, webhookID, url)
 	delivery.ClaimedBy = d.Server
@@ -189,7 +189,7 @@ func (d *Dispatcher) add(delivery *models.Delivery) {
 	if l.has(delivery.ID) {
 		return
 	}
-	if !delivery.Passing && l.overtake(delivery) {
+	if !delivery.Supersedable && l.dropSuperseded(delivery) {
 		d.supersede(delivery.TaskID, delivery.Sequence)
 	}
 	l.put(delivery)
@@ -205,7 +205,7 @@ func (d *Dispatcher) Progress(u models.Update, callbackURL string) {
 	defer d.mu.Unlock()
 	d.tell(u.TaskID, u.Sequence)
 	for _, l := range d.lanes[u.TaskID] {
-		l.next = nil // overtaken; or the client has moved on to another URL
+		l.pendingProgress = nil // overtaken; or the client has moved on to another URL
 	}
 	for _, delivery := range ds {
 		l := d.lane(delivery)
@@ -215,8 +215,8 @@ func (d *Dispatcher) Progress(u models.Update, callbackURL string) {
 		if l == nil {
 			l = d.newLane(d.host(delivery.Host), delivery)
 		}
-		l.next = delivery
-		l.settle(d)
+		l.pendingProgress = delivery
+		l.debounce(d)
 	}
 }
 
@@ -227,31 +227,31 @@ func (d *Dispatcher) tell(taskID string, sequence int64) {
 	}
 }
 
-// Ending tells that the last update of a task is about to be stored: progress that has
+// DropProgress is told that the last update of a task is about to be stored: progress that has
 // not been sent is not worth it any more.
-func (d *Dispatcher) Ending(taskID string) {
+func (d *Dispatcher) DropProgress(taskID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, l := range slices.Clone(d.lanes[taskID]) {
-		l.next = nil
+		l.pendingProgress = nil
 		d.schedule(l)
 	}
 }
 
-// Ended tells that a task tells nothing more: what is left of its progress is not
+// TaskEnded is told that a task tells nothing more: what is left of its progress is not
 // worth sending.
-func (d *Dispatcher) Ended(taskID string) {
+func (d *Dispatcher) TaskEnded(taskID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tell(taskID, math.MaxInt64)
 	for _, l := range slices.Clone(d.lanes[taskID]) {
-		l.ended, l.failed, l.next, l.lastProgress = true, false, nil, time.Time{}
+		l.ended, l.failed, l.pendingProgress, l.lastProgress = true, false, nil, time.Time{}
 		d.schedule(l)
 	}
 }
 
-// Tells reports whether something that a task tells is in hand here.
-func (d *Dispatcher) Tells(taskID string) bool {
+// HasPending reports whether something that a task tells is still to be sent by this server.
+func (d *Dispatcher) HasPending(taskID string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.lanes[taskID]) > 0
@@ -281,11 +281,11 @@ func (d *Dispatcher) supersede(taskID string, before int64) {
 // schedule puts a lane into its host's line, if it has something to send.
 func (d *Dispatcher) schedule(l *lane) {
 	switch {
-	case l.sending != nil || l.listed:
+	case l.sending != nil || l.queued:
 	case len(l.due) > 0:
-		l.listed = true
+		l.queued = true
 		l.host.line = append(l.host.line, l)
-	case l.next == nil && !l.storing && !l.failed && time.Since(l.lastProgress) >= webhookSpacing:
+	case l.pendingProgress == nil && !l.storing && !l.failed && time.Since(l.lastProgress) >= webhookSpacing:
 		d.removeLane(l)
 	}
 	d.pump(l.host)
@@ -294,7 +294,7 @@ func (d *Dispatcher) schedule(l *lane) {
 // pump starts as many exchanges with a host as there are places for.
 func (d *Dispatcher) pump(h *host) {
 	for d.started && !d.stopped && h.waiting() > 0 && h.ready(time.Now()) {
-		if !d.hasPlace(h) {
+		if !d.hasSlot(h) {
 			if !h.blocked {
 				h.blocked = true
 				d.blocked = append(d.blocked, h)
@@ -317,19 +317,19 @@ func (d *Dispatcher) start(l *lane) {
 	d.running.Go(func() { d.deliver(l, delivery) })
 }
 
-// hasPlace keeps some places for hosts that answer, so that any number of others
+// hasSlot keeps some places for hosts that answer, so that any number of others
 // that don't cannot take all.
-func (d *Dispatcher) hasPlace(h *host) bool {
+func (d *Dispatcher) hasSlot(h *host) bool {
 	limit := maxExchanges
 	if !h.answers {
 		limit = maxExchanges * 3 / 4
 	}
-	return d.exchanges < limit && d.unsettled < maxUnsettled
+	return d.exchanges < limit && d.pendingOutcomes < maxPendingOutcomes
 }
 
 // unblock lets those go on that had no place among all exchanges, in turn.
 func (d *Dispatcher) unblock() {
-	for n := len(d.blocked); n > 0 && d.exchanges < maxExchanges && d.unsettled < maxUnsettled; n-- {
+	for n := len(d.blocked); n > 0 && d.exchanges < maxExchanges && d.pendingOutcomes < maxPendingOutcomes; n-- {
 		h := d.blocked[0]
 		d.blocked = d.blocked[1:]
 		h.blocked = false
@@ -357,10 +357,14 @@ func (d *Dispatcher) forget(h *host) {
 	}
 }
 
-// warn logs at most once a second, with how often it would have.
+// warn logs a message at most once a second, with how often it was suppressed before.
 func (d *Dispatcher) warn(msg string, args ...any) {
-	if suppressed, ok := d.logged.allow(msg, time.Now()); ok {
-		slog.Warn(msg, append(args, "suppressed", suppressed)...)
+	suppressed, ok := d.logged.allow(msg, time.Now())
+	if suppressed > 0 {
+		args = append(args, "suppressed", suppressed)
+	}
+	if ok {
+		slog.Warn(msg, args...)
 	}
 }
 

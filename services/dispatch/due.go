@@ -51,7 +51,7 @@ func (d *Dispatcher) load(h *host) {
 // loaded puts into a host's line what was read, but for what was sent or overtaken
 // meanwhile.
 func (d *Dispatcher) loaded(h *host, found []models.Delivery, begun int64) {
-	settled, told := h.settled, d.told
+	outcomes, told := h.recentOutcomes, d.told
 	d.endRead(h)
 	h.loading = false
 	if d.loads--; d.loads == 0 {
@@ -59,9 +59,9 @@ func (d *Dispatcher) loaded(h *host, found []models.Delivery, begun int64) {
 	}
 	for i := range found {
 		switch {
-		case settled[found[i].ID] > begun: // it was read as it was before that
+		case outcomes[found[i].ID] > begun: // it was read as it was before that
 			h.more = true
-		case found[i].Passing && told[found[i].TaskID] > found[i].Sequence:
+		case found[i].Supersedable && told[found[i].TaskID] > found[i].Sequence:
 		default:
 			d.add(&found[i])
 		}
@@ -72,14 +72,14 @@ func (d *Dispatcher) loaded(h *host, found []models.Delivery, begun int64) {
 // put into its line, some may have been sent. It returns the latest outcome.
 func (d *Dispatcher) beginRead(h *host) (outcome int64) {
 	if h.reads++; h.reads == 1 {
-		h.settled = map[string]int64{}
+		h.recentOutcomes = map[string]int64{}
 	}
 	return d.outcomes
 }
 
 func (d *Dispatcher) endRead(h *host) {
 	if h.reads--; h.reads == 0 {
-		h.settled = nil
+		h.recentOutcomes = nil
 	}
 }
 
@@ -102,10 +102,10 @@ func (d *Dispatcher) fetch(h *host, ids []string) {
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		settled := h.settled
+		outcomes := h.recentOutcomes
 		d.endRead(h)
 		for i := range found {
-			if settled[found[i].ID] <= begun {
+			if outcomes[found[i].ID] <= begun {
 				d.add(&found[i])
 			}
 		}
@@ -123,7 +123,7 @@ func (d *Dispatcher) read(host string, limit int) (found []models.Delivery, next
 		return nil, nil, err
 	}
 	for _, delivery := range all {
-		if delivery.Passing {
+		if delivery.Supersedable {
 			sequence, err := models.TaskSequence(db, delivery.TaskID)
 			if err != nil {
 				return nil, nil, err
@@ -235,7 +235,7 @@ func (d *Dispatcher) mendStuck() error {
 	if err != nil || len(stuck) == 0 {
 		return err
 	}
-	slog.Warn("Deliveries waited for nothing: they are due now.", "deliveries", len(stuck))
+	slog.Warn("Stuck deliveries were rescheduled.", "deliveries", len(stuck))
 	return d.store.InTx(d.ctx, func(tx *models.Tx) error {
 		for _, id := range stuck {
 			if err := models.MakeDue(tx, id, models.Now()); err != nil {
@@ -250,7 +250,7 @@ func (d *Dispatcher) mendStuck() error {
 func (d *Dispatcher) mendClock() {
 	for {
 		now := models.Now()
-		distant, err := models.DistantDeliveries(d.store.Read(d.ctx), now, clockSlack, mendAtOnce)
+		distant, err := models.FutureDatedDeliveries(d.store.Read(d.ctx), now, clockSlack, mendAtOnce)
 		if err == nil && len(distant) > 0 {
 			err = d.store.InTx(d.ctx, func(tx *models.Tx) error {
 				for _, delivery := range distant {
@@ -263,7 +263,7 @@ func (d *Dispatcher) mendClock() {
 			})
 		}
 		if err != nil && d.ctx.Err() == nil {
-			d.warn("Waits could not be reckoned anew.", "err", err)
+			d.warn("Retries could not be rescheduled after a change of the clock.", "err", err)
 		}
 		if err != nil || len(distant) < mendAtOnce {
 			return
@@ -296,7 +296,7 @@ func (d *Dispatcher) exhaust(h *host) {
 			total += rows
 		}
 		if total > 0 {
-			slog.Warn("Deliveries were given up: their host has not answered for as long as they are tried.", "host", h.name, "deliveries", total)
+			slog.Warn("Deliveries are exhausted: their host was down for the whole retry schedule.", "host", h.name, "deliveries", total)
 		}
 	})
 }

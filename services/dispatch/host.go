@@ -29,12 +29,12 @@ type host struct {
 	blocked   bool    // it stands among those without a place
 	answers   bool    // the latest exchange had an answer
 
-	more    bool // there may be more in the table that is due
-	loading bool
-	reads   int              // of the table, that are under way
-	settled map[string]int64 // deliveries whose outcome was stored meanwhile: which outcome that was
-	due     time.Time        // when something in the table is due; zero for never
-	alarm   *time.Timer
+	more           bool // there may be more in the table that is due
+	loading        bool
+	reads          int              // of the table, that are under way
+	recentOutcomes map[string]int64 // deliveries whose outcome was stored meanwhile: which outcome that was
+	due            time.Time        // when something in the table is due; zero for never
+	alarm          *time.Timer
 
 	failures  int // in a row
 	lastError string
@@ -105,7 +105,7 @@ func (h *host) answered() {
 	h.answers = true
 	if h.failures > 0 || !h.openSince.IsZero() {
 		if !h.openSince.IsZero() {
-			slog.Info("A host answers again.", "host", h.name, "away", time.Since(h.openSince).Round(time.Millisecond))
+			slog.Info("A circuit breaker closed: the host answers again.", "host", h.name, "open_for", time.Since(h.openSince).Round(time.Millisecond))
 		}
 		h.failures, h.probes, h.lastError, h.openSince = 0, 0, "", time.Time{}
 	}
@@ -119,10 +119,10 @@ func (h *host) failed(d *Dispatcher, reason string) (probed bool) {
 	h.lastError = reason
 	switch {
 	case h.failures == 1:
-		slog.Warn("A delivery has failed.", "host", h.name, "err", reason)
+		slog.Warn("A host is unavailable; its deliveries are retried.", "host", h.name, "err", reason)
 		return false
 	case h.openSince.IsZero() && h.failures >= breakAfter:
-		slog.Warn("A host does not answer: it is probed by one delivery at a time.", "host", h.name, "failures", h.failures, "err", reason)
+		slog.Warn("A circuit breaker opened: the host is probed by one delivery at a time.", "host", h.name, "failures", h.failures, "err", reason)
 		h.openSince = time.Now()
 	case h.openSince.IsZero() || h.exchanges > 0: // of those that were under way when it opened
 		return false

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// settleFor is how long progress waits before it is sent, in case something
+	// debounceFor is how long progress waits before it is sent, in case something
 	// newer comes.
-	settleFor = 20 * time.Millisecond
+	debounceFor = 20 * time.Millisecond
 	// webhookSpacing is the time between two updates of one task's progress at a
 	// webhook: each is a write and a request, and there may be a hundred webhooks.
 	webhookSpacing = 500 * time.Millisecond
@@ -23,16 +23,16 @@ type lane struct {
 
 	due     []*models.Delivery // stored, in the order of their updates
 	sending *models.Delivery   // whose exchange is under way, or whose outcome is being stored
-	listed  bool               // it stands in its host's line
+	queued  bool               // it stands in its host's line
 
-	next         *models.Delivery // progress, the newest, not stored yet
-	waited       *models.Delivery // progress that had to wait for its turn
-	timer        *time.Timer      // stores it
-	settling     bool             // the timer runs
-	storing      bool
-	ended        bool      // the task has told its last update
-	failed       bool      // progress is pending after an attempt that failed
-	lastProgress time.Time // at a webhook
+	pendingProgress  *models.Delivery // progress, the newest, not stored yet
+	deferredProgress *models.Delivery // progress that had to wait for its turn
+	timer            *time.Timer      // stores it
+	debouncing       bool             // the timer runs
+	storing          bool
+	ended            bool      // the task has told its last update
+	failed           bool      // progress is pending after an attempt that failed
+	lastProgress     time.Time // at a webhook
 }
 
 // lane finds the lane of a delivery, nil if there is none.
@@ -84,21 +84,21 @@ func (l *lane) put(d *models.Delivery) {
 	l.due = slices.Insert(l.due, i, d)
 }
 
-// overtake drops progress before d that is not being sent, and reports whether some
+// dropSuperseded drops progress before d that is not being sent, and reports whether some
 // of that is stored.
-func (l *lane) overtake(d *models.Delivery) (stored bool) {
+func (l *lane) dropSuperseded(d *models.Delivery) (stored bool) {
 	l.ended = l.ended || d.Update.Terminal()
-	if l.next != nil && l.next.Sequence < d.Sequence {
-		l.next = nil
+	if l.pendingProgress != nil && l.pendingProgress.Sequence < d.Sequence {
+		l.pendingProgress = nil
 	}
 	before := len(l.due)
-	l.due = slices.DeleteFunc(l.due, func(e *models.Delivery) bool { return e.Passing && e.Sequence < d.Sequence })
+	l.due = slices.DeleteFunc(l.due, func(e *models.Delivery) bool { return e.Supersedable && e.Sequence < d.Sequence })
 	return len(l.due) < before || l.storing
 }
 
 // take takes what is to be sent next.
 func (l *lane) take() *models.Delivery {
-	l.listed = false
+	l.queued = false
 	l.sending = l.due[0]
 	l.due = l.due[1:]
 	return l.sending
@@ -108,47 +108,47 @@ func (l *lane) stopTimer() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.settling = false
+	l.debouncing = false
 }
 
-// settle stores l.next in a moment. What had to wait for its turn, which a retry may
+// recordOutcome stores l.pendingProgress in a moment. What had to wait for its turn, which a retry may
 // take long to end, it tries less often.
-func (l *lane) settle(d *Dispatcher) {
-	if l.settling || l.storing {
+func (l *lane) debounce(d *Dispatcher) {
+	if l.debouncing || l.storing {
 		return
 	}
-	wait := settleFor
-	if l.next.WebhookID != "" {
+	wait := debounceFor
+	if l.pendingProgress.WebhookID != "" {
 		wait = max(wait, webhookSpacing-time.Since(l.lastProgress))
 	}
-	if l.next == l.waited {
+	if l.pendingProgress == l.deferredProgress {
 		wait = webhookSpacing
 	}
-	l.settling = true
-	l.timer = time.AfterFunc(wait, func() { d.settled(l) })
+	l.debouncing = true
+	l.timer = time.AfterFunc(wait, func() { d.debounced(l) })
 }
 
-// settled stores the newest progress, if it can be sent soon. To a host that does
+// debounced stores the newest progress, if it can be sent soon. To a host that does
 // not answer, or is busy, it is not worth a write yet.
-func (d *Dispatcher) settled(l *lane) {
+func (d *Dispatcher) debounced(l *lane) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.settling = false
+	l.debouncing = false
 	switch {
 	case d.stopped || l.storing:
-	case l.next == nil:
+	case l.pendingProgress == nil:
 		d.schedule(l)
 	case l.ended:
-		l.next = nil
+		l.pendingProgress = nil
 		d.schedule(l)
 	case l.sending != nil || len(l.due) > 0 || l.host.waiting() >= maxPerHost || !l.host.ready(time.Now()):
-		l.settling = true
-		l.timer = time.AfterFunc(10*settleFor, func() { d.settled(l) })
-	case l.next.WebhookID != "" && time.Since(l.lastProgress) < webhookSpacing: // one was sent meanwhile
-		l.settle(d)
+		l.debouncing = true
+		l.timer = time.AfterFunc(10*debounceFor, func() { d.debounced(l) })
+	case l.pendingProgress.WebhookID != "" && time.Since(l.lastProgress) < webhookSpacing: // one was sent meanwhile
+		l.debounce(d)
 	default:
-		progress := l.next
-		l.next, l.storing = nil, true
+		progress := l.pendingProgress
+		l.pendingProgress, l.storing = nil, true
 		d.running.Go(func() { d.storeProgress(l, progress) })
 	}
 }
@@ -180,12 +180,12 @@ func (d *Dispatcher) progressStored(l *lane, progress *models.Delivery, created 
 		d.supersede(progress.TaskID, progress.Sequence+1)
 	case created && !l.has(progress.ID):
 		l.put(progress)
-	case !created && progress.NextAttemptAt == nil && l.next == nil && !l.ended: // not its turn yet
+	case !created && progress.NextAttemptAt == nil && l.pendingProgress == nil && !l.ended: // not its turn yet
 		progress.NextAttemptAt = &progress.CreatedAt
-		l.next, l.waited = progress, progress
+		l.pendingProgress, l.deferredProgress = progress, progress
 	}
-	if l.next != nil {
-		l.settle(d)
+	if l.pendingProgress != nil {
+		l.debounce(d)
 	}
 	d.schedule(l)
 }

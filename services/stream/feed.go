@@ -19,7 +19,7 @@ type Feed struct {
 // NewFeed returns the feed of all updates.
 func NewFeed(store *models.Store, hub *Hub) *Feed { return &Feed{store: store, hub: hub} }
 
-// followBuffer is how many lots of updates may wait for a follower. One that
+// followBuffer is how many batches of updates may wait for a follower. One that
 // falls behind farther reads what it missed from the database, so this bounds
 // memory and loses nothing.
 const followBuffer = 8
@@ -115,11 +115,11 @@ func (w *follower) live(ctx context.Context, s *Subscription) (goOn bool) {
 	for {
 		var updates []models.Update
 		select {
-		case lot, open := <-s.C:
+		case batch, open := <-s.C:
 			if !open {
 				return s.slow
 			}
-			if updates = w.pick(lot); len(updates) == 0 {
+			if updates = w.pick(batch); len(updates) == 0 {
 				continue
 			}
 		case <-timer.C:
@@ -133,10 +133,10 @@ func (w *follower) live(ctx context.Context, s *Subscription) (goOn bool) {
 	}
 }
 
-// pick returns what the filter picks of a lot, without what has been yielded.
-func (w *follower) pick(lot []models.Update) []models.Update {
-	picked := lot[:0:0]
-	for _, u := range lot {
+// pick returns what the filter picks of a batch, without what has been yielded.
+func (w *follower) pick(batch []models.Update) []models.Update {
+	picked := batch[:0:0]
+	for _, u := range batch {
 		if u.ID > w.position && w.filter.Picks(u) {
 			picked = append(picked, u)
 		}

@@ -63,8 +63,8 @@ func (e *told) telling(task *models.Task, status string, stored func()) {
 		Sequence: task.Sequence, Status: status, Type: task.Kind + ".told", CreatedAt: models.Now(),
 	}
 	told := *task
-	u.Of = &told
-	u, err := u.Written()
+	u.Snapshot = &told
+	u, err := u.WithBody()
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func (e *told) telling(task *models.Task, status string, stored func()) {
 			return err
 		}
 		stored()
-		tx.AfterCommit(func() { e.hub.Committed(u) })
+		tx.AfterCommit(func() { e.hub.Publish(u) })
 		return nil
 	})
 }

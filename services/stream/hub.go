@@ -55,7 +55,7 @@ func newHub() *Hub {
 
 // Subscribe follows the updates of one task, or of all if taskID is "", from now
 // on. They come as many at a time as there are. A subscriber that leaves more
-// than buffer of such lots waiting is dropped. The lots are shared: they must
+// than buffer of such batches waiting is dropped. The batches are shared: they must
 // not be changed.
 func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 	c := make(chan []models.Update, buffer)
@@ -128,8 +128,8 @@ func (h *Hub) drop(s *Subscription) {
 // Followed reports whether anybody follows anything.
 func (h *Hub) Followed() bool { return h.followers.Load() > 0 }
 
-// Committed tells that this process has committed u.
-func (h *Hub) Committed(u models.Update) {
+// Publish tells that this process has committed u.
+func (h *Hub) Publish(u models.Update) {
 	if h.poller != nil {
 		h.poller.signal()
 		return
@@ -137,9 +137,9 @@ func (h *Hub) Committed(u models.Update) {
 	if !h.Followed() {
 		return // who follows from now on finds it in the database
 	}
-	u, err := u.Written()
+	u, err := u.WithBody()
 	if err != nil {
-		slog.Error("An update cannot be told.", "task_id", u.TaskID, "err", err)
+		slog.Error("An update could not be encoded.", "task_id", u.TaskID, "err", err)
 		return
 	}
 	h.publish(u)
@@ -162,14 +162,14 @@ func (h *Hub) publish(u models.Update) {
 }
 
 func (h *Hub) publishPending() {
-	for lot := h.take(); lot != nil; lot = h.take() {
+	for batch := h.take(); batch != nil; batch = h.take() {
 		h.mu.Lock()
 		for s := range h.everything {
-			h.give(s, lot)
+			h.give(s, batch)
 		}
-		for i, u := range lot {
+		for i, u := range batch {
 			for s := range h.byTask[u.TaskID] {
-				h.give(s, lot[i:i+1])
+				h.give(s, batch[i:i+1])
 			}
 		}
 		h.mu.Unlock()
@@ -179,16 +179,16 @@ func (h *Hub) publishPending() {
 func (h *Hub) take() []models.Update {
 	h.pendingMu.Lock()
 	defer h.pendingMu.Unlock()
-	lot := h.pending
+	batch := h.pending
 	h.pending = nil
-	h.publishing = lot != nil
-	return lot
+	h.publishing = batch != nil
+	return batch
 }
 
 // give never waits: a subscriber whose buffer is full is dropped.
-func (h *Hub) give(s *Subscription, lot []models.Update) {
+func (h *Hub) give(s *Subscription, batch []models.Update) {
 	select {
-	case s.c <- lot:
+	case s.c <- batch:
 	default:
 		s.slow = true
 		h.drop(s)

@@ -54,7 +54,7 @@ func TestHubDropsTheSlow(t *testing.T) {
 		}
 	}
 	h.publish(models.Update{ID: 3})
-	positions(t, quick, 1) // by now the third lot has been handed out to all
+	positions(t, quick, 1) // by now the third batch has been handed out to all
 	<-slow.C
 	<-slow.C
 	if !ended(slow) || !slow.slow {

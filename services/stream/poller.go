@@ -43,7 +43,7 @@ type poller struct {
 
 	mu      sync.Mutex
 	known   chan struct{} // closed once settled is known
-	settled int64         // updates up to here are as they will be for ever
+	visible int64         // updates up to here are as they will be for ever
 
 	asking atomic.Int64 // how many wait for the position
 
@@ -64,7 +64,7 @@ func startPoller(store *models.Store, hub *Hub) {
 func (p *poller) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known, p.settled = make(chan struct{}), unknown
+	p.known, p.visible = make(chan struct{}), unknown
 	p.seen.Newest, p.published = unknown, unknown
 }
 
@@ -101,7 +101,7 @@ func (p *poller) position(ctx context.Context) (int64, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.settled, nil
+	return p.visible, nil
 }
 
 func (p *poller) run(ctx context.Context) {
@@ -120,7 +120,7 @@ func (p *poller) run(ctx context.Context) {
 			wait, soon = soon, min(2*soon, pollInterval)
 		}
 		if err != nil && !failing && ctx.Err() == nil {
-			slog.Warn("Updates do not come live at the moment.", "err", err)
+			slog.Warn("Polling for new updates fails; streams are late.", "err", err)
 		}
 		failing = err != nil
 	}
@@ -142,7 +142,7 @@ func (p *poller) pause(ctx context.Context, wait time.Duration) {
 }
 
 // awaiting reports whether there are updates that can be seen, but may not be all.
-func (p *poller) awaiting() bool { return p.seen.Newest > p.settled }
+func (p *poller) awaiting() bool { return p.seen.Newest > p.visible }
 
 // look finds out what is new, and publishes what is settled.
 func (p *poller) look(ctx context.Context) error {
@@ -151,7 +151,7 @@ func (p *poller) look(ctx context.Context) error {
 	db := p.store.Read(ctx)
 	if !p.awaiting() {
 		newest, err := models.NewestUpdate(db)
-		if err == nil && newest != p.settled {
+		if err == nil && newest != p.visible {
 			p.seen, err = models.ReadWatermark(db)
 		}
 		if err != nil {
@@ -164,27 +164,27 @@ func (p *poller) look(ctx context.Context) error {
 			return err
 		}
 		if settled {
-			p.settle(p.seen.Newest)
+			p.markVisible(p.seen.Newest)
 		}
 	}
 	return p.catchUp(db)
 }
 
-func (p *poller) settle(position int64) {
+func (p *poller) markVisible(position int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.settled == unknown {
+	if p.visible == unknown {
 		p.published = position // nobody has missed what is older
 		close(p.known)
 	}
-	p.settled = position
+	p.visible = position
 }
 
 // catchUp publishes what is settled. It comes after settle, so that a follower who
 // has subscribed and then asks for the position misses nothing in between.
 func (p *poller) catchUp(db *gorm.DB) error {
-	for p.published < p.settled {
-		settled := p.settled
+	for p.published < p.visible {
+		settled := p.visible
 		page, err := models.UpdatesAfter(db, models.UpdateFilter{}, p.published, settled)
 		if err != nil {
 			return err

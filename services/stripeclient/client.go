@@ -199,7 +199,7 @@ func (c *Client) Retry(ctx context.Context, waiting func(message string) error, 
 		if !errors.As(err, &out) || callbacks.IsShortage(err) {
 			return err
 		}
-		slog.Warn("Stripe is out of order.", "attempt", attempt+1, "err", out.err)
+		slog.Warn("A request to Stripe failed.", "attempt", attempt+1, "err", out.err)
 		if attempt == len(c.Patience) {
 			return newError(CodeProviderUnavailable)
 		}

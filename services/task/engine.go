@@ -27,9 +27,9 @@ import (
 type Operation struct {
 	// Kind names it: in tasks, in types of updates ("order.completed").
 	Kind string
-	// AtOnce is how many run at the same time; others wait, and keep no other kind
+	// Concurrency is how many run at the same time; others wait, and keep no other kind
 	// waiting. 0 is 4,000.
-	AtOnce int
+	Concurrency int
 	// Run does the work. It reports progress as it goes, and returns what to
 	// tell as the result: any value that JSON can hold. A *Failure ends the
 	// task as failed. Any other error is the server's own, and Run is called
@@ -91,8 +91,8 @@ const defaultAtOnce = 4000
 
 // Register makes an operation known, before the queue is made.
 func (e *Engine) Register(op Operation) {
-	if op.AtOnce == 0 {
-		op.AtOnce = defaultAtOnce
+	if op.Concurrency == 0 {
+		op.Concurrency = defaultAtOnce
 	}
 	e.operations[op.Kind] = op
 }
@@ -178,7 +178,7 @@ func (e *Engine) Begin(tx *models.Tx, d *Draft) error {
 	if err := models.CreateTask(tx, &d.Task); err != nil {
 		return err
 	}
-	if err := e.record(tx, &d.update); err != nil {
+	if err := e.storeUpdate(tx, &d.update); err != nil {
 		return err
 	}
 	if err := e.deliver(tx, d.update, ""); err != nil {
@@ -301,16 +301,16 @@ func (e *Engine) Cancel(ctx context.Context, id string, checks ...func(tx *model
 // end tells the last update of a task, stores that it is to be delivered, and
 // lets the operation tidy up. There may be nobody to deliver it to.
 func (e *Engine) end(tx *models.Tx, d *Draft) error {
-	if err := e.tell(tx, d); err != nil {
+	if err := e.advance(tx, d); err != nil {
 		return err
 	}
 	id := d.Task.ID
-	if e.dispatcher.Tells(id) || d.Task.Errors > 0 || d.Task.Resumed {
+	if e.dispatcher.HasPending(id) || d.Task.Errors > 0 || d.Task.Resumed {
 		if err := models.SupersedeProgress(tx, id, d.Task.Sequence); err != nil {
 			return err
 		}
 	}
-	tx.AfterCommit(func() { e.dispatcher.Ended(id) })
+	tx.AfterCommit(func() { e.dispatcher.TaskEnded(id) })
 	if err := e.deliver(tx, d.update, d.Task.CallbackURL); err != nil {
 		return err
 	}
@@ -322,8 +322,8 @@ func (e *Engine) end(tx *models.Tx, d *Draft) error {
 	return nil
 }
 
-// tell stores a task as it is drafted, and the update that says so.
-func (e *Engine) tell(tx *models.Tx, d *Draft) error {
+// advance stores a task as it is drafted, and the update that says so.
+func (e *Engine) advance(tx *models.Tx, d *Draft) error {
 	changed, err := models.AdvanceTask(tx, &d.Task)
 	if err == nil && changed {
 		err = e.compose(d)
@@ -331,7 +331,7 @@ func (e *Engine) tell(tx *models.Tx, d *Draft) error {
 	if err != nil {
 		return err
 	}
-	return e.record(tx, &d.update)
+	return e.storeUpdate(tx, &d.update)
 }
 
 // compose makes the update that says how a task is, and writes it if somebody follows;
@@ -341,35 +341,35 @@ func (e *Engine) compose(d *Draft) error {
 	d.update = models.Update{
 		CallbackID: models.NewID(models.PrefixCallback), TaskID: t.ID, Kind: t.Kind, ResourceID: t.ResourceID,
 		Sequence: t.Sequence, Type: callbacks.EventType(t.Kind, d.event), Status: t.Status, Progress: t.Progress, Message: t.Message,
-		Revision: t.Revision, CreatedAt: t.UpdatedAt, Of: &t,
+		Revision: t.Revision, CreatedAt: t.UpdatedAt, Snapshot: &t,
 	}
 	if e.hub.Followed() || d.update.Terminal() {
 		var err error
-		d.update, err = d.update.Written()
+		d.update, err = d.update.WithBody()
 		return err
 	}
 	return nil
 }
 
-// record stores an update and publishes it once it is committed.
-func (e *Engine) record(tx *models.Tx, update *models.Update) error {
+// storeUpdate stores an update and publishes it once it is committed.
+func (e *Engine) storeUpdate(tx *models.Tx, update *models.Update) error {
 	if err := models.CreateUpdate(tx, update); err != nil {
 		return err
 	}
 	stored := *update
-	tx.AfterCommit(func() { e.hub.Committed(stored) })
+	tx.AfterCommit(func() { e.hub.Publish(stored) })
 	return nil
 }
 
-// Record stores an update of a task that begins and ends by telling it: a ping.
-func (e *Engine) Record(tx *models.Tx, t *models.Task, event string) (models.Update, error) {
+// RecordEvent stores an update of a task that begins and ends by telling it: a ping.
+func (e *Engine) RecordEvent(tx *models.Tx, t *models.Task, event string) (models.Update, error) {
 	d := &Draft{Task: *t, event: event}
 	err := e.compose(d)
 	if err == nil {
 		err = models.CreateTask(tx, t)
 	}
 	if err == nil {
-		err = e.record(tx, &d.update)
+		err = e.storeUpdate(tx, &d.update)
 	}
 	return d.update, err
 }

@@ -29,7 +29,7 @@ func Example() {
 	defer sender.Close()
 	hub := stream.NewHub(store)
 	defer hub.Close()
-	dispatcher := dispatch.New(store, dispatch.Options{Sender: sender, Schedule: callbacks.Development(), Secret: callbacks.DevelopmentSecret})
+	dispatcher := dispatch.New(store, dispatch.Options{Sender: sender, Schedule: callbacks.DevelopmentSchedule(), Secret: callbacks.DevelopmentSecret})
 	engine := task.NewEngine(store, hub, dispatcher)
 
 	engine.Register(task.Operation{

@@ -19,10 +19,10 @@ const CodeProcessing = "PROCESSING_ERROR"
 const (
 	// maxErrors is how many errors of the server's own a task survives.
 	maxErrors = 5
-	// maxStarts is how often a task is taken up again in a row at one step, and maxCuts
-	// how often what may be too much for the server (Brace) may be cut off: work must
+	// maxStarts is how often a task is taken up again in a row at one step, and maxCrashes
+	// how often what may be too much for the server (GuardCrash) may be cut off: work must
 	// not kill the server for ever.
-	maxStarts, maxCuts = 100, 2
+	maxStarts, maxCrashes = 100, 2
 	// maxBackoff bounds the wait before a run that follows one that failed.
 	maxBackoff = time.Minute
 )
@@ -100,27 +100,27 @@ func (e *Engine) takeUp(ctx context.Context, id string, fresh *models.Task) (t m
 	return t, starts, err
 }
 
-type bracing struct{}
+type crashGuard struct{}
 
-// Brace is called by an operation before it does what may be too much for the server:
+// GuardCrash is called by an operation before it does what may be too much for the server:
 // what takes much memory. Should the server be killed in it twice at the same step, the
 // third call returns an error that ends the task as failed.
-func Brace(ctx context.Context) error {
-	brace, ok := ctx.Value(bracing{}).(func() error)
+func GuardCrash(ctx context.Context) error {
+	guard, ok := ctx.Value(crashGuard{}).(func() error)
 	if !ok {
 		return nil // not run by an engine
 	}
-	return brace()
+	return guard()
 }
 
-func (e *Engine) withBrace(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, bracing{}, func() error {
-		var cuts int
+func (e *Engine) withCrashGuard(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, crashGuard{}, func() error {
+		var crashes int
 		err := e.store.InTx(ctx, func(tx *models.Tx) (err error) {
-			cuts, err = models.BraceTask(tx, id)
+			crashes, err = models.MarkCrashRisk(tx, id)
 			return err
 		})
-		if err == nil && cuts >= maxCuts {
+		if err == nil && crashes >= maxCrashes {
 			return errTooOften
 		}
 		return err
@@ -137,10 +137,10 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	var result []byte
 	err := errTooOften
 	if starts <= maxStarts {
-		result, err = runSafely(e.withBrace(ctx, t.ID), op, t, e.reporter(ctx, t))
+		result, err = runSafely(e.withCrashGuard(ctx, t.ID), op, t, e.reporter(ctx, t))
 	}
 	if errors.Is(err, models.ErrTaskEnded) || errors.Is(context.Cause(ctx), errCancelled) {
-		e.dispatcher.Ended(t.ID)
+		e.dispatcher.TaskEnded(t.ID)
 		return nil
 	}
 	// Of a run that took too long what is said here is told; any other end of
@@ -151,10 +151,10 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	var failure *Failure
 	if err != nil && !errors.As(err, &failure) {
 		if callbacks.IsShortage(err) || t.Errors < maxErrors && !errors.Is(err, errTooOften) {
-			slog.Warn("A task is tried again after an error of our own.", "task_id", t.ID, "err", err)
+			slog.Warn("A task failed with an internal error; it is retried.", "task_id", t.ID, "err", err)
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}
-		slog.Error("A task has failed for a reason of our own.", "task_id", t.ID, "starts", starts, "errors", t.Errors, "err", err)
+		slog.Error("A task failed with an internal error, for the last time.", "task_id", t.ID, "starts", starts, "errors", t.Errors, "err", err)
 		failure = &Failure{Code: CodeProcessing, Message: fmt.Sprintf("Failed to process %s", t.Kind)}
 	}
 	if err := conclude(t, result, failure); err != nil {
@@ -169,7 +169,7 @@ func (e *Engine) finish(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	e.dispatcher.Ending(t.ID)
+	e.dispatcher.DropProgress(t.ID)
 	err = e.store.InTx(ctx, func(tx *models.Tx) error { return e.end(tx, d) })
 	if err != nil && !errors.Is(err, models.ErrTaskEnded) {
 		return fmt.Errorf("ending task %s: %w", t.ID, err)
@@ -192,7 +192,7 @@ func (e *Engine) reporter(ctx context.Context, t *models.Task) Progress {
 					return err
 				}
 			}
-			return e.tell(tx, d)
+			return e.advance(tx, d)
 		})
 		if err != nil {
 			return err

@@ -62,7 +62,7 @@ type line struct {
 func New(store *models.Store, engine *task.Engine) *Queue {
 	q := &Queue{engine: engine, store: store, lines: map[string]*line{}, cancel: func() {}}
 	for kind, op := range engine.Operations() {
-		q.lines[kind] = &line{kind: kind, atOnce: op.AtOnce, known: map[string]bool{}}
+		q.lines[kind] = &line{kind: kind, atOnce: op.Concurrency, known: map[string]bool{}}
 	}
 	engine.SetQueue(q)
 	return q

@@ -73,7 +73,7 @@ func (r *rescuer) run(ctx context.Context) {
 		}
 		err := r.turn(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			slog.Warn("Jobs of dead servers are not taken up at the moment.", "err", err)
+			slog.Warn("Work of crashed servers could not be recovered; it is tried again.", "err", err)
 		}
 		failing = err != nil
 	}
@@ -169,7 +169,7 @@ func rescueFrom(ctx context.Context, tx pgx.Tx, server string) (found bool, err 
 	if err != nil {
 		return false, err
 	}
-	slog.Info("The work of a dead server is taken up.", "server", server, "jobs", jobs.RowsAffected(), "deliveries", deliveries.RowsAffected())
+	slog.Info("Work of a crashed server was recovered.", "server", server, "jobs", jobs.RowsAffected(), "deliveries", deliveries.RowsAffected())
 	return deliveries.RowsAffected() > 0, nil
 }
 

@@ -94,7 +94,7 @@ func New(ctx context.Context, store *models.Store, engine *task.Engine, server s
 	river.AddWorker(workers, &worker{queue: q})
 	queues := map[string]river.QueueConfig{}
 	for kind, op := range engine.Operations() {
-		queues[kind] = river.QueueConfig{MaxWorkers: op.AtOnce} // a queue for each: none keeps another waiting
+		queues[kind] = river.QueueConfig{MaxWorkers: op.Concurrency} // a queue for each: none keeps another waiting
 	}
 	config := &river.Config{
 		ID: server, Queues: queues, Workers: workers,
