@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"petstore/callbacks"
 	"petstore/docs/contracttest"
 	"petstore/handlers"
 	"petstore/models"
@@ -83,4 +87,71 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// brokenFeed is a feed with a bug.
+type brokenFeed struct{}
+
+func (brokenFeed) Newest(context.Context) (int64, error)        { return 7, nil }
+func (brokenFeed) Reached(context.Context, int64) (bool, error) { return true, nil }
+func (brokenFeed) Follow(context.Context, models.UpdateFilter, int64, time.Duration) iter.Seq2[[]models.Update, error] {
+	panic("a bug")
+}
+
+// TestStreamThatPanics holds that a bug in a stream ends that stream, and gives its place back.
+func TestStreamThatPanics(t *testing.T) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	api := handlers.New(handlers.Config{Feed: brokenFeed{}, Policy: callbacks.DevelopmentPolicy()})
+	server := httptest.NewServer(api)
+	defer server.Close()
+	for range 2 {
+		res, err := http.Get(server.URL + "/api/tasks/stream")
+		must(t, err)
+		body, err := io.ReadAll(res.Body)
+		if res.StatusCode != http.StatusOK || err != nil || !strings.Contains(string(body), "id: 7") {
+			t.Errorf("%s %v %q", res.Status, err, body)
+		}
+		res.Body.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	must(t, api.Close(ctx))
+}
+
+// TestHead holds that whatever can be read answers HEAD, too (RFC 9110, section 9.3.2).
+func TestHead(t *testing.T) {
+	api := handlers.New(handlers.Config{Health: faulty{}})
+	for path, want := range map[string]int{"/": 200, "/docs/": 200, "/docs": 308, "/openapi.yaml": 200, "/openapi.json": 200, "/health": 200} {
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, httptest.NewRequest(http.MethodHead, path, nil))
+		if w.Code != want {
+			t.Errorf("HEAD %s answers %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
+// firehose is a feed that never ends.
+type firehose struct{ brokenFeed }
+
+func (firehose) Follow(context.Context, models.UpdateFilter, int64, time.Duration) iter.Seq2[[]models.Update, error] {
+	return func(yield func([]models.Update, error) bool) {
+		for yield([]models.Update{{ID: 8, Body: strings.Repeat("x", 1<<20)}}, nil) {
+		}
+	}
+}
+
+// TestStopBesideAClientThatDoesNotRead holds that such a client does not keep the server from
+// stopping for as long as it may otherwise take to read.
+func TestStopBesideAClientThatDoesNotRead(t *testing.T) {
+	api := handlers.New(handlers.Config{Feed: firehose{}, WritePatience: time.Minute})
+	server := httptest.NewServer(api)
+	defer server.Close()
+	res, err := http.Get(server.URL + "/api/tasks/stream")
+	must(t, err)
+	defer res.Body.Close()
+	_, err = io.ReadFull(res.Body, make([]byte, 1<<20)) // and no more
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	must(t, api.Close(ctx))
 }

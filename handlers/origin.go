@@ -57,7 +57,7 @@ func (o origins) share(c *gin.Context) {
 	header.Set("Access-Control-Expose-Headers", "ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id")
 	if c.Request.Method == http.MethodOptions {
 		header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-		header.Set("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match, Last-Event-ID, Prefer")
+		header.Set("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id")
 		header.Set("Access-Control-Max-Age", "600")
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// requestIDHeader names a request, in its answer and in every log line that it causes.
+	// requestIDHeader names a request, in its answer and in every log line that it causes. (A session of
+	// Socket.IO is made of many requests, and its lines have none.)
 	requestIDHeader = "X-Request-Id"
 	// maxRequestID bounds the name that a client gives, in bytes.
 	maxRequestID = 128

@@ -84,11 +84,12 @@ func New(cfg Config) *API {
 
 // pages are for browsers.
 func (a *API) pages() {
-	a.engine.GET("/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
-	a.engine.GET("/openapi.yaml", gin.WrapF(docs.ServeYAML(a.cfg.ReceiverURL)))
-	a.engine.GET("/openapi.json", gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
-	a.engine.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
-	a.engine.GET("/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
+	read := []string{http.MethodGet, http.MethodHead}
+	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
+	a.engine.Match(read, "/openapi.yaml", gin.WrapF(docs.ServeYAML(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/openapi.json", gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
+	a.engine.Match(read, "/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
 }
 
 // handler answers a request, or returns why it can't. Errors are rendered in one

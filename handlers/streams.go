@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,8 @@ const (
 	// writePatience is how long a client may take to accept what is written. One
 	// that takes longer is dropped; it can resume.
 	writePatience = 10 * time.Second
+	// stopPatience is how long a client may take for that when the server stops.
+	stopPatience = time.Second
 	// retryAfterMS is after how many milliseconds an EventSource comes back.
 	retryAfterMS = 1000
 )
@@ -144,21 +147,36 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 	if err != nil {
 		return err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			release()
+		}
+	}()
 	position, reset, err := h.begin(c.Request.Context(), filter, last)
-	if err != nil || c.Request.Method == http.MethodHead {
-		release()
-		streamHeader(c)
+	if err != nil {
 		return err
+	}
+	if c.Request.Method == http.MethodHead {
+		streamHeader(c)
+		return nil
 	}
 	s, err := openEventStream(c, event, h.patience)
 	if err != nil {
-		release()
 		return err
 	}
 	s.begin(position, reset)
+	opened = true
+	ctx := context.WithoutCancel(c.Request.Context()) // for the log
 	go func() {
 		defer release()
-		h.serve(s, filter, position)
+		defer s.conn.Close()
+		defer func() { // nobody else would: net/http's goroutine has ended
+			if p := recover(); p != nil {
+				slog.ErrorContext(ctx, "A stream panicked.", "event", event, "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
+		h.serve(ctx, s, filter, position)
 	}()
 	return nil
 }
@@ -179,21 +197,24 @@ func (h streamHandlers) begin(ctx context.Context, filter models.UpdateFilter, l
 }
 
 // serve sends what comes, until the client goes or the server stops.
-func (h streamHandlers) serve(s *eventStream, filter models.UpdateFilter, after int64) {
-	ctx, cancel := context.WithCancel(h.connections.stopping)
+func (h streamHandlers) serve(ctx context.Context, s *eventStream, filter models.UpdateFilter, after int64) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer s.conn.Close()
-	if err := s.flush(); err != nil {
+	defer context.AfterFunc(h.connections.stopping, func() {
+		cancel()
+		_ = s.conn.SetDeadline(time.Now().Add(stopPatience)) // also of a write that waits for its client to read
+	})()
+	if err := s.flush(ctx); err != nil {
 		return
 	}
 	go s.listen(cancel)
 	for updates, err := range h.feed.Follow(ctx, filter, after, h.heartbeat) {
 		if err != nil {
-			slog.Error("A stream has ended.", "event", s.event, "err", err)
+			slog.ErrorContext(ctx, "A stream has ended.", "event", s.event, "err", err)
 			return
 		}
 		s.add(updates)
-		if err := s.flush(); err != nil {
+		if err := s.flush(ctx); err != nil {
 			return
 		}
 	}
@@ -275,9 +296,12 @@ func (s *eventStream) add(updates []models.Update) {
 
 // flush sends what has been added. An error says that the client has gone, or is
 // stuck.
-func (s *eventStream) flush() error {
+func (s *eventStream) flush(ctx context.Context) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return err
+	}
+	if ctx.Err() != nil { // after the deadline: the one for the stop is not undone
+		return ctx.Err()
 	}
 	_, err := s.conn.Write(s.buffer)
 	s.buffer = nil // an idle stream keeps none

@@ -68,7 +68,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	if err != nil {
 		return nil // it has been answered
 	}
-	h.run(conn)
+	h.run(context.WithoutCancel(c.Request.Context()), conn)
 	return nil
 }
 
@@ -80,10 +80,10 @@ type wsConn struct {
 }
 
 // run serves a connection until it ends.
-func (h websocketHandlers) run(conn *websocket.Conn) {
+func (h websocketHandlers) run(ctx context.Context, conn *websocket.Conn) {
 	defer conn.CloseNow()
 	conn.SetReadLimit(maxBody + 4096)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	ch := wsConn{conn, ctx, h.patience}
 	s := h.live.newSession(ctx, func(event string, data jsontext.Value) error { return ch.send(event, nil, data) })
 	s.followers.Go(func() { h.keep(ch) })

@@ -104,6 +104,13 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 		return nil, err
 	}
 	e.readDB, _ = reads.DB()
+	for range readConnections { // now: there may be no descriptors left later
+		conn, err := e.readDB.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Close()
+	}
 	health, err := openPool(path, "&_query_only=1", 1)
 	if err != nil {
 		return nil, err

@@ -229,8 +229,10 @@ func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) 
 	defer cancel()
 	err := s.expensive.Acquire(reading, 1)
 	if err == nil {
-		err = query(s.Read(reading))
-		s.expensive.Release(1)
+		err = func() error {
+			defer s.expensive.Release(1) // also if it panics
+			return query(s.Read(reading))
+		}()
 	}
 	if err != nil && ctx.Err() == nil && reading.Err() != nil {
 		return &Error{Code: CodeOverloaded, Message: "Reading this takes too long at the moment. Try again later, or ask for less.", Err: err}

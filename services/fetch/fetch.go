@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -37,6 +38,7 @@ const (
 // production no private address is dialled, whatever a name resolves to, and
 // wherever a redirect leads.
 type Client struct {
+	policy    callbacks.Policy
 	transport *http.Transport
 	http      *http.Client
 	hosts     *hosts
@@ -74,7 +76,7 @@ func New(policy callbacks.Policy) *Client {
 		},
 	}
 	return &Client{
-		transport: transport, http: client,
+		policy: policy, transport: transport, http: client,
 		hosts: newHosts(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
 		patience: maxFetch, wait: retryFetch,
 	}
@@ -96,6 +98,9 @@ func (e *Error) Error() string { return e.Reason }
 // its server; errors of store come back as they are, and so does a shortage of this
 // machine's (callbacks.IsShortage).
 func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
+	if !c.policy.PlainHTTP && !strings.HasPrefix(strings.ToLower(url), "https:") { // it was accepted under another policy
+		return &Error{Reason: "its URL must be https in production"}
+	}
 	release, err := c.hosts.acquire(ctx, url)
 	if err != nil {
 		return err

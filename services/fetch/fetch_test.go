@@ -138,7 +138,7 @@ func TestFetchIsGuarded(t *testing.T) {
 	var called atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Store(true) }))
 	t.Cleanup(server.Close)
-	f := newTestClient(t, callbacks.Policy{})
+	f := newTestClient(t, callbacks.Policy{PlainHTTP: true})
 	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"} {
 		_, err := fetched(t, f, "http://"+host+port)
@@ -150,8 +150,12 @@ func TestFetchIsGuarded(t *testing.T) {
 	if err := f.http.CheckRedirect(request, []*http.Request{request}); err == nil {
 		t.Error("a redirect to plain http is followed in production")
 	}
+	_, err := fetched(t, newTestClient(t, callbacks.Policy{PrivateAddresses: true}), server.URL)
+	if err == nil || err.Error() != "its URL must be https in production" {
+		t.Errorf("plain http: got %v", err)
+	}
 	if called.Load() {
-		t.Error("a private address was dialled")
+		t.Error("a private address was dialled, or plain http")
 	}
 }
 

@@ -74,14 +74,14 @@ type Engine struct {
 
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // by task id
-	refused time.Time                          // when overload was logged last
+	warned  map[string]time.Time               // when a message was logged last
 }
 
 // NewEngine returns the engine, which knows no operation and no queue yet.
 func NewEngine(store *models.Store, hub *stream.Hub, dispatcher *dispatch.Dispatcher) *Engine {
 	return &Engine{
 		store: store, hub: hub, dispatcher: dispatcher,
-		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{},
+		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{}, warned: map[string]time.Time{},
 	}
 }
 
@@ -129,7 +129,7 @@ var ErrOverloaded = &models.Error{Code: models.CodeOverloaded, Message: "The ser
 // waiting.
 func (e *Engine) Draft(kind string, r Request) (*Draft, error) {
 	if e.store.Overloaded() || e.queue.Full(kind) {
-		e.logOverload(kind)
+		e.warn("Requests are refused: too much is waiting.", "kind", kind)
 		return nil, ErrOverloaded
 	}
 	return e.draft(kind, r)
@@ -152,13 +152,13 @@ func (e *Engine) draft(kind string, r Request) (*Draft, error) {
 	return d, e.compose(d)
 }
 
-// logOverload says so once a second at most.
-func (e *Engine) logOverload(kind string) {
+// warn logs a message once a second at most.
+func (e *Engine) warn(msg string, args ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if time.Since(e.refused) >= time.Second {
-		e.refused = time.Now()
-		slog.Warn("Requests are refused: too much is waiting.", "kind", kind)
+	if time.Since(e.warned[msg]) >= time.Second {
+		e.warned[msg] = time.Now()
+		slog.Warn(msg, args...)
 	}
 }
 

@@ -23,6 +23,9 @@ const (
 	// how often what may be too much for the server (GuardCrash) may be cut off: work must
 	// not kill the server for ever.
 	maxStarts, maxCrashes = 100, 2
+	// shortageWait is how long work waits, give or take a half, that this machine lacked
+	// descriptors or memory for.
+	shortageWait = 20 * time.Second
 	// maxBackoff bounds the wait before a run that follows one that failed.
 	maxBackoff = time.Minute
 )
@@ -53,6 +56,9 @@ func (e *Engine) Run(ctx context.Context, id string, fresh *models.Task) (again 
 		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id, nil) }))
 	}
 	again = backoff(t.Errors)
+	if callbacks.IsShortage(err) {
+		again = shortageWait/2 + rand.N(shortageWait) //nolint:gosec // G404: nothing secret
+	}
 	due := models.Now().Add(again)
 	return again, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
 		if callbacks.IsShortage(err) {
@@ -95,7 +101,9 @@ func (e *Engine) takeUp(ctx context.Context, id string, fresh *models.Task) (t m
 	if err != nil {
 		return t, 0, err
 	}
-	t, err = e.Get(ctx, id)
+	if t, err = e.Get(ctx, id); err != nil { // this start counts for nothing
+		err = errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id, nil) }))
+	}
 	t.Resumed = true
 	return t, starts, err
 }
@@ -150,7 +158,11 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	}
 	var failure *Failure
 	if err != nil && !errors.As(err, &failure) {
-		if callbacks.IsShortage(err) || t.Errors < maxErrors && !errors.Is(err, errTooOften) {
+		if callbacks.IsShortage(err) {
+			e.warn("This machine is short of descriptors or memory: tasks wait.", "task_id", t.ID, "err", err)
+			return fmt.Errorf("task %s: %w", t.ID, err)
+		}
+		if t.Errors < maxErrors && !errors.Is(err, errTooOften) {
 			slog.Warn("A task failed with an internal error; it is retried.", "task_id", t.ID, "err", err)
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}

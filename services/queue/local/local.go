@@ -53,6 +53,7 @@ type line struct {
 	waiting []string
 	known   map[string]bool // that run, wait, or are due later
 	more    bool            // there is more in the table than waits here
+	missed  bool            // some of it was committed while the table was being read, perhaps after that
 	loading bool
 	after   string // the resource up to which the table was read
 	backlog int    // at least how many wait in the table, beside those in memory
@@ -80,7 +81,7 @@ func (q *Queue) Add(tx *models.Tx, t *models.Task) {
 		case l.running < l.atOnce && len(l.waiting) == 0:
 			q.begin(l, t.ID, t)
 		case l.more || len(l.waiting) >= maxWaiting:
-			l.more = true
+			l.more, l.missed = true, true
 			l.backlog++
 		default:
 			l.known[t.ID] = true
@@ -213,6 +214,7 @@ func (q *Queue) load(l *line) {
 			l.after = found[limit-1].ResourceID
 		} else {
 			l.backlog = 0
+			l.more, l.missed = l.missed, false // from the start again
 		}
 		for _, t := range found {
 			if l.known[t.ID] {
