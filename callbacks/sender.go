@@ -150,7 +150,7 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	if err != nil {
 		return errBadURL
 	}
-	if request.URL.Scheme != "https" && !s.policy.PlainHTTP {
+	if !s.policy.AllowsScheme(request.URL.Scheme) {
 		return errPlainHTTP
 	}
 	request.Header = make(http.Header, 8)

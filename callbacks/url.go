@@ -22,6 +22,9 @@ type Policy struct {
 	PrivateAddresses bool
 }
 
+// AllowsScheme reports whether a URL of that scheme is encrypted, or need not be.
+func (p Policy) AllowsScheme(scheme string) bool { return scheme != "http" || p.PlainHTTP }
+
 // DevelopmentPolicy allows all.
 func DevelopmentPolicy() Policy { return Policy{PlainHTTP: true, PrivateAddresses: true} }
 
@@ -70,7 +73,7 @@ func checkHost(u *url.URL, p Policy) error {
 	if err != nil || host == "" {
 		return errors.New("must have a valid host name")
 	}
-	if u.Scheme != "https" && !p.PlainHTTP {
+	if !p.AllowsScheme(u.Scheme) {
 		return errors.New("must be https in production")
 	}
 	if p.PrivateAddresses {

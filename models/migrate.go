@@ -29,7 +29,8 @@ var toPostgres = strings.NewReplacer(
 
 // afterFile is what a version takes beside its file.
 var afterFile = map[string]func(tx *gorm.DB) error{
-	"migrations/0007_engine.sql": func(tx *gorm.DB) error { return errors.Join(setHosts(tx), dropQueue(tx), dropForeignKeys(tx)) },
+	"migrations/0007_engine.sql":    func(tx *gorm.DB) error { return errors.Join(setHosts(tx), dropQueue(tx)) },
+	"migrations/0008_retention.sql": dropForeignKeys,
 }
 
 // setHosts notes the hosts of what is to be delivered.
@@ -92,6 +93,10 @@ func migrate(db *gorm.DB) error {
 	if err != nil {
 		return fmt.Errorf("listing migrations: %w", err)
 	}
+	return migrateBy(db, names)
+}
+
+func migrateBy(db *gorm.DB, names []string) error {
 	steps := make([]*gormigrate.Migration, len(names))
 	for i, name := range names {
 		steps[i] = &gormigrate.Migration{ID: name, Migrate: func(tx *gorm.DB) error { return runFile(tx, name) }}
@@ -99,7 +104,7 @@ func migrate(db *gorm.DB) error {
 	options := *gormigrate.DefaultOptions
 	options.UseTransaction = true
 	options.ValidateUnknownMigrations = true // made by a newer petstore: don't touch it
-	err = gormigrate.New(db, &options, steps).Migrate()
+	err := gormigrate.New(db, &options, steps).Migrate()
 	if errors.Is(err, gormigrate.ErrUnknownPastMigration) {
 		return fmt.Errorf("a newer petstore has changed the tables, run that one: %w", err)
 	}

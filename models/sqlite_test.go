@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -289,6 +292,44 @@ func TestPingAfterClose(t *testing.T) {
 	if err := s.Ping(within(t)); err == nil {
 		t.Error("a closed store answers")
 	}
+}
+
+// TestUpgrade opens a database of the version before this one, with work in it.
+func TestUpgrade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	old, err := openPool(path, "&_txlock=immediate", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.Glob(migrations, "migrations/000[1-7]*.sql")
+	if err == nil {
+		err = migrateBy(old, names)
+	}
+	for _, statement := range []string{
+		`INSERT INTO tasks (id, kind, resource_id, status, progress, message, sequence, metadata, callback_url, result, error_code, error_message, created_at, updated_at, revision, braced, cuts, cut_at_progress)
+			VALUES ('task_1', 'order', 'ord_1', 'processing', 20, '', 2, '{}', '', NULL, '', '', ?, ?, 1, TRUE, 1, 20)`,
+		`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, passing, type, webhook_id, url, host, status, attempts, round, next_attempt_at, replaying, status_code, error, created_at, updated_at)
+			VALUES ('dlv_1', 1, 'cb_1', 'task_1', 2, TRUE, 'order.progress', '', 'http://x.test/', 'http://x.test', 'pending', 0, 0, ?, FALSE, 0, '', ?, ?)`,
+	} {
+		args := slices.Repeat([]any{Now()}, strings.Count(statement, "?"))
+		err = errors.Join(err, old.Exec("PRAGMA foreign_keys = OFF").Error, old.Exec(statement, args...).Error)
+	}
+	pool, closing := old.DB()
+	if err = errors.Join(err, closing, pool.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, path)
+	due, err := DueDeliveries(s.Read(within(t)), "http://x.test", "", Now(), 10)
+	if err != nil || len(due) != 1 || !due[0].Supersedable {
+		t.Errorf("due are %+v, %v", due, err)
+	}
+	inTx(t, s, func(tx *Tx) error {
+		crashes, err := MarkCrashRisk(tx, "task_1")
+		if crashes != 2 { // it was cut off at this progress once before
+			t.Errorf("it crashed %d times", crashes)
+		}
+		return err
+	})
 }
 
 func TestMigrations(t *testing.T) {

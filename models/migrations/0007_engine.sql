@@ -16,9 +16,9 @@ ALTER TABLE updates DROP COLUMN resource_id;
 
 ALTER TABLE tasks ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN started_at_progress INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE tasks ADD COLUMN crash_risk BOOLEAN NOT NULL DEFAULT FALSE;
-ALTER TABLE tasks ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE tasks ADD COLUMN crashed_at_progress INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN braced BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE tasks ADD COLUMN cuts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN cut_at_progress INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN errors INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN run_at DATETIME;
 DROP INDEX tasks_resource;
@@ -45,10 +45,10 @@ CREATE INDEX order_items_product ON order_items (slug, outcome, order_id);
 
 ALTER TABLE deliveries ADD COLUMN host TEXT NOT NULL DEFAULT '';
 ALTER TABLE deliveries ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE deliveries ADD COLUMN supersedable BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE deliveries ADD COLUMN passing BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE deliveries ADD COLUMN claimed_by TEXT NOT NULL DEFAULT '';
 UPDATE deliveries SET sequence = (SELECT u.sequence FROM updates u WHERE u.id = deliveries.update_id);
-UPDATE deliveries SET supersedable = TRUE WHERE type LIKE '%.progress';
+UPDATE deliveries SET passing = TRUE WHERE type LIKE '%.progress';
 DROP INDEX deliveries_claimed;
 DROP INDEX deliveries_task;
 CREATE INDEX deliveries_task ON deliveries (task_id, sequence);
@@ -56,17 +56,9 @@ DROP INDEX deliveries_given_up;
 DROP INDEX deliveries_webhook_pending;
 ALTER TABLE deliveries DROP COLUMN claimed;
 UPDATE deliveries SET next_attempt_at = NULL WHERE status = 'pending' AND webhook_id <> '' AND EXISTS
-	(SELECT 1 FROM deliveries e WHERE e.task_id = deliveries.task_id AND e.webhook_id = deliveries.webhook_id AND e.status = 'pending' AND NOT e.supersedable AND e.sequence < deliveries.sequence);
+	(SELECT 1 FROM deliveries e WHERE e.task_id = deliveries.task_id AND e.webhook_id = deliveries.webhook_id AND e.status = 'pending' AND NOT e.passing AND e.sequence < deliveries.sequence);
 CREATE INDEX deliveries_due ON deliveries (host, next_attempt_at, id) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;
--- What is pending is found by when it is due: most of it is pending for moments, in which
--- it should not have to move in more indexes than that.
-CREATE INDEX deliveries_status ON deliveries (status, id) WHERE status <> 'pending';
-CREATE INDEX deliveries_url ON deliveries (url, status, id) WHERE status <> 'pending';
+CREATE INDEX deliveries_status ON deliveries (status, id);
+CREATE INDEX deliveries_url ON deliveries (url, status, id);
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id, status, id) WHERE webhook_id <> '';
 CREATE INDEX deliveries_waiting ON deliveries (id) WHERE status = 'pending' AND next_attempt_at IS NULL;
-
--- What is older than RETENTION is deleted task by task.
-CREATE INDEX reports_task ON reports (task_id);
-CREATE INDEX images_task ON images (task_id);
-CREATE INDEX payments_task ON payments (task_id);
-CREATE INDEX refunds_task ON refunds (task_id);

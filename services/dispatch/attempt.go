@@ -34,7 +34,7 @@ func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
 	switch {
 	case err != nil: // it is pending and due, as before
 		if d.ctx.Err() == nil && !errors.Is(err, errShortage) {
-			d.warn("The outcome of an attempt could not be stored: it is made again.", "delivery_id", delivery.ID, "err", err)
+			d.warnings.Warn("The outcome of an attempt could not be stored: it is made again.", "delivery_id", delivery.ID, "err", err)
 		}
 		h.wakeAt(d, time.Now().Add(shortageWait))
 	case delivery.Status == models.DeliveryPending && delivery.NextAttemptAt != nil:
@@ -45,8 +45,7 @@ func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
 	if delivery.Supersedable && delivery.WebhookID != "" && !l.ended {
 		l.lastProgress = time.Now()
 		if l.pendingProgress == nil && !l.debouncing { // stay for a while, to keep the distance to the next
-			l.debouncing = true
-			l.timer = time.AfterFunc(webhookSpacing, func() { d.debounced(l) })
+			l.startTimer(d, webhookSpacing)
 		}
 	}
 	if d.stopped && d.ctx.Err() == nil && len(l.due) > 0 && h.openSince.IsZero() {
@@ -82,7 +81,7 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 		return sent, d.ctx.Err() // interrupted by us: says nothing about the receiver
 	}
 	if sent.Shortage {
-		d.warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
+		d.warnings.Warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
 		return sent, errShortage
 	}
 	return sent, nil
@@ -102,7 +101,7 @@ func (d *Dispatcher) releaseSlot(h *host, sent callbacks.Attempt, err error) {
 			}
 		} else {
 			if sent.Outcome() == callbacks.Failed {
-				d.warn("A delivery attempt failed.", "host", h.name, "status", sent.Status, "err", sentError(sent))
+				d.warnings.Warn("A delivery attempt failed.", "host", h.name, "status", sent.Status, "err", sentError(sent))
 			}
 			h.answered()
 		}
@@ -160,7 +159,7 @@ func (d *Dispatcher) recordOutcome(delivery *models.Delivery, sent callbacks.Att
 		return d.noteHealth(tx, delivery, sent.Outcome())
 	})
 	if err == nil && delivery.Status == models.DeliveryExhausted {
-		d.warn("A delivery has exhausted its retries.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
+		d.warnings.Warn("A delivery has exhausted its retries.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
 	}
 	return woken, err
 }

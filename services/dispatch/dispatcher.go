@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/warnings"
 )
 
 const (
@@ -70,7 +70,7 @@ type Dispatcher struct {
 	loads           int              // of lines, that are under way
 	outcomes        int64            // stored so far
 	told            map[string]int64 // the newest updates of tasks, while lines are loaded
-	logged          limitedLog
+	warnings        warnings.Limiter
 }
 
 // New returns a Dispatcher, which sends nothing before Start.
@@ -273,7 +273,7 @@ func (d *Dispatcher) supersede(taskID string, before int64) {
 	d.running.Go(func() {
 		err := d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.SupersedeProgress(tx, taskID, before) })
 		if err != nil && d.ctx.Err() == nil {
-			d.warn("Overtaken progress could not be given up.", "task_id", taskID, "err", err)
+			d.warnings.Warn("Overtaken progress could not be given up.", "task_id", taskID, "err", err)
 		}
 	})
 }
@@ -355,45 +355,4 @@ func (d *Dispatcher) forget(h *host) {
 		h.stopTimers()
 		delete(d.hosts, h.name)
 	}
-}
-
-// warn logs a message at most once a second, with how often it was suppressed before.
-func (d *Dispatcher) warn(msg string, args ...any) {
-	suppressed, ok := d.logged.allow(msg, time.Now())
-	if suppressed > 0 {
-		args = append(args, "suppressed", suppressed)
-	}
-	if ok {
-		slog.Warn(msg, args...)
-	}
-}
-
-// limitedLog says when a message was logged last.
-type limitedLog struct {
-	mu   sync.Mutex
-	last map[string]*logged
-}
-
-type logged struct {
-	at         time.Time
-	suppressed int
-}
-
-func (l *limitedLog) allow(msg string, now time.Time) (suppressed int, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.last == nil {
-		l.last = map[string]*logged{}
-	}
-	m := l.last[msg]
-	if m == nil {
-		m = &logged{}
-		l.last[msg] = m
-	}
-	if now.Sub(m.at) < time.Second {
-		m.suppressed++
-		return 0, false
-	}
-	suppressed, m.at, m.suppressed = m.suppressed, now, 0
-	return suppressed, true
 }

@@ -35,7 +35,7 @@ func (d *Dispatcher) load(h *host) {
 		defer d.mu.Unlock()
 		if err != nil {
 			if d.ctx.Err() == nil {
-				d.warn("What is due could not be read.", "host", h.name, "err", err)
+				d.warnings.Warn("What is due could not be read.", "host", h.name, "err", err)
 			}
 			h.wakeAt(d, time.Now().Add(time.Second))
 		}
@@ -97,7 +97,7 @@ func (d *Dispatcher) fetch(h *host, ids []string) {
 				found = append(found, delivery)
 			}
 			if err != nil && d.ctx.Err() == nil {
-				d.warn("A delivery that is due could not be read; a sweep will find it.", "delivery_id", id, "err", err)
+				d.warnings.Warn("A delivery that is due could not be read; a sweep will find it.", "delivery_id", id, "err", err)
 			}
 		}
 		d.mu.Lock()
@@ -177,7 +177,7 @@ func (d *Dispatcher) sweepForEver() {
 	d.mendClock()
 	for begun := time.Now(); ; begun = time.Now() {
 		if err := d.sweep(); err != nil && d.ctx.Err() == nil {
-			d.warn("What is pending could not be looked for.", "err", err)
+			d.warnings.Warn("What is pending could not be looked for.", "err", err)
 		}
 		select {
 		case <-ticker.C:
@@ -263,7 +263,7 @@ func (d *Dispatcher) mendClock() {
 			})
 		}
 		if err != nil && d.ctx.Err() == nil {
-			d.warn("Retries could not be rescheduled after a change of the clock.", "err", err)
+			d.warnings.Warn("Retries could not be rescheduled after a change of the clock.", "err", err)
 		}
 		if err != nil || len(distant) < mendAtOnce {
 			return

@@ -111,8 +111,8 @@ func (l *lane) stopTimer() {
 	l.debouncing = false
 }
 
-// recordOutcome stores l.pendingProgress in a moment. What had to wait for its turn, which a retry may
-// take long to end, it tries less often.
+// debounce stores l.pendingProgress in a moment. What had to wait for its turn, which a
+// retry may take long to end, it tries less often.
 func (l *lane) debounce(d *Dispatcher) {
 	if l.debouncing || l.storing {
 		return
@@ -124,6 +124,10 @@ func (l *lane) debounce(d *Dispatcher) {
 	if l.pendingProgress == l.deferredProgress {
 		wait = webhookSpacing
 	}
+	l.startTimer(d, wait)
+}
+
+func (l *lane) startTimer(d *Dispatcher, wait time.Duration) {
 	l.debouncing = true
 	l.timer = time.AfterFunc(wait, func() { d.debounced(l) })
 }
@@ -142,8 +146,7 @@ func (d *Dispatcher) debounced(l *lane) {
 		l.pendingProgress = nil
 		d.schedule(l)
 	case l.sending != nil || len(l.due) > 0 || l.host.waiting() >= maxPerHost || !l.host.ready(time.Now()):
-		l.debouncing = true
-		l.timer = time.AfterFunc(10*debounceFor, func() { d.debounced(l) })
+		l.startTimer(d, 10*debounceFor)
 	case l.pendingProgress.WebhookID != "" && time.Since(l.lastProgress) < webhookSpacing: // one was sent meanwhile
 		l.debounce(d)
 	default:
@@ -164,7 +167,7 @@ func (d *Dispatcher) storeProgress(l *lane, progress *models.Delivery) {
 	})
 	if err != nil {
 		if d.ctx.Err() == nil {
-			d.warn("Progress could not be stored for its delivery.", "task_id", progress.TaskID, "err", err)
+			d.warnings.Warn("Progress could not be stored for its delivery.", "task_id", progress.TaskID, "err", err)
 		}
 		d.progressStored(l, nil, false)
 	}

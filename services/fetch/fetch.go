@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -98,9 +97,6 @@ func (e *Error) Error() string { return e.Reason }
 // its server; errors of store come back as they are, and so does a shortage of this
 // machine's (callbacks.IsShortage).
 func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
-	if !c.policy.PlainHTTP && !strings.HasPrefix(strings.ToLower(url), "https:") { // it was accepted under another policy
-		return &Error{Reason: "its URL must be https in production"}
-	}
 	release, err := c.hosts.acquire(ctx, url)
 	if err != nil {
 		return err
@@ -131,6 +127,9 @@ func (c *Client) try(ctx context.Context, url string, store func(io.Reader) erro
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return &Error{Reason: "its URL is not valid"}
+	}
+	if !c.policy.AllowsScheme(request.URL.Scheme) { // it was accepted under another policy
+		return &Error{Reason: "its URL must be https in production"}
 	}
 	request.Header.Set("User-Agent", "petstore/1")
 	request.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif")

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"petstore/models"
 	"petstore/services/dispatch"
 	"petstore/services/stream"
+	"petstore/services/warnings"
 )
 
 // Operation is one kind of slow work.
@@ -74,14 +74,15 @@ type Engine struct {
 
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // by task id
-	warned  map[string]time.Time               // when a message was logged last
+
+	warnings warnings.Limiter
 }
 
 // NewEngine returns the engine, which knows no operation and no queue yet.
 func NewEngine(store *models.Store, hub *stream.Hub, dispatcher *dispatch.Dispatcher) *Engine {
 	return &Engine{
 		store: store, hub: hub, dispatcher: dispatcher,
-		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{}, warned: map[string]time.Time{},
+		operations: map[string]Operation{}, running: map[string]context.CancelCauseFunc{},
 	}
 }
 
@@ -129,7 +130,7 @@ var ErrOverloaded = &models.Error{Code: models.CodeOverloaded, Message: "The ser
 // waiting.
 func (e *Engine) Draft(kind string, r Request) (*Draft, error) {
 	if e.store.Overloaded() || e.queue.Full(kind) {
-		e.warn("Requests are refused: too much is waiting.", "kind", kind)
+		e.warnings.Warn("Requests are refused: too much is waiting.", "kind", kind)
 		return nil, ErrOverloaded
 	}
 	return e.draft(kind, r)
@@ -150,16 +151,6 @@ func (e *Engine) draft(kind string, r Request) (*Draft, error) {
 	}
 	d := &Draft{Task: t, event: callbacks.EventCreated, resource: r.Resource}
 	return d, e.compose(d)
-}
-
-// warn logs a message once a second at most.
-func (e *Engine) warn(msg string, args ...any) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if time.Since(e.warned[msg]) >= time.Second {
-		e.warned[msg] = time.Now()
-		slog.Warn(msg, args...)
-	}
 }
 
 // next drafts what a task tells after what it has told.
