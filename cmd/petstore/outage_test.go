@@ -248,6 +248,52 @@ func benchmarkBacklog(b *testing.B, database string, settings ...string) {
 	}
 }
 
+// BenchmarkDeadHost has 100,000 deliveries pending to a receiver that is away when the server
+// starts. It reports what orders to another one take beside that, and how fast all is
+// delivered once the first is back.
+func BenchmarkDeadHost(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchmarkDeadHost(b, tempDatabase(b)) })
+	b.Run("postgres", func(b *testing.B) {
+		postgrestest.Durable = true
+		benchmarkDeadHost(b, postgrestest.URL(b), "BLOB_URL=mem://")
+	})
+}
+
+func benchmarkDeadHost(b *testing.B, database string, settings ...string) {
+	b.Helper()
+	size := 100_000
+	if os.Getenv("CI") != "" {
+		size /= 100
+	}
+	settings = append(settings, "DATABASE_URL="+database, "STEP_DELAY=0s")
+	rc := newAbsent(b)
+	measure := func(name string, server *process) {
+		load := newLoad(b, server.url, 8)
+		load.place(b, 100) // warm up
+		latencies := load.place(b, 1000)
+		b.ReportMetric(milliseconds(quantile(latencies, 0.5)), name+"-p50-ms")
+		b.ReportMetric(milliseconds(quantile(latencies, 0.99)), name+"-p99-ms")
+	}
+	for b.Loop() {
+		server := startProcess(b, settings...)
+		measure("alone", server)
+		server.kill()
+		storePending(b, database, rc.URL+"/callback", size)
+		rc.away.Store(true)
+		came := rc.came.Load()
+		server = startProcess(b, settings...)
+		measure("beside", server)
+		rc.away.Store(false)
+		back := time.Now()
+		for rc.came.Load() < came+int64(size) {
+			<-time.After(10 * time.Millisecond)
+		}
+		b.ReportMetric(time.Since(back).Seconds(), "s-until-delivered")
+		b.ReportMetric(0, "ns/op")
+		server.kill()
+	}
+}
+
 // storePending stores tasks that have ended, and their callbacks, which are due.
 func storePending(b *testing.B, database, url string, n int) {
 	b.Helper()
