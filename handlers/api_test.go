@@ -21,6 +21,7 @@ import (
 	"petstore/callbacks"
 	"petstore/handlers"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 	"petstore/services"
 	"petstore/services/blobs"
@@ -73,7 +74,7 @@ type settings struct {
 func newAPI(t testing.TB, s settings) *api {
 	t.Helper()
 	ctx := context.Background()
-	store, err := models.Open(ctx, cmp.Or(s.database, filepath.Join(t.TempDir(), "petstore.db")))
+	store, err := db.Open(ctx, cmp.Or(s.database, filepath.Join(t.TempDir(), "petstore.db")))
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	policy := callbacks.DevelopmentPolicy()

@@ -17,6 +17,7 @@ import (
 	"petstore/docs/contracttest"
 	"petstore/handlers"
 	"petstore/models"
+	"petstore/models/db"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -48,8 +49,8 @@ func (f faulty) RedeliverAll(context.Context, models.DeliveryFilter) (int, error
 // it can do about them, and nothing of what is inside.
 func TestFaults(t *testing.T) {
 	inside := errors.New("pq: password of /secret/petstore.db")
-	full := &models.Error{Code: models.CodeStoreFull, Message: "The server's disk is full.", Err: inside}
-	unavailable := &models.Error{Code: models.CodeStoreFailed, Message: "The server's database cannot be used.", Err: inside}
+	full := &models.Error{Code: db.CodeFull, Message: "The server's disk is full.", Err: inside}
+	unavailable := &models.Error{Code: db.CodeUnavailable, Message: "The server's database cannot be used.", Err: inside}
 	tests := map[string]struct {
 		err          error
 		method, path string

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"petstore/models"
+	"petstore/models/db"
 )
 
 // problem is the body of every error answer (RFC 9457).
@@ -46,9 +47,9 @@ var statusOf = map[string]int{
 	models.CodeNotFound:     http.StatusNotFound,
 	models.CodeConflict:     http.StatusConflict,
 	models.CodePrecondition: http.StatusPreconditionFailed,
-	models.CodeStoreFull:    http.StatusInsufficientStorage,
-	models.CodeOverloaded:   http.StatusServiceUnavailable,
-	models.CodeStoreFailed:  http.StatusServiceUnavailable,
+	db.CodeFull:             http.StatusInsufficientStorage,
+	db.CodeOverloaded:       http.StatusServiceUnavailable,
+	db.CodeUnavailable:      http.StatusServiceUnavailable,
 	codeMalformed:           http.StatusBadRequest,
 	codeTooLarge:            http.StatusRequestEntityTooLarge,
 	codeMediaType:           http.StatusUnsupportedMediaType,
@@ -69,7 +70,7 @@ func fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	switch {
-	case p.Code == models.CodeOverloaded: // the engine has said so, once a second
+	case p.Code == db.CodeOverloaded: // the engine has said so, once a second
 		c.Header("Retry-After", retryAfter)
 	case p.Status >= http.StatusInternalServerError:
 		slog.ErrorContext(c.Request.Context(), "A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
@@ -83,7 +84,7 @@ func fail(c *gin.Context, err error) {
 // problemOf is what a client is told about err.
 func problemOf(err error) problem {
 	var known *models.Error
-	if !errors.As(models.StoreError(err), &known) || statusOf[known.Code] == 0 {
+	if !errors.As(db.Explain(err), &known) || statusOf[known.Code] == 0 {
 		return internalProblem()
 	}
 	status := statusOf[known.Code]

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 )
 
@@ -225,7 +227,7 @@ func CreateDelivery(tx *Tx, d *Delivery) (created bool, err error) {
 	if d.NextAttemptAt == nil {
 		d.ClaimedBy = "" // whoever wakes it takes it
 	}
-	rows, err := tx.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, supersedable, type, webhook_id, url, host, status, attempts, round,
+	rows, err := tx.Write(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, supersedable, type, webhook_id, url, host, status, attempts, round,
 		next_attempt_at, claimed_by, replaying, status_code, error, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, '', ?, ?) ON CONFLICT DO NOTHING`,
 		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Sequence, d.Supersedable, d.Type, d.WebhookID, d.URL, d.Host, d.Status,
@@ -241,7 +243,7 @@ func CreateDelivery(tx *Tx, d *Delivery) (created bool, err error) {
 // Nor is it stored while it would have to wait: then d.NextAttemptAt is nil.
 func CreateProgress(tx *Tx, d *Delivery) (created bool, err error) {
 	var current bool
-	err = tx.queryRow("SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ? AND sequence = ?)", d.TaskID, d.Sequence).Scan(&current)
+	err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ? AND sequence = ?)", d.TaskID, d.Sequence).Scan(&current)
 	if err != nil {
 		return false, fmt.Errorf("looking for what follows update %d of task %s: %w", d.Sequence, d.TaskID, err)
 	}
@@ -262,7 +264,7 @@ func CreateProgress(tx *Tx, d *Delivery) (created bool, err error) {
 // SupersedeProgress gives up what is pending of a task's progress before an update:
 // that one has overtaken it.
 func SupersedeProgress(tx *Tx, taskID string, before int64) error {
-	_, err := tx.exec(`UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL, claimed_by = '', updated_at = ?
+	_, err := tx.Write(`UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL, claimed_by = '', updated_at = ?
 		WHERE task_id = ? AND status = 'pending' AND supersedable AND sequence < ?`, Now(), taskID, before)
 	if err != nil {
 		return fmt.Errorf("superseding the progress of task %s: %w", taskID, err)
@@ -292,7 +294,7 @@ func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err err
 }
 
 func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
-	stored, err := tx.exec(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
+	stored, err := tx.Write(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
 		replaying = FALSE, delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
 		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
 	if stored == 1 || err != nil {
@@ -300,19 +302,19 @@ func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
 		return err
 	}
 	// Another attempt was made meanwhile.
-	return tx.queryRow(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
+	return tx.QueryRow(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
 		replaying = FALSE, delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
 		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
 }
 
 func saveFailure(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err error) {
-	stored, err := tx.exec(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?, claimed_by = '',
+	stored, err := tx.Write(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?, claimed_by = '',
 		replaying = FALSE WHERE id = ? AND status = 'pending' AND round = ? AND attempts = ?`,
 		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, round, d.Attempts)
 	if err != nil {
 		return false, err
 	}
-	err = tx.queryRow("UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
+	err = tx.QueryRow("UPDATE deliveries SET attempts = attempts + 1, updated_at = ? WHERE id = ? RETURNING attempts",
 		d.UpdatedAt, d.ID).Scan(&a.Number)
 	return stored == 1, err
 }
@@ -323,7 +325,7 @@ func createAttempt(tx *Tx, a *Attempt) error {
 	}
 	headers, err := json.Marshal(a.Headers)
 	if err == nil {
-		_, err = tx.exec(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+		_, err = tx.Write(`INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			a.DeliveryID, a.Number, a.StartedAt, int64(a.Duration), a.Address, a.StatusCode, string(headers), a.Body, a.Error)
 	}
@@ -338,7 +340,7 @@ func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed 
 		return false, nil
 	}
 	if d.WebhookID != "" {
-		err := queryRow(tx.DB, "SELECT url FROM webhooks WHERE id = ?", d.WebhookID).Scan(&d.URL)
+		err := db.QueryRow(tx.DB, "SELECT url FROM webhooks WHERE id = ?", d.WebhookID).Scan(&d.URL)
 		if err = notFound(err, "webhook", d.WebhookID); err != nil && Code(err) != CodeNotFound {
 			return false, err
 		}
@@ -356,7 +358,7 @@ func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed 
 	if d.NextAttemptAt == nil {
 		d.ClaimedBy = ""
 	}
-	_, err = tx.exec("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, supersedable = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
+	_, err = tx.Write("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, supersedable = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
 		d.Status, d.NextAttemptAt, now, replaying, d.ClaimedBy, d.URL, d.Host, d.ID)
 	if err != nil {
 		return false, fmt.Errorf("renewing delivery %s: %w", d.ID, err)

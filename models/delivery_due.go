@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 )
 
@@ -38,8 +40,8 @@ type DueHost struct {
 
 // NextDueHost finds the host after another that has deliveries pending: false at
 // the end. It jumps from host to host along an index, however many each has.
-func NextDueHost(db *gorm.DB, after string) (h DueHost, found bool, err error) {
-	err = queryRow(db, `SELECT host, next_attempt_at FROM deliveries
+func NextDueHost(view *gorm.DB, after string) (h DueHost, found bool, err error) {
+	err = db.QueryRow(view, `SELECT host, next_attempt_at FROM deliveries
 		WHERE status = 'pending' AND next_attempt_at IS NOT NULL AND host > ? ORDER BY host, next_attempt_at, id LIMIT 1`, after).Scan(&h.Host, &h.At)
 	if errors.Is(err, sql.ErrNoRows) {
 		return h, false, nil
@@ -97,7 +99,7 @@ func NextDue(db *gorm.DB, host string, after time.Time) (*time.Time, error) {
 // ExhaustDeliveries gives up deliveries to a host that have been due since before a
 // time, limit at most, and returns how many those are.
 func ExhaustDeliveries(tx *Tx, host string, dueBefore time.Time, reason string, limit int) (int64, error) {
-	rows, err := tx.exec(`UPDATE deliveries SET status = 'exhausted', error = ?, next_attempt_at = NULL, claimed_by = '', updated_at = ? WHERE id IN
+	rows, err := tx.Write(`UPDATE deliveries SET status = 'exhausted', error = ?, next_attempt_at = NULL, claimed_by = '', updated_at = ? WHERE id IN
 		(SELECT id FROM deliveries WHERE host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at < ? ORDER BY next_attempt_at LIMIT ?)`,
 		reason, Now(), host, dueBefore, limit)
 	if err != nil {

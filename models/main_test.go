@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 )
 
@@ -47,7 +48,7 @@ func newStore(t testing.TB) *Store {
 
 func openStore(t testing.TB, url string) *Store {
 	t.Helper()
-	s, err := Open(within(t), url)
+	s, err := db.Open(within(t), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,16 +79,6 @@ func addProduct(t testing.TB, s *Store, slug string, stock int64) *Product {
 	p := product(slug, stock)
 	inTx(t, s, func(tx *Tx) error { return CreateProduct(tx, p) })
 	return p
-}
-
-// slugs lists the slugs of all products, in their order.
-func slugs(t testing.TB, s *Store) []string {
-	t.Helper()
-	var all []string
-	if err := s.Read(within(t)).Model(&Product{}).Order("slug").Pluck("slug", &all).Error; err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 // task is a task with what the tables require.

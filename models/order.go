@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 )
 
@@ -60,13 +62,13 @@ type OrderFilter struct {
 
 // CreateOrder stores a new order and its items.
 func CreateOrder(tx *Tx, o *Order) error {
-	_, err := tx.exec("INSERT INTO orders (id, task_id, total, currency, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+	_, err := tx.Write("INSERT INTO orders (id, task_id, total, currency, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
 		o.ID, o.TaskID, o.Total, o.Currency, o.CreatedAt, o.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("storing order %s: %w", o.ID, err)
 	}
 	for _, i := range o.Items {
-		_, err := tx.exec("INSERT INTO order_items (order_id, position, product_id, slug, name, category, quantity, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		_, err := tx.Write("INSERT INTO order_items (order_id, position, product_id, slug, name, category, quantity, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			o.ID, i.Position, i.ProductID, i.Slug, i.Name, i.Category, i.Quantity, i.Price)
 		if err != nil {
 			return fmt.Errorf("storing item %d of order %s: %w", i.Position, o.ID, err)
@@ -76,9 +78,9 @@ func CreateOrder(tx *Tx, o *Order) error {
 }
 
 // FindOrderToPack finds what packing needs to know of an order.
-func FindOrderToPack(db *gorm.DB, id string) (Order, error) {
+func FindOrderToPack(view *gorm.DB, id string) (Order, error) {
 	o := Order{ID: id}
-	rows, err := queryRows(db, `SELECT o.total, o.currency, o.reserved_at, o.packing, i.product_id, i.slug, i.quantity
+	rows, err := db.QueryRows(view, `SELECT o.total, o.currency, o.reserved_at, o.packing, i.product_id, i.slug, i.quantity
 		FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = ? ORDER BY i.position`, id)
 	if err != nil {
 		return o, notFound(err, "order", id)
@@ -110,7 +112,7 @@ func FindOrder(db *gorm.DB, id string) (Order, error) {
 // LockOrder is FindOrder for changes that depend on what it finds: others wait
 // until this transaction has ended.
 func LockOrder(tx *Tx, id string) (Order, error) {
-	if err := tx.lock("orders", id); err != nil {
+	if err := tx.Lock("orders", id); err != nil {
 		return Order{}, err
 	}
 	return FindOrder(tx.DB, id)
@@ -119,7 +121,7 @@ func LockOrder(tx *Tx, id string) (Order, error) {
 // ReserveOrder notes that an order's items are taken from the stock and that its
 // first one is being packed, and reports false if that was noted before.
 func ReserveOrder(tx *Tx, id string) (bool, error) {
-	noted, err := tx.exec("UPDATE orders SET reserved_at = ?, packing = 1 WHERE id = ? AND reserved_at IS NULL", Now(), id)
+	noted, err := tx.Write("UPDATE orders SET reserved_at = ?, packing = 1 WHERE id = ? AND reserved_at IS NULL", Now(), id)
 	if err != nil {
 		return false, fmt.Errorf("reserving for order %s: %w", id, err)
 	}
@@ -129,7 +131,7 @@ func ReserveOrder(tx *Tx, id string) (bool, error) {
 // UnreserveOrder notes that an order's items are given back, and reports false if
 // it has none.
 func UnreserveOrder(tx *Tx, id string) (bool, error) {
-	noted, err := tx.exec("UPDATE orders SET reserved_at = NULL WHERE id = ? AND reserved_at IS NOT NULL", id)
+	noted, err := tx.Write("UPDATE orders SET reserved_at = NULL WHERE id = ? AND reserved_at IS NOT NULL", id)
 	if err != nil {
 		return false, fmt.Errorf("giving back the items of order %s: %w", id, err)
 	}
@@ -138,7 +140,7 @@ func UnreserveOrder(tx *Tx, id string) (bool, error) {
 
 // SetPacking notes which item of an order is being packed.
 func SetPacking(tx *Tx, id string, item int) error {
-	if _, err := tx.exec("UPDATE orders SET packing = ? WHERE id = ?", item, id); err != nil {
+	if _, err := tx.Write("UPDATE orders SET packing = ? WHERE id = ?", item, id); err != nil {
 		return fmt.Errorf("noting what is packed of order %s: %w", id, err)
 	}
 	return nil
@@ -147,7 +149,7 @@ func SetPacking(tx *Tx, id string, item int) error {
 // SetOutcome notes at the items of an order how it ended, unless it completed:
 // lists by product and status find it there.
 func SetOutcome(tx *Tx, id, status string) error {
-	if _, err := tx.exec("UPDATE order_items SET outcome = ? WHERE order_id = ?", status, id); err != nil {
+	if _, err := tx.Write("UPDATE order_items SET outcome = ? WHERE order_id = ?", status, id); err != nil {
 		return fmt.Errorf("noting how order %s ended: %w", id, err)
 	}
 	return nil

@@ -70,7 +70,7 @@ func FindPayment(db *gorm.DB, id string) (Payment, error) {
 // LockPayment is FindPayment for changes that depend on what it finds: others wait
 // until this transaction has ended.
 func LockPayment(tx *Tx, id string) (Payment, error) {
-	if err := tx.lock("payments", id); err != nil {
+	if err := tx.Lock("payments", id); err != nil {
 		return Payment{}, err
 	}
 	return FindPayment(tx.DB, id)

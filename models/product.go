@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
@@ -54,13 +56,13 @@ func FindProduct(db *gorm.DB, idOrSlug string) (Product, error) {
 
 // FindProducts finds what an order needs to know of products, by ids or slugs,
 // each under both. Names that name nothing are missing from the map.
-func FindProducts(db *gorm.DB, idsOrSlugs []string) (map[string]Product, error) {
+func FindProducts(view *gorm.DB, idsOrSlugs []string) (map[string]Product, error) {
 	names := placeholders(len(idsOrSlugs))
 	args := make([]any, 2*len(idsOrSlugs))
 	for i, name := range idsOrSlugs {
 		args[i], args[i+len(idsOrSlugs)] = name, name
 	}
-	rows, err := queryRows(db, "SELECT id, slug, name, category, price, currency FROM products WHERE slug IN ("+names+") OR id IN ("+names+")", args...)
+	rows, err := db.QueryRows(view, "SELECT id, slug, name, category, price, currency FROM products WHERE slug IN ("+names+") OR id IN ("+names+")", args...)
 	if err != nil {
 		return nil, fmt.Errorf("finding products: %w", err)
 	}
@@ -127,7 +129,7 @@ func CreateProduct(tx *Tx, p *Product) error {
 
 // rememberSlug notes that orders may hold this slug of the product.
 func rememberSlug(tx *Tx, p *Product) error {
-	_, err := tx.exec("INSERT INTO product_slugs (slug, product_id) VALUES (?, ?) ON CONFLICT DO NOTHING", p.Slug, p.ID)
+	_, err := tx.Write("INSERT INTO product_slugs (slug, product_id) VALUES (?, ?) ON CONFLICT DO NOTHING", p.Slug, p.ID)
 	return err
 }
 
@@ -166,13 +168,13 @@ func DeleteProduct(tx *Tx, id string) error {
 // LockProducts keeps others from changing products until this transaction ends.
 // Whoever changes several does this first: that the locks are taken in one order
 // keeps two transactions from waiting for each other for ever (deadlock).
-func LockProducts(tx *Tx, ids []string) error { return tx.lockAll("products", ids) }
+func LockProducts(tx *Tx, ids []string) error { return tx.LockAll("products", ids) }
 
 // TakeStock takes quantity of a product, and reports false when there is not
 // that much. It reads and writes in one statement, so two orders never take the
 // same item.
 func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
-	taken, err := tx.exec("UPDATE products SET stock = stock - ?, version = version + 1, updated_at = ? WHERE id = ? AND stock >= ?",
+	taken, err := tx.Write("UPDATE products SET stock = stock - ?, version = version + 1, updated_at = ? WHERE id = ? AND stock >= ?",
 		quantity, Now(), productID, quantity)
 	if err != nil {
 		return false, fmt.Errorf("taking stock of product %s: %w", productID, err)
@@ -183,7 +185,7 @@ func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
 // ReturnStock gives back what TakeStock took. A product that was deleted
 // meanwhile gets nothing.
 func ReturnStock(tx *Tx, productID string, quantity int64) error {
-	_, err := tx.exec("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
+	_, err := tx.Write("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
 		quantity, Now(), productID)
 	if err != nil {
 		return fmt.Errorf("returning stock of product %s: %w", productID, err)

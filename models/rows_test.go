@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,60 +253,11 @@ func TestDeliveryFilters(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	cause := errors.New("beneath")
-	err := fmt.Errorf("doing: %w", &Error{Code: CodeInvalid, Message: "No.", Fields: []FieldError{{"a", "is wrong"}}, Err: cause})
+	err := fmt.Errorf("doing: %w", &Error{Code: CodeInvalid, Message: "No.", Fields: []FieldError{{Field: "a", Message: "is wrong"}}, Err: cause})
 	if Code(err) != CodeInvalid || !errors.Is(err, cause) || err.Error() != "doing: INVALID_REQUEST: No.; a is wrong: beneath" {
 		t.Errorf("got %v", err)
 	}
 	if Code(cause) != "" || Code(nil) != "" {
 		t.Error("an error of no kind has a code")
-	}
-}
-
-// TestExpensiveReads has queries run that would take for ever: they end, and others are
-// not kept waiting by them.
-func TestExpensiveReads(t *testing.T) {
-	t.Parallel() // it takes the five seconds that such a read may
-	s := newStore(t)
-	const endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-	var reads sync.WaitGroup
-	var atOnce atomic.Int32
-	running, ended := make(chan struct{}, 10), make(chan error, 10)
-	for range cap(ended) {
-		reads.Go(func() {
-			ended <- s.LimitedRead(within(t), func(db *gorm.DB) error {
-				if n := atOnce.Add(1); n > maxExpensive {
-					t.Errorf("%d run at once", n)
-				}
-				defer atOnce.Add(-1)
-				running <- struct{}{}
-				return db.Exec(endless).Error
-			})
-		})
-	}
-	for range maxExpensive {
-		<-running
-	}
-	for len(ended) == 0 { // as long as they run
-		if err := s.Ping(within(t)); err != nil {
-			t.Error(err)
-		}
-		if err := s.Read(within(t)).Limit(1).Find(&[]Product{}).Error; err != nil {
-			t.Error(err)
-		}
-	}
-	reads.Wait()
-	for range cap(ended) {
-		if err := <-ended; Code(err) != CodeOverloaded {
-			t.Errorf("got %v", err)
-		}
-	}
-	for range 2 * maxExpensive { // a panic gives its place back
-		func() {
-			defer func() { _ = recover() }()
-			_ = s.LimitedRead(within(t), func(*gorm.DB) error { panic("a bug") })
-		}()
-	}
-	if err := s.LimitedRead(within(t), func(db *gorm.DB) error { return db.Find(&[]Product{}).Error }); err != nil {
-		t.Error(err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 )
 
@@ -55,14 +57,14 @@ func (t Task) Ended() bool { return t.Status != StatusProcessing }
 var ErrTaskEnded = errors.New("the task has ended")
 
 // FindTask finds a task by its id.
-func FindTask(db *gorm.DB, id string) (Task, error) {
+func FindTask(view *gorm.DB, id string) (Task, error) {
 	var t Task
 	var metadata []byte
 	query := "SELECT " + taskColumns + ", errors FROM tasks WHERE id = ?"
-	if forUpdate(db) {
+	if db.IsForUpdate(view) {
 		query += " FOR UPDATE"
 	}
-	err := queryRow(db, query, id).Scan(
+	err := db.QueryRow(view, query, id).Scan(
 		&t.ID, &t.Kind, &t.ResourceID, &t.Status, &t.Progress, &t.Message, &t.Sequence, &metadata, &t.CallbackURL,
 		&t.Revision, &t.Result, &t.ErrorCode, &t.ErrorMessage, &t.CreatedAt, &t.UpdatedAt, &t.Errors)
 	if err == nil {
@@ -83,7 +85,7 @@ func CreateTask(tx *Tx, t *Task) error {
 	if err != nil {
 		return fmt.Errorf("encoding metadata of task %s: %w", t.ID, err)
 	}
-	_, err = tx.exec("INSERT INTO tasks ("+taskColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err = tx.Write("INSERT INTO tasks ("+taskColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		t.ID, t.Kind, t.ResourceID, t.Status, t.Progress, t.Message, t.Sequence, string(metadata), t.CallbackURL,
 		t.Revision, t.Result, t.ErrorCode, t.ErrorMessage, t.CreatedAt, t.UpdatedAt)
 	if err != nil {
@@ -99,7 +101,7 @@ func CreateTask(tx *Tx, t *Task) error {
 // ended does not change any more: ErrTaskEnded.
 func AdvanceTask(tx *Tx, t *Task) (changed bool, err error) {
 	for {
-		advanced, err := tx.exec(`UPDATE tasks SET sequence = sequence + 1, status = ?, progress = ?, message = ?, result = ?,
+		advanced, err := tx.Write(`UPDATE tasks SET sequence = sequence + 1, status = ?, progress = ?, message = ?, result = ?,
 			error_code = ?, error_message = ?, updated_at = ?
 			WHERE id = ? AND status = 'processing' AND sequence = ? AND revision = ?`,
 			t.Status, t.Progress, t.Message, t.Result, t.ErrorCode, t.ErrorMessage, t.UpdatedAt, t.ID, t.Sequence-1, t.Revision)
@@ -129,13 +131,13 @@ func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error 
 	}
 	encoded, err := json.Marshal(metadata)
 	if err == nil {
-		_, err = tx.exec(`INSERT INTO task_metadata (task_id, revision, metadata)
+		_, err = tx.Write(`INSERT INTO task_metadata (task_id, revision, metadata)
 			SELECT DISTINCT t.id, u.revision, t.metadata FROM tasks t JOIN updates u ON u.task_id = t.id
 			WHERE t.id = ? AND t.metadata <> ? AND NOT EXISTS (SELECT 1 FROM task_metadata m WHERE m.task_id = t.id AND m.revision = u.revision)`,
 			id, string(encoded))
 	}
 	if err == nil {
-		_, err = tx.exec("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
+		_, err = tx.Write("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
 			callbackURL, string(encoded), Now(), id)
 	}
 	if err != nil {
@@ -161,7 +163,7 @@ func MarkCrashRisk(tx *Tx, id string) (crashes int, err error) {
 }
 
 func count(tx *Tx, id, query string) (n int, err error) {
-	err = tx.queryRow(query, id).Scan(&n)
+	err = tx.QueryRow(query, id).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrTaskEnded
 	}
@@ -174,7 +176,7 @@ func count(tx *Tx, id, query string) (n int, err error) {
 // StopTask notes that a run has ended that counts for nothing: the server has
 // interrupted it itself, or lacked what it needed. The next is due at runAt, nil for now.
 func StopTask(tx *Tx, id string, runAt *time.Time) error {
-	_, err := tx.exec(`UPDATE tasks SET crash_risk = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END, run_at = ?
+	_, err := tx.Write(`UPDATE tasks SET crash_risk = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END, run_at = ?
 		WHERE id = ? AND status = 'processing'`, runAt, id)
 	if err != nil {
 		return fmt.Errorf("stopping task %s: %w", id, err)
@@ -185,7 +187,7 @@ func StopTask(tx *Tx, id string, runAt *time.Time) error {
 // CountError notes that a run of a task has failed for a reason of the server's own,
 // and when the next is due.
 func CountError(tx *Tx, id string, runAt time.Time) error {
-	_, err := tx.exec("UPDATE tasks SET errors = errors + 1, run_at = ?, crash_risk = FALSE WHERE id = ? AND status = 'processing'", runAt, id)
+	_, err := tx.Write("UPDATE tasks SET errors = errors + 1, run_at = ?, crash_risk = FALSE WHERE id = ? AND status = 'processing'", runAt, id)
 	if err != nil {
 		return fmt.Errorf("counting an error of task %s: %w", id, err)
 	}
@@ -201,8 +203,8 @@ type WaitingTask struct {
 // WaitingTasks lists the tasks of a kind that have not ended, in the order of
 // their resources, which is that of their creation; from the one after a resource,
 // limit at most.
-func WaitingTasks(db *gorm.DB, kind, after string, limit int) ([]WaitingTask, error) {
-	rows, err := queryRows(db, `SELECT id, resource_id, run_at FROM tasks
+func WaitingTasks(view *gorm.DB, kind, after string, limit int) ([]WaitingTask, error) {
+	rows, err := db.QueryRows(view, `SELECT id, resource_id, run_at FROM tasks
 		WHERE kind = ? AND status = 'processing' AND resource_id > ? ORDER BY resource_id LIMIT ?`, kind, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing the work that is left: %w", err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 
 	"petstore/callbacks"
@@ -76,7 +78,7 @@ func (u Update) composed(t Task) (Update, error) {
 // holds for the updates of one task; for those of several see Watermark.
 func CreateUpdate(tx *Tx, u *Update) error {
 	var err error
-	u.ID, err = tx.insert(`INSERT INTO updates (callback_id, task_id, kind, sequence, type, status, progress, message, revision, created_at)
+	u.ID, err = tx.Insert(`INSERT INTO updates (callback_id, task_id, kind, sequence, type, status, progress, message, revision, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.CallbackID, u.TaskID, u.Kind, u.Sequence, u.Type, u.Status, u.Progress, u.Message, u.Revision, u.CreatedAt)
 	if err != nil {
@@ -88,8 +90,8 @@ func CreateUpdate(tx *Tx, u *Update) error {
 // findUpdates reads updates and composes what they say. rest is what follows FROM,
 // where u is the update and t its task. Metadata that was replaced later is in
 // task_metadata.
-func findUpdates(db *gorm.DB, rest string, args ...any) ([]Update, error) {
-	rows, err := queryRows(db, `SELECT u.id, u.callback_id, u.task_id, u.kind, t.resource_id, u.sequence, u.type, u.status, u.progress, u.message,
+func findUpdates(view *gorm.DB, rest string, args ...any) ([]Update, error) {
+	rows, err := db.QueryRows(view, `SELECT u.id, u.callback_id, u.task_id, u.kind, t.resource_id, u.sequence, u.type, u.status, u.progress, u.message,
 		u.revision, u.created_at, COALESCE(m.metadata, t.metadata), t.result, t.error_code, t.error_message
 		FROM updates u JOIN tasks t ON t.id = u.task_id LEFT JOIN task_metadata m ON m.task_id = u.task_id AND m.revision = u.revision `+rest, args...)
 	if err != nil {

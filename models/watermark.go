@@ -3,6 +3,8 @@ package models
 import (
 	"fmt"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 )
 
@@ -25,10 +27,10 @@ const writers = `SELECT virtualtransaction FROM pg_locks WHERE mode = 'RowExclus
 	AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
 // ReadWatermark reads it as it is now.
-func ReadWatermark(db *gorm.DB) (w Watermark, err error) {
+func ReadWatermark(view *gorm.DB) (w Watermark, err error) {
 	// The statement sees the updates that were committed before it began, and the
 	// locks that are held while it runs.
-	err = queryRow(db, "SELECT (SELECT COALESCE(MAX(id), 0) FROM updates), COALESCE((SELECT string_agg(virtualtransaction, ',') FROM ("+writers+") AS now), '')").
+	err = db.QueryRow(view, "SELECT (SELECT COALESCE(MAX(id), 0) FROM updates), COALESCE((SELECT string_agg(virtualtransaction, ',') FROM ("+writers+") AS now), '')").
 		Scan(&w.Newest, &w.Writers)
 	if err != nil {
 		return w, fmt.Errorf("looking for new updates: %w", err)
@@ -37,11 +39,11 @@ func ReadWatermark(db *gorm.DB) (w Watermark, err error) {
 }
 
 // Settled reports whether all that were writing have ended by now.
-func (w Watermark) Settled(db *gorm.DB) (settled bool, err error) {
+func (w Watermark) Settled(view *gorm.DB) (settled bool, err error) {
 	if w.Writers == "" {
 		return true, nil
 	}
-	err = queryRow(db, "SELECT NOT EXISTS ("+writers+" AND virtualtransaction = ANY (string_to_array(?, ',')))", w.Writers).Scan(&settled)
+	err = db.QueryRow(view, "SELECT NOT EXISTS ("+writers+" AND virtualtransaction = ANY (string_to_array(?, ',')))", w.Writers).Scan(&settled)
 	if err != nil {
 		return false, fmt.Errorf("looking for transactions under way: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"petstore/models/db"
+
 	"gorm.io/gorm"
 )
 
@@ -32,11 +34,11 @@ func waitForEarlier(tx *Tx, d *Delivery) error {
 		return nil
 	}
 	query := `SELECT id FROM deliveries WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND NOT supersedable AND sequence < ? LIMIT 1`
-	if tx.Name() == "postgres" && tx.pipeline == nil {
+	if tx.Name() == "postgres" && !tx.InGroup() {
 		query += " FOR UPDATE"
 	}
 	var earlier string
-	err := tx.queryRow(query, d.TaskID, d.WebhookID, d.Sequence).Scan(&earlier)
+	err := tx.QueryRow(query, d.TaskID, d.WebhookID, d.Sequence).Scan(&earlier)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -95,7 +97,7 @@ func StartReplay(tx *Tx, webhookID, server string) (woken []string, err error) {
 // LeaveReplay takes a delivery, and what its task has behind it, out of the webhook's
 // line: they go their own way, in the order of their task.
 func LeaveReplay(tx *Tx, d *Delivery) error {
-	_, err := tx.exec("UPDATE deliveries SET replaying = FALSE WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying", d.TaskID, d.WebhookID)
+	_, err := tx.Write("UPDATE deliveries SET replaying = FALSE WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying", d.TaskID, d.WebhookID)
 	if err != nil {
 		return fmt.Errorf("taking task %s out of the line of webhook %s: %w", d.TaskID, d.WebhookID, err)
 	}
@@ -106,12 +108,12 @@ func LeaveReplay(tx *Tx, d *Delivery) error {
 func wake(tx *Tx, server, query string, args ...any) (woken []string, err error) {
 	var id string
 	var rows int64
-	err = tx.queryRow(query, args...).Scan(&id)
+	err = tx.QueryRow(query, args...).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err == nil {
-		rows, err = tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ?, claimed_by = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), server, id)
+		rows, err = tx.Write("UPDATE deliveries SET next_attempt_at = ?, updated_at = ?, claimed_by = ? WHERE id = ? AND status = 'pending' AND next_attempt_at IS NULL", Now(), Now(), server, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("waking what has waited: %w", err)
@@ -150,7 +152,7 @@ func FutureDatedDeliveries(db *gorm.DB, now time.Time, slack time.Duration, limi
 
 // MakeDue makes a pending delivery due at a time.
 func MakeDue(tx *Tx, id string, at time.Time) error {
-	_, err := tx.exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending'", at, Now(), id)
+	_, err := tx.Write("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending'", at, Now(), id)
 	if err != nil {
 		return fmt.Errorf("making delivery %s due: %w", id, err)
 	}
@@ -160,7 +162,7 @@ func MakeDue(tx *Tx, id string, at time.Time) error {
 // GiveUpDelivery ends a delivery that is pending because there is nobody left to
 // make it to.
 func GiveUpDelivery(tx *Tx, id, reason string) error {
-	_, err := tx.exec("UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id = ? AND status = 'pending'",
+	_, err := tx.Write("UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id = ? AND status = 'pending'",
 		reason, Now(), id)
 	if err != nil {
 		return fmt.Errorf("giving up delivery %s: %w", id, err)
@@ -171,7 +173,7 @@ func GiveUpDelivery(tx *Tx, id, reason string) error {
 // GiveUpDeliveries ends what is pending for a webhook, limit at most, and returns
 // how many those were.
 func GiveUpDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error) {
-	rows, err := tx.exec(`UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id IN
+	rows, err := tx.Write(`UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id IN
 		(SELECT id FROM deliveries WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending' LIMIT ?)`,
 		reason, Now(), webhookID, limit)
 	if err != nil {
@@ -182,7 +184,7 @@ func GiveUpDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error
 
 // RedirectDeliveries sends what is pending for a webhook to its new URL.
 func RedirectDeliveries(tx *Tx, webhookID, url string) error {
-	_, err := tx.exec("UPDATE deliveries SET url = ?, host = ? WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending'", url, HostOf(url), webhookID)
+	_, err := tx.Write("UPDATE deliveries SET url = ?, host = ? WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending'", url, HostOf(url), webhookID)
 	if err != nil {
 		return fmt.Errorf("redirecting the deliveries of webhook %s: %w", webhookID, err)
 	}
@@ -190,8 +192,8 @@ func RedirectDeliveries(tx *Tx, webhookID, url string) error {
 }
 
 // TaskSequence is the number of a task's newest update.
-func TaskSequence(db *gorm.DB, taskID string) (sequence int64, err error) {
-	err = queryRow(db, "SELECT sequence FROM tasks WHERE id = ?", taskID).Scan(&sequence)
+func TaskSequence(view *gorm.DB, taskID string) (sequence int64, err error) {
+	err = db.QueryRow(view, "SELECT sequence FROM tasks WHERE id = ?", taskID).Scan(&sequence)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

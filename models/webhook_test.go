@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"petstore/models/db"
 )
 
 func TestMatchesEvent(t *testing.T) {
@@ -70,7 +72,7 @@ func TestWebhookRotate(t *testing.T) {
 // ids with gaps.
 func TestFirstUpdateSince(t *testing.T) {
 	ctx := context.Background()
-	store, err := Open(ctx, filepath.Join(t.TempDir(), "test.db"))
+	store, err := db.Open(ctx, filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

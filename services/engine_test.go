@@ -10,6 +10,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 	"petstore/services/dispatch"
 	"petstore/services/queue/local"
@@ -97,7 +98,7 @@ func newEngine(t testing.TB, o options) *engine {
 	e := &engine{t: t, options: o}
 	ctx := within(t)
 	var err error
-	if e.store, err = models.Open(ctx, o.url); err != nil {
+	if e.store, err = db.Open(ctx, o.url); err != nil {
 		t.Fatal(err)
 	}
 	e.hub = stream.NewHub(e.store)

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"petstore/models"
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 	"petstore/services/dispatch"
 	"petstore/services/queue/river"
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 // makeTables brings a database up to date.
 func makeTables(url string) error {
 	ctx := context.Background()
-	store, err := models.Open(ctx, url)
+	store, err := db.Open(ctx, url)
 	if err != nil {
 		return err
 	}

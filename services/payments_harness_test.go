@@ -17,6 +17,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/dispatch"
 	"petstore/services/stream"
 	"petstore/services/stripeclient"
@@ -49,7 +50,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	x := &till{t: t, provider: provider}
 	ctx := t.Context()
 	var err error
-	if x.store, err = models.Open(ctx, url); err != nil {
+	if x.store, err = db.Open(ctx, url); err != nil {
 		t.Fatal(err)
 	}
 	x.hub = stream.NewHub(x.store)

@@ -10,6 +10,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/dataset"
 	"petstore/services/report"
 	"petstore/services/statistics"
@@ -185,7 +186,7 @@ func (r *Reporting) make(ctx context.Context, id string, tell task.Progress) (re
 	}
 	empty := d
 	err = r.store.Snapshot(ctx, func(db *gorm.DB) error { return describe(db, &d, step) })
-	if errors.Is(err, models.ErrSnapshotEnded) && ctx.Err() == nil {
+	if errors.Is(err, db.ErrSnapshotEnded) && ctx.Err() == nil {
 		d = empty
 		err = describe(r.store.Read(ctx), &d, step)
 	}

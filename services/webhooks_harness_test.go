@@ -14,6 +14,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/dispatch"
 	"petstore/services/pause"
 	"petstore/services/stream"
@@ -43,7 +44,7 @@ func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	t.Cleanup(cancel)
 	e := &hookEngine{t: t, ctx: ctx}
 	var err error
-	if e.store, err = models.Open(ctx, newDatabase(t)); err != nil {
+	if e.store, err = db.Open(ctx, newDatabase(t)); err != nil {
 		t.Fatal(err)
 	}
 	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy(), Timeout: 10 * time.Second})

@@ -15,6 +15,7 @@ import (
 	"petstore/callbacks/receiver"
 	"petstore/handlers"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services"
 	"petstore/services/blobs"
 	"petstore/services/dispatch"
@@ -72,7 +73,7 @@ func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
 			err = errors.Join(err, a.Close(ctx))
 		}
 	}()
-	if a.store, err = models.Open(ctx, cfg.DatabaseURL); err != nil {
+	if a.store, err = db.Open(ctx, cfg.DatabaseURL); err != nil {
 		return nil, err
 	}
 	if err = a.listenReceiver(); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 )
 
@@ -297,7 +298,7 @@ func benchmarkDeadHost(b *testing.B, database string, settings ...string) {
 // storePending stores tasks that have ended, and their callbacks, which are due.
 func storePending(b *testing.B, database, url string, n int) {
 	b.Helper()
-	store, err := models.Open(b.Context(), database)
+	store, err := db.Open(b.Context(), database)
 	if err != nil {
 		b.Fatal(err)
 	}

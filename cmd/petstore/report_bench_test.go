@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"petstore/models"
+	"petstore/models/db"
 )
 
 // reportOrders is how many orders BenchmarkSalesReport reports on.
@@ -72,7 +73,7 @@ func makeReport(tb testing.TB, url, request string) {
 // categories: 2% have failed, 1% are cancelled.
 func seedOrders(tb testing.TB, database string, n int) {
 	tb.Helper()
-	store, err := models.Open(tb.Context(), database)
+	store, err := db.Open(tb.Context(), database)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"petstore/models"
+	"petstore/models/db"
 )
 
 const (
@@ -124,7 +125,7 @@ func putError(key string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.ENOSPC):
-		return &models.Error{Code: models.CodeStoreFull, Message: "The server's disk is full. Nothing of this request was stored.", Err: err}
+		return &models.Error{Code: db.CodeFull, Message: "The server's disk is full. Nothing of this request was stored.", Err: err}
 	}
 	return fmt.Errorf("writing blob %s: %w", key, err)
 }

@@ -11,6 +11,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 )
 
 // told is a store, a hub and a feed, and tasks that tell what a test wants.
@@ -30,7 +31,7 @@ func newTold(t testing.TB) *told {
 // newToldOn is told on a database that others may use, too.
 func newToldOn(t testing.TB, url string) *told {
 	t.Helper()
-	store, err := models.Open(context.Background(), url)
+	store, err := db.Open(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,13 +11,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	"petstore/models"
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 )
 
 func TestMain(m *testing.M) {
 	postgrestest.Prepare = func(url string) error {
-		store, err := models.Open(context.Background(), url)
+		store, err := db.Open(context.Background(), url)
 		if err != nil {
 			return err
 		}

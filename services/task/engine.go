@@ -18,6 +18,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/dispatch"
 	"petstore/services/stream"
 	"petstore/services/warnings"
@@ -124,7 +125,7 @@ type Draft struct {
 }
 
 // ErrOverloaded says that more work is waiting than the server should accept.
-var ErrOverloaded = &models.Error{Code: models.CodeOverloaded, Message: "The server has too much to do. Nothing of this request was stored; try again in a moment."}
+var ErrOverloaded = &models.Error{Code: db.CodeOverloaded, Message: "The server has too much to do. Nothing of this request was stored; try again in a moment."}
 
 // Draft makes a task that is to begin. It returns ErrOverloaded when too much is
 // waiting.

@@ -9,6 +9,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/dispatch"
 	"petstore/services/queue/local"
 	"petstore/services/stream"
@@ -22,7 +23,7 @@ func Example() {
 	folder, err := os.MkdirTemp("", "example")
 	check(err)
 	defer os.RemoveAll(folder)
-	store, err := models.Open(ctx, filepath.Join(folder, "petstore.db"))
+	store, err := db.Open(ctx, filepath.Join(folder, "petstore.db"))
 	check(err)
 	defer store.Close()
 	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()})

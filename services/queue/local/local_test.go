@@ -11,6 +11,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/dispatch"
 	"petstore/services/stream"
 	"petstore/services/task"
@@ -21,7 +22,7 @@ func newQueue(t *testing.T, run func(ctx context.Context) error) (context.Contex
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	t.Cleanup(cancel)
-	store, err := models.Open(ctx, filepath.Join(t.TempDir(), "test.db"))
+	store, err := db.Open(ctx, filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

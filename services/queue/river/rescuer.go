@@ -13,7 +13,7 @@ import (
 
 const (
 	// serverLocks is the seed of the hash that makes a server's ID the key of its
-	// advisory lock. It keeps these keys apart from models.MigrationLock.
+	// advisory lock. It keeps these keys apart from db.MigrationLock.
 	serverLocks = 0x72657363 // "resc"
 	// rescueInterval is how often a server looks for jobs of dead ones.
 	rescueInterval = 5 * time.Second

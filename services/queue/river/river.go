@@ -20,6 +20,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/task"
 )
 
@@ -134,11 +135,11 @@ func (q *Queue) open(ctx context.Context, pool *pgxpool.Pool, config *river.Conf
 		return fmt.Errorf("connecting to migrate the queue's tables: %w", err)
 	}
 	defer lock.Release()
-	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock($1)", models.MigrationLock); err != nil {
+	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock($1)", db.MigrationLock); err != nil {
 		return fmt.Errorf("waiting to migrate the queue's tables: %w", err)
 	}
 	defer func() {
-		_, unlocking := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", models.MigrationLock)
+		_, unlocking := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", db.MigrationLock)
 		err = errors.Join(err, unlocking)
 	}()
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: config.Logger})

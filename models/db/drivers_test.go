@@ -3,7 +3,7 @@
 // The race detector would find nothing here, and make the translated driver take
 // minutes to build.
 
-package models
+package db
 
 import (
 	"path/filepath"
@@ -34,7 +34,7 @@ func TestEitherBuildReadsTheOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := FindProduct(db, "c")
+	read, err := find(db, "c")
 	if err != nil || !read.CreatedAt.Equal(ours.CreatedAt) || read.Price != ours.Price {
 		t.Errorf("got %+v, %v; want %+v", read, err, ours)
 	}
@@ -50,7 +50,7 @@ func TestEitherBuildReadsTheOther(t *testing.T) {
 	}
 
 	s = openStore(t, path)
-	read, err = FindProduct(s.Read(within(t)), "go")
+	read, err = find(s.Read(within(t)), "go")
 	if err != nil || !read.CreatedAt.Equal(theirs.CreatedAt) || read.Stock != 2 {
 		t.Errorf("got %+v, %v; want %+v", read, err, theirs)
 	}

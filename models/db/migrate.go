@@ -1,10 +1,11 @@
-package models
+package db
 
 import (
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"strings"
 
 	"github.com/go-gormigrate/gormigrate/v2"
@@ -33,14 +34,18 @@ var afterFile = map[string]func(tx *gorm.DB) error{
 	"migrations/0008_retention.sql": dropForeignKeys,
 }
 
-// setHosts notes the hosts of what is to be delivered.
+// setHosts notes the hosts of what is to be delivered: models.HostOf as it was then.
 func setHosts(tx *gorm.DB) error {
 	var urls []string
-	if err := tx.Model(&Delivery{}).Where("status = 'pending'").Distinct().Pluck("url", &urls).Error; err != nil {
+	if err := tx.Table("deliveries").Where("status = 'pending'").Distinct().Pluck("url", &urls).Error; err != nil {
 		return err
 	}
-	for _, url := range urls {
-		if err := tx.Exec("UPDATE deliveries SET host = ? WHERE url = ? AND status = 'pending'", HostOf(url), url).Error; err != nil {
+	for _, raw := range urls {
+		host := raw
+		if u, err := url.Parse(raw); err == nil {
+			host = strings.ToLower(u.Scheme + "://" + u.Host)
+		}
+		if err := tx.Exec("UPDATE deliveries SET host = ? WHERE url = ? AND status = 'pending'", host, raw).Error; err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package models
+package db
 
 import (
 	"context"
@@ -54,7 +54,7 @@ func newGroupWriter(db *gorm.DB, after func(*gorm.DB)) *groupWriter {
 }
 
 // noteWrites has GORM note in the Tx that its function has written something, as
-// Tx.exec does. A query that begins with another word than SELECT may have.
+// Tx.Write does. A query that begins with another word than SELECT may have.
 func (w *groupWriter) noteWrites(c *gorm.DB) {
 	note := func(db *gorm.DB) {
 		sql := db.Statement.SQL.String()

@@ -1,4 +1,4 @@
-package models
+package db
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gorm.io/gorm"
 )
 
 // asGroup runs functions in one group: a write before them holds the writer
@@ -35,7 +37,7 @@ func asGroup(t *testing.T, s *Store, fns ...func(tx *Tx) error) []error {
 	errs := make([]error, len(fns))
 	for i, job := range jobs {
 		<-job.done
-		errs[i] = StoreError(job.err)
+		errs[i] = Explain(job.err)
 	}
 	return errs
 }
@@ -74,7 +76,7 @@ func TestGroupTakesNothingFromOthers(t *testing.T) {
 		func(tx *Tx) error { return errors.Join(tx.Exec("ROLLBACK TO one").Error, refused) },
 		write("f", fine),
 	)
-	for i, want := range []string{"", "refused", "", "panic in a transaction: oh", CodeConflict, "", "syntax error", "refused", ""} {
+	for i, want := range []string{"", "refused", "", "panic in a transaction: oh", gorm.ErrDuplicatedKey.Error(), "", "syntax error", "refused", ""} {
 		got := ""
 		if errs[i] != nil {
 			got = errs[i].Error()

@@ -1,4 +1,4 @@
-package models
+package db
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 // ask for is sent at once (pipelining,
 // https://www.postgresql.org/docs/current/libpq-pipeline-mode.html).
 //
-// Only hand-written statements (Tx.exec, Tx.queryRow) can be sent so. A function that
+// Only hand-written statements (Tx.Write, Tx.QueryRow) can be sent so. A function that
 // uses GORM leaves its group, and is run again in a transaction of its own
 // (postgres.go). So are the others of a group in which a statement fails, which
 // PostgreSQL answers by giving up the transaction, and those beside a function that
@@ -367,7 +367,7 @@ func lock(batch *pgx.Batch, round []ask) {
 	wanted := map[string][]string{}
 	for _, a := range round {
 		if a.lock != "" {
-			wanted[a.lock] = append(wanted[a.lock], a.args[0].([]string)...) //nolint:forcetypeassert // lockAll put it there
+			wanted[a.lock] = append(wanted[a.lock], a.args[0].([]string)...) //nolint:forcetypeassert // LockAll put it there
 		}
 	}
 	for table, ids := range wanted {
@@ -392,7 +392,7 @@ func (p *pipeline) lockAll(table string, ids []string) error {
 	return p.ask(ask{lock: table, args: []any{ids}}).err
 }
 
-func (p *pipeline) queryRow(tx *Tx, query string, args []any) row {
+func (p *pipeline) queryRow(tx *Tx, query string, args []any) Row {
 	return askedRow{p, tx, query, args}
 }
 

@@ -1,4 +1,4 @@
-package models
+package db
 
 import (
 	"context"
@@ -64,18 +64,21 @@ func (tx *Tx) Enqueue(kind, taskID string) {
 // transactions. fn must not block.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
+// InGroup reports whether tx shares its transaction with others, see postgres_group.go.
+func (tx *Tx) InGroup() bool { return tx.pipeline != nil }
+
 // ForUpdate returns a session whose queries keep others from changing what they
 // have read until this transaction ends: for changes that depend on it. On
 // SQLite, where there is one writer, that is so anyway.
 func (tx *Tx) ForUpdate() *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
 
-// forUpdate tells statements written by hand what GORM does by itself.
-func forUpdate(db *gorm.DB) bool {
+// IsForUpdate tells statements written by hand what GORM does by itself.
+func IsForUpdate(db *gorm.DB) bool {
 	_, locking := db.Statement.Clauses["FOR"]
 	return locking && db.Name() == "postgres"
 }
 
-// lock keeps others from changing a row until this transaction ends, as ForUpdate
+// Lock keeps others from changing a row until this transaction ends, as ForUpdate
 // does, but reads nothing. Queries after it see what those have done who held the
 // row before; one query that joins tables and locks would see their row as it is
 // now beside other rows as they were
@@ -83,7 +86,7 @@ func forUpdate(db *gorm.DB) bool {
 //
 // Whoever locks rows of several tables does it in this order, so that no two
 // transactions wait for each other (deadlock): task, payment, order, product.
-func (tx *Tx) lock(table, id string) error {
+func (tx *Tx) Lock(table, id string) error {
 	if tx.Name() != "postgres" {
 		return nil
 	}
@@ -96,8 +99,8 @@ func (tx *Tx) lock(table, id string) error {
 	return nil
 }
 
-// lockAll locks rows in the order of their ids.
-func (tx *Tx) lockAll(table string, ids []string) error {
+// LockAll locks rows in the order of their ids.
+func (tx *Tx) LockAll(table string, ids []string) error {
 	if tx.Name() != "postgres" {
 		return nil
 	}
@@ -111,9 +114,9 @@ func (tx *Tx) lockAll(table string, ids []string) error {
 	return nil
 }
 
-// exec runs a statement that is on the way of every order, without GORM's
+// Write runs a statement that is on the way of every order, without GORM's
 // building of it. Its placeholders are ?.
-func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
+func (tx *Tx) Write(query string, args ...any) (rows int64, err error) {
 	if tx.pipeline != nil {
 		return tx.pipeline.exec(tx, rebind(tx.DB, query), args)
 	}
@@ -126,11 +129,11 @@ func (tx *Tx) exec(query string, args ...any) (rows int64, err error) {
 	return rows, err
 }
 
-// insert is exec for a row whose id the database gives. SQLite knows that id
+// Insert is Write for a row whose id the database gives. SQLite knows that id
 // anyway, and RETURNING costs it as much as the row itself.
-func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
+func (tx *Tx) Insert(query string, args ...any) (id int64, err error) {
 	if tx.Name() != "sqlite" {
-		err = tx.queryRow(query+" RETURNING id", args...).Scan(&id)
+		err = tx.QueryRow(query+" RETURNING id", args...).Scan(&id)
 		return id, translate(tx.DB, err)
 	}
 	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, query, args...)
@@ -141,25 +144,25 @@ func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
 	return res.LastInsertId()
 }
 
-// row is what a statement answers that answers one row, such as a *sql.Row.
-type row interface{ Scan(dest ...any) error }
+// Row is what a statement answers that answers one row, such as a *sql.Row.
+type Row interface{ Scan(dest ...any) error }
 
-// queryRow is exec for a statement that answers one row.
-func (tx *Tx) queryRow(query string, args ...any) row {
+// QueryRow is Write for a statement that answers one row.
+func (tx *Tx) QueryRow(query string, args ...any) Row {
 	if tx.pipeline != nil {
 		return tx.pipeline.queryRow(tx, rebind(tx.DB, query), args)
 	}
 	tx.wrote = tx.wrote || !strings.HasPrefix(query, "SELECT")
-	return queryRow(tx.DB, query, args...)
+	return QueryRow(tx.DB, query, args...)
 }
 
-// queryRow is Tx.queryRow outside of transactions.
-func queryRow(db *gorm.DB, query string, args ...any) *sql.Row {
+// QueryRow is Tx.QueryRow outside of transactions.
+func QueryRow(db *gorm.DB, query string, args ...any) *sql.Row {
 	return db.Statement.ConnPool.QueryRowContext(db.Statement.Context, rebind(db, query), args...)
 }
 
-// queryRows is queryRow for a statement that answers rows.
-func queryRows(db *gorm.DB, query string, args ...any) (*sql.Rows, error) {
+// QueryRows is QueryRow for a statement that answers rows.
+func QueryRows(db *gorm.DB, query string, args ...any) (*sql.Rows, error) {
 	return db.Statement.ConnPool.QueryContext(db.Statement.Context, rebind(db, query), args...)
 }
 
@@ -241,7 +244,7 @@ func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) 
 }
 
 // Ping says whether the database can be read and written.
-func (s *Store) Ping(ctx context.Context) error { return StoreError(s.engine.ping(ctx)) }
+func (s *Store) Ping(ctx context.Context) error { return Explain(s.engine.ping(ctx)) }
 
 // Overloaded reports whether so many wait to write that whoever asks for more work
 // had better come back later.
@@ -256,7 +259,7 @@ func (s *Store) Overloaded() bool { return s.engine.waiting() > 0.75 }
 // nothing, so it must not change what it reads outside. It runs to its end even if ctx is cancelled
 // meanwhile; a ctx that is cancelled before its turn comes is an error.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return StoreError(s.engine.inTx(ctx, fn))
+	return Explain(s.engine.inTx(ctx, fn))
 }
 
 // gormConfig is how GORM is used throughout: transactions are ours, statements
@@ -266,7 +269,7 @@ func gormConfig() *gorm.Config {
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
-		NowFunc:                Now,
+		NowFunc:                func() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }, // as models.Now
 		// Errors are returned, wrapped and logged once, with the request or task
 		// that they belong to. GORM's own logger would format every statement.
 		Logger: logger.Discard,

@@ -1,0 +1,34 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"gorm.io/gorm"
+)
+
+// ErrSnapshotEnded says that a snapshot was ended because of what was written
+// meanwhile.
+var ErrSnapshotEnded = errors.New("the snapshot was held for too long")
+
+// Snapshot lets fn read the database as it is at one moment, however long that
+// takes and whatever is written meanwhile. It holds one of the few connections
+// that read, and on SQLite it keeps the write-ahead log from being reused, which
+// therefore grows with each write (https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files):
+// callers bound how many they have open. When the log has grown too long, the
+// snapshot is ended: ErrSnapshotEnded.
+func (s *Store) Snapshot(ctx context.Context, fn func(db *gorm.DB) error) error {
+	if e, ok := s.engine.(*sqliteEngine); ok {
+		var leave func()
+		ctx, leave = e.log.enter(ctx)
+		defer leave()
+	}
+	// SQLite knows one isolation, serializable, and ignores the level; what
+	// PostgreSQL calls repeatable read is a snapshot of the first query's moment.
+	err := s.Read(ctx).Transaction(fn, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	if err != nil && errors.Is(context.Cause(ctx), ErrSnapshotEnded) {
+		return ErrSnapshotEnded
+	}
+	return Explain(err)
+}
