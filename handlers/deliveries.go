@@ -59,13 +59,6 @@ type delivery struct {
 	DeliveredAt *time.Time `json:"delivered_at" format:"date-time" extensions:"x-nullable"`
 }
 
-// deliveryPage is a page of deliveries.
-type deliveryPage struct { //nolint:unused // read by the contract's generator
-	Items []delivery `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 // deliveryDetails is a delivery with what was sent and what came back.
 type deliveryDetails struct { //nolint:unused // read by the contract's generator
 	Delivery delivery         `json:"delivery"`
@@ -112,12 +105,6 @@ type host struct {
 	ProbeAt   *time.Time `json:"probe_at" format:"date-time" extensions:"x-nullable"`
 	// When the next callback that waits for a retry is due.
 	DueAt *time.Time `json:"due_at" format:"date-time" extensions:"x-nullable"`
-}
-
-type hostPage struct { //nolint:unused // read by the contract's generator
-	Items []host `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
 type redeliverRequest struct {
@@ -167,12 +154,7 @@ func showHost(h models.HostStatus) host {
 // @Description Those that this server sends to, or has sent to just now, in the order of their names.
 // @ID          listHosts
 // @Tags        callbacks
-// @Produce     json
-// @Param       limit  query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor query string false "Where the page before this one ended: its next_cursor" maxlength(200)
-// @Success     200 {object} hostPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[host]
 // @Router      /api/callbacks/hosts [get]
 func (h deliveryHandlers) hosts(c *gin.Context) error {
 	q := newQuery(c)
@@ -195,18 +177,13 @@ func nonZero(n int) *int {
 // @Description Newest first.
 // @ID          listDeliveries
 // @Tags        callbacks
-// @Produce     json
-// @Param       limit       query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor      query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       order_id    query string false "Only of this order" maxlength(100)
 // @Param       task_id     query string false "Only of this task" maxlength(100)
 // @Param       callback_id query string false "Only of this update" maxlength(100)
 // @Param       webhook_id  query string false "Only to this webhook" maxlength(100)
 // @Param       status      query string false "Only with this status" Enums(pending, delivered, superseded, exhausted, gone)
 // @Param       url         query string false "Only to this URL" maxlength(2048)
-// @Success     200 {object} deliveryPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[delivery]
 // @Router      /api/callbacks [get]
 func (h deliveryHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -223,11 +200,8 @@ func (h deliveryHandlers) list(c *gin.Context) error {
 // @Description What was sent, when, to which address, and what was answered.
 // @ID          getDelivery
 // @Tags        callbacks
-// @Produce     json
 // @Param       delivery_id path string true "Its id"
 // @Success     200 {object} deliveryDetails
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/callbacks/{delivery_id} [get]
 func (h deliveryHandlers) get(c *gin.Context) error {
 	id, err := pathID(c, "delivery_id")
@@ -249,14 +223,10 @@ func (h deliveryHandlers) get(c *gin.Context) error {
 // @Description Now, whatever became of it before, and with all its retries should that fail. One to a webhook goes to where that is now.
 // @ID          redeliver
 // @Tags        callbacks
-// @Produce     json
 // @Param       delivery_id path string true "Its id"
 // @Success     202 {object} delivery
 // @Header      202 {string} Location "Where the delivery is"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "Its webhook is deleted or disabled"
-// @Failure     422 {object} problem
 // @Router      /api/callbacks/{delivery_id}/redeliver [post]
 func (h deliveryHandlers) redeliver(c *gin.Context) error {
 	id, err := pathID(c, "delivery_id")
@@ -275,15 +245,8 @@ func (h deliveryHandlers) redeliver(c *gin.Context) error {
 // @Description Newest first, up to 1,000 at a time.
 // @ID          redeliverAll
 // @Tags        callbacks
-// @Accept      json
-// @Produce     json
 // @Param       filter body redeliverRequest true "Which"
 // @Success     202 {object} redelivered
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/callbacks/redeliver [post]
 func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 	if err := noQuery(c); err != nil {
@@ -304,18 +267,3 @@ func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 	}
 	return respond(c, http.StatusAccepted, redelivered{Count: count})
 }
-
-// orderUpdate documents a callback: docs/overlay.yaml moves it under the
-// operations that cause it.
-//
-// @Summary     What an order has to tell
-// @Description The server POSTs each update of the order to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
-// @ID          orderUpdate
-// @Tags        orders
-// @Accept      json
-// @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     410 "Gone: this update is not sent again"
-// @Router      /callbacks-sent/order-update [post]
-func orderUpdate() {} //nolint:unused // read by the contract's generator

@@ -51,9 +51,7 @@ type reportContent struct { //nolint:unused // read by the contract's generator
 // @Param       format    query string false "In which format" Enums(json, csv, xlsx, html) default(json)
 // @Success     200 {object} reportContent
 // @Header      200 {string} Content-Disposition "The file's name"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The report is not completed"
-// @Failure     422 {object} problem
 // @Router      /api/reports/{report_id}/download [get]
 func (h reportHandlers) download(c *gin.Context) error {
 	q := newQuery(c)

@@ -23,9 +23,7 @@ type healthy struct {
 // @Summary     Ask whether the server can do its work
 // @ID          getHealth
 // @Tags        server
-// @Produce     json
 // @Success     200 {object} healthy
-// @Failure     422 {object} problem
 // @Failure     503 {object} problem "The database does not answer"
 // @Router      /health [get]
 func (h healthHandlers) get(c *gin.Context) error {

@@ -96,13 +96,6 @@ type image struct {
 	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
 }
 
-// imagePage is a page of images.
-type imagePage struct { //nolint:unused // read by the contract's generator
-	Items []image `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 func showImage(i models.Image) image {
 	return image{
 		ImageID: i.ID, TaskID: i.TaskID, Status: i.Task.Status, Progress: i.Task.Progress, Message: i.Task.Message,
@@ -158,22 +151,8 @@ func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.New
 // @Description Answers at once; progress and outcome are POSTed to `callback_url`. Name the image by `image_url`, or upload it as `file` of a form (multipart/form-data). JPEG, PNG, GIF (its first frame) and WebP of up to 20 MiB and 25 megapixels are taken. Without `operations`, thumbnails are made: large, medium and small, of at most 1280, 640 and 160 pixels on a side. Pictures are put upright, and carry no metadata.
 // @ID          processImage
 // @Tags        images
-// @Accept      json
-// @Produce     json
 // @Param       image body imageRequest true "Which image, what to make of it, and whom to tell"
-// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} image "Completed, failed or cancelled already: the client preferred to wait"
-// @Header      201 {string}  Location "Where the image is"
-// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} image "Accepted: it is being processed"
-// @Header      202 {string}  Location "Where the image is"
-// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
-// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @x-callback  "imageUpdate"
 // @Router      /api/images/process [post]
 func (h imageHandlers) create(c *gin.Context) error {
@@ -229,14 +208,9 @@ func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (accepted, 
 // @Description Newest first.
 // @ID          listImages
 // @Tags        images
-// @Produce     json
-// @Param       limit     query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor    query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       status    query string false "Only with this status" Enums(processing, completed, failed, cancelled)
 // @Param       image_url query string false "Only those fetched from this URL" maxlength(2048)
-// @Success     200 {object} imagePage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[image]
 // @Router      /api/images [get]
 func (h imageHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -247,11 +221,8 @@ func (h imageHandlers) list(c *gin.Context) error {
 // @Summary     Get an image
 // @ID          getImage
 // @Tags        images
-// @Produce     json
 // @Param       image_id path string true "Its id"
 // @Success     200 {object} image
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [get]
 func (h imageHandlers) get(c *gin.Context) error {
 	return serveOne(c, "image_id", h.images.Get, showImage)
@@ -261,18 +232,10 @@ func (h imageHandlers) get(c *gin.Context) error {
 // @Description Only while it is processing. What is made of it does not change.
 // @ID          replaceImage
 // @Tags        images
-// @Accept      json
-// @Produce     json
 // @Param       image_id path string      true "Its id"
 // @Param       image    body imageChange true "What to replace"
 // @Success     200 {object} image
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image has been processed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [put]
 func (h imageHandlers) replace(c *gin.Context) error {
 	request, err := decode[imageChange](c)
@@ -288,17 +251,10 @@ func (h imageHandlers) replace(c *gin.Context) error {
 // @Tags        images
 // @Accept      json
 // @Accept      application/merge-patch+json
-// @Produce     json
 // @Param       image_id path string      true "Its id"
 // @Param       patch    body imageChange true "What to change"
 // @Success     200 {object} image
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image has been processed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [patch]
 func (h imageHandlers) patch(c *gin.Context) error {
 	patch, err := readPatch[imageChange](c)
@@ -330,13 +286,9 @@ func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChang
 // @Description Its last update says that it was cancelled.
 // @ID          cancelImage
 // @Tags        images
-// @Produce     json
 // @Param       image_id path string true "Its id"
 // @Success     200 {object} image
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image has been processed"
-// @Failure     422 {object} problem
 // @Router      /api/images/{image_id}/cancel [post]
 func (h imageHandlers) cancel(c *gin.Context) error {
 	id, err := pathID(c, "image_id")
@@ -354,29 +306,10 @@ func (h imageHandlers) cancel(c *gin.Context) error {
 // @Description With all pictures that were made of it, and only once that has ended. Its task and its callbacks can still be looked up.
 // @ID          deleteImage
 // @Tags        images
-// @Produce     json
 // @Param       image_id path string true "Its id"
 // @Success     204
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The image is processing"
-// @Failure     422 {object} problem
 // @Router      /api/images/{image_id} [delete]
 func (h imageHandlers) delete(c *gin.Context) error {
 	return serveDelete(c, "image_id", h.images.Delete)
 }
-
-// imageUpdate documents a callback: docs/overlay.yaml moves it under the
-// operations that cause it.
-//
-// @Summary     What an image has to tell
-// @Description The server POSTs each update of the image to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
-// @ID          imageUpdate
-// @Tags        images
-// @Accept      json
-// @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     410 "Gone: this update is not sent again"
-// @Router      /callbacks-sent/image-update [post]
-func imageUpdate() {} //nolint:unused // read by the contract's generator

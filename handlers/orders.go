@@ -106,13 +106,6 @@ type orderItem struct {
 	Price    int64  `json:"price" minimum:"0" example:"2499"`
 }
 
-// orderPage is a page of orders.
-type orderPage struct { //nolint:unused // read by the contract's generator
-	Items []order `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 // lines turns either form of a request into lines of an order.
 func (r orderRequest) lines() ([]models.OrderLine, error) {
 	if r.Items == nil {
@@ -160,22 +153,8 @@ func showOrder(o models.Order) order {
 // @Description With `Prefer: wait=10` the answer waits for the outcome, ten seconds at the most: 201 with the order as it ended, completed or not, or else 202 as ever.
 // @ID          createOrder
 // @Tags        orders
-// @Accept      json
-// @Produce     json
 // @Param       order  body   orderRequest true  "What to order, and whom to tell"
-// @Param       Prefer header string       false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} order "Completed, failed or cancelled already: the client preferred to wait"
-// @Header      201 {string}  Location "Where the order is"
-// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} order "Accepted: it is being processed"
-// @Header      202 {string}  Location "Where the order is"
-// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
-// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @x-callback  "orderUpdate"
 // @Router      /api/orders [post]
 func (h orderHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
@@ -212,14 +191,9 @@ func (h orderHandlers) start(ctx context.Context, body []byte) (accepted, error)
 // @Description Newest first.
 // @ID          listOrders
 // @Tags        orders
-// @Produce     json
-// @Param       limit   query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor  query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       status  query string false "Only with this status" Enums(processing, completed, failed, cancelled)
 // @Param       product query string false "Only with this product in them, by slug or id" maxlength(100)
-// @Success     200 {object} orderPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[order]
 // @Router      /api/orders [get]
 func (h orderHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -230,11 +204,8 @@ func (h orderHandlers) list(c *gin.Context) error {
 // @Summary     Get an order
 // @ID          getOrder
 // @Tags        orders
-// @Produce     json
 // @Param       order_id path string true "Its id"
 // @Success     200 {object} order
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [get]
 func (h orderHandlers) get(c *gin.Context) error {
 	return serveOne(c, "order_id", h.orders.Get, showOrder)
@@ -244,18 +215,10 @@ func (h orderHandlers) get(c *gin.Context) error {
 // @Description Only while it is processing. What was ordered does not change.
 // @ID          replaceOrder
 // @Tags        orders
-// @Accept      json
-// @Produce     json
 // @Param       order_id path string      true "Its id"
 // @Param       order    body orderChange true "What to replace"
 // @Success     200 {object} order
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order has ended"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [put]
 func (h orderHandlers) replace(c *gin.Context) error {
 	request, err := decode[orderChange](c)
@@ -271,17 +234,10 @@ func (h orderHandlers) replace(c *gin.Context) error {
 // @Tags        orders
 // @Accept      json
 // @Accept      application/merge-patch+json
-// @Produce     json
 // @Param       order_id path string      true "Its id"
 // @Param       patch    body orderChange true "What to change"
 // @Success     200 {object} order
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order has ended"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [patch]
 func (h orderHandlers) patch(c *gin.Context) error {
 	patch, err := readPatch[orderChange](c)
@@ -313,13 +269,9 @@ func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChang
 // @Description Only while it is processing. Its stock is given back, and its last update says that it was cancelled.
 // @ID          cancelOrder
 // @Tags        orders
-// @Produce     json
 // @Param       order_id path string true "Its id"
 // @Success     200 {object} order
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order has ended"
-// @Failure     422 {object} problem
 // @Router      /api/orders/{order_id}/cancel [post]
 func (h orderHandlers) cancel(c *gin.Context) error {
 	id, err := pathID(c, "order_id")
@@ -337,13 +289,9 @@ func (h orderHandlers) cancel(c *gin.Context) error {
 // @Description Only once it has ended. Its task and its callbacks can still be looked up.
 // @ID          deleteOrder
 // @Tags        orders
-// @Produce     json
 // @Param       order_id path string true "Its id"
 // @Success     204
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The order is processing"
-// @Failure     422 {object} problem
 // @Router      /api/orders/{order_id} [delete]
 func (h orderHandlers) delete(c *gin.Context) error {
 	return serveDelete(c, "order_id", h.orders.Delete)

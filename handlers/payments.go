@@ -96,13 +96,6 @@ type payment struct {
 	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
 }
 
-// paymentPage is a page of payments.
-type paymentPage struct { //nolint:unused // read by the contract's generator
-	Items []payment `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 func showPayment(p models.Payment) payment {
 	return payment{
 		PaymentID: p.ID, TaskID: p.TaskID, Status: p.Task.Status, Progress: p.Task.Progress, Message: p.Task.Message,
@@ -144,23 +137,9 @@ func currency(code string) (string, error) {
 // @Description A payment that fails says why in `error.code`: `card_declined`, `insufficient_funds`, `expired_card`, `incorrect_cvc`, `processing_error`, `authentication_required`, `invalid_payment_method`, `amount_too_small`, `amount_too_large`, `provider_rejected`, or `provider_unavailable` when the provider's outage outlasted all attempts.
 // @ID          createPayment
 // @Tags        payments
-// @Accept      json
-// @Produce     json
 // @Param       payment body paymentRequest true "What to charge, and whom to tell"
-// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} payment "Completed, failed or cancelled already: the client preferred to wait"
-// @Header      201 {string}  Location "Where the payment is"
-// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} payment "Accepted: it is being processed"
-// @Header      202 {string}  Location "Where the payment is"
-// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
-// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     409 {object} problem "The order is paid, being paid, failed or cancelled"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @x-callback  "paymentUpdate"
 // @Router      /api/payments [post]
 func (h paymentHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
@@ -197,15 +176,10 @@ func (h paymentHandlers) start(ctx context.Context, body []byte) (accepted, erro
 // @Description Newest first.
 // @ID          listPayments
 // @Tags        payments
-// @Produce     json
-// @Param       limit    query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor   query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       status   query string false "Only with this status" Enums(processing, completed, failed, cancelled)
 // @Param       order_id query string false "Only for this order" maxlength(100)
 // @Param       currency query string false "Only in this currency" minlength(3) maxlength(3) example(USD)
-// @Success     200 {object} paymentPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[payment]
 // @Router      /api/payments [get]
 func (h paymentHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -220,11 +194,8 @@ func (h paymentHandlers) list(c *gin.Context) error {
 // @Summary     Get a payment
 // @ID          getPayment
 // @Tags        payments
-// @Produce     json
 // @Param       payment_id path string true "Its id"
 // @Success     200 {object} payment
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/payments/{payment_id} [get]
 func (h paymentHandlers) get(c *gin.Context) error {
 	return serveOne(c, "payment_id", h.payments.Get, showPayment)
@@ -234,29 +205,10 @@ func (h paymentHandlers) get(c *gin.Context) error {
 // @Description Only once it and its refunds have ended, and not while it pays an order: refund it first. That moves no money. Its tasks and callbacks can still be looked up.
 // @ID          deletePayment
 // @Tags        payments
-// @Produce     json
 // @Param       payment_id path string true "Its id"
 // @Success     204
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "It is processing, or pays an order"
-// @Failure     422 {object} problem
 // @Router      /api/payments/{payment_id} [delete]
 func (h paymentHandlers) delete(c *gin.Context) error {
 	return serveDelete(c, "payment_id", h.payments.Delete)
 }
-
-// paymentUpdate documents a callback: docs/overlay.yaml moves it under the
-// operations that cause it.
-//
-// @Summary     What a payment has to tell
-// @Description The server POSTs each update of the payment to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
-// @ID          paymentUpdate
-// @Tags        payments
-// @Accept      json
-// @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     410 "Gone: this update is not sent again"
-// @Router      /callbacks-sent/payment-update [post]
-func paymentUpdate() {} //nolint:unused // read by the contract's generator

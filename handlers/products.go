@@ -50,13 +50,6 @@ type product struct {
 	UpdatedAt   time.Time `json:"updated_at" format:"date-time"`
 }
 
-// productPage is a page of products.
-type productPage struct { //nolint:unused // read by the contract's generator
-	Items []product `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 func showProduct(p models.Product) product {
 	return product{
 		ProductID: p.ID, Slug: p.Slug, Name: p.Name, Description: p.Description, Category: p.Category,
@@ -131,18 +124,13 @@ func writtenAs(p models.Product) productRequest {
 // @Description Newest first.
 // @ID          listProducts
 // @Tags        products
-// @Produce     json
-// @Param       limit     query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor    query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       category  query string false "Only of this category" maxlength(100)
 // @Param       tag       query string false "Only with this tag" maxlength(50)
 // @Param       min_price query int    false "Only at this price or above" minimum(0)
 // @Param       max_price query int    false "Only at this price or below" minimum(0)
 // @Param       in_stock  query bool   false "Only what is in stock, or only what is not"
 // @Param       q         query string false "Only with this text in name, description or slug" maxlength(100)
-// @Success     200 {object} productPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[product]
 // @Router      /api/products [get]
 func (h productHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -157,18 +145,11 @@ func (h productHandlers) list(c *gin.Context) error {
 // @Summary     Add a product
 // @ID          createProduct
 // @Tags        products
-// @Accept      json
-// @Produce     json
 // @Param       product body productRequest true "The product"
 // @Success     201 {object} product
 // @Header      201 {string} Location "Where the product is"
 // @Header      201 {string} ETag "Its version, for If-Match"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     409 {object} problem "The slug is taken"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/products [post]
 func (h productHandlers) create(c *gin.Context) error {
 	if err := noQuery(c); err != nil {
@@ -193,15 +174,12 @@ func (h productHandlers) create(c *gin.Context) error {
 // @Summary     Get a product
 // @ID          getProduct
 // @Tags        products
-// @Produce     json
 // @Param       product_id    path   string true  "Its id or its slug" example(dog-food)
 // @Param       If-None-Match header string false "ETag of the version that you have"
 // @Success     200 {object} product
 // @Header      200 {string} ETag "Its version, for If-Match"
 // @Success     304
 // @Header      304 {string} ETag "Its version"
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/products/{product_id} [get]
 func (h productHandlers) get(c *gin.Context) error {
 	id, err := pathID(c, "product_id")
@@ -218,21 +196,13 @@ func (h productHandlers) get(c *gin.Context) error {
 // @Summary     Replace a product
 // @ID          replaceProduct
 // @Tags        products
-// @Accept      json
-// @Produce     json
 // @Param       product_id path   string         true  "Its id or its slug" example(dog-food)
 // @Param       If-Match   header string         false "Replace it only if it is still at this version"
 // @Param       product    body   productRequest true  "The product"
 // @Success     200 {object} product
 // @Header      200 {string} ETag "Its new version"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The slug is taken"
 // @Failure     412 {object} problem "The product has changed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/products/{product_id} [put]
 func (h productHandlers) replace(c *gin.Context) error {
 	request, err := decode[productRequest](c)
@@ -248,20 +218,13 @@ func (h productHandlers) replace(c *gin.Context) error {
 // @Tags        products
 // @Accept      json
 // @Accept      application/merge-patch+json
-// @Produce     json
 // @Param       product_id path   string true  "Its id or its slug" example(dog-food)
 // @Param       If-Match   header string false "Change it only if it is still at this version"
 // @Param       patch      body   productRequest true "What to change"
 // @Success     200 {object} product
 // @Header      200 {string} ETag "Its new version"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The slug is taken"
 // @Failure     412 {object} problem "The product has changed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/products/{product_id} [patch]
 func (h productHandlers) patch(c *gin.Context) error {
 	patch, err := readPatch[productRequest](c)
@@ -297,14 +260,10 @@ func (h productHandlers) change(c *gin.Context, edit func(*models.Product) error
 // @Summary     Remove a product
 // @ID          deleteProduct
 // @Tags        products
-// @Produce     json
 // @Param       product_id path   string true  "Its id or its slug"
 // @Param       If-Match   header string false "Remove it only if it is still at this version"
 // @Success     204
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     412 {object} problem "The product has changed"
-// @Failure     422 {object} problem
 // @Router      /api/products/{product_id} [delete]
 func (h productHandlers) delete(c *gin.Context) error {
 	id, err := pathID(c, "product_id")

@@ -60,13 +60,6 @@ type refund struct {
 	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
 }
 
-// refundPage is a page of refunds.
-type refundPage struct { //nolint:unused // read by the contract's generator
-	Items []refund `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 func showRefund(r models.Refund) refund {
 	return refund{
 		RefundID: r.ID, PaymentID: r.PaymentID, TaskID: r.TaskID, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
@@ -77,30 +70,15 @@ func showRefund(r models.Refund) refund {
 }
 
 // @Summary     Refund a payment
-// @Description All that is left of it, or `amount`. The refunds of a payment never exceed it. Answers at once; progress and outcome are POSTed to `callback_url`. An order whose payment is refunded in full is unpaid again.
+// @Description All that is left of it, or `amount`. The refunds of a payment never exceed it. Answers at once; progress and outcome are POSTed to `callback_url`, with `refund_id`, and `payment_id` in the result. An order whose payment is refunded in full is unpaid again.
 // @Description
 // @Description A refund that fails says why in `error.code`: `already_refunded`, `refund_failed`, `provider_rejected`, or `provider_unavailable` when the provider's outage outlasted all attempts. Whether such a refund was made is unknown, so it stays counted in the payment's `refunded`.
 // @ID          createRefund
 // @Tags        payments
-// @Accept      json
-// @Produce     json
 // @Param       payment_id path string        true "The payment's id"
 // @Param       refund     body refundRequest false "What to give back, and whom to tell; without it, all, and nobody"
-// @Param       Prefer header string false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} refund "Completed, failed or cancelled already: the client preferred to wait"
-// @Header      201 {string}  Location "Where the refund is"
-// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} refund "Accepted: it is being processed"
-// @Header      202 {string}  Location "Where the refund is"
-// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
-// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The payment is not completed, or less than that is left of it"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @x-callback  "refundUpdate"
 // @Router      /api/payments/{payment_id}/refunds [post]
 func (h refundHandlers) create(c *gin.Context) error {
@@ -136,15 +114,9 @@ func (h refundHandlers) create(c *gin.Context) error {
 // @Description Newest first.
 // @ID          listRefunds
 // @Tags        payments
-// @Produce     json
 // @Param       payment_id path  string true  "The payment's id"
-// @Param       limit      query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor     query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       status     query string false "Only with this status" Enums(processing, completed, failed, cancelled)
-// @Success     200 {object} refundPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
+// @Success     200 {object} page[refund]
 // @Router      /api/payments/{payment_id}/refunds [get]
 func (h refundHandlers) list(c *gin.Context) error {
 	paymentID, err := validID(c, "payment_id")
@@ -162,12 +134,9 @@ func (h refundHandlers) list(c *gin.Context) error {
 // @Summary     Get a refund
 // @ID          getRefund
 // @Tags        payments
-// @Produce     json
 // @Param       payment_id path string true "The payment's id"
 // @Param       refund_id  path string true "The refund's id"
 // @Success     200 {object} refund
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/payments/{payment_id}/refunds/{refund_id} [get]
 func (h refundHandlers) get(c *gin.Context) error {
 	paymentID, err := pathID(c, "payment_id")
@@ -184,18 +153,3 @@ func (h refundHandlers) get(c *gin.Context) error {
 	}
 	return respond(c, http.StatusOK, showRefund(r))
 }
-
-// refundUpdate documents a callback: docs/overlay.yaml moves it under the
-// operations that cause it.
-//
-// @Summary     What a refund has to tell
-// @Description The server POSTs each update of the refund to `callback_url`: at least once, in order, signed. It carries `refund_id`, and `payment_id` in its result only: what happens to a refund does not happen to its payment.
-// @ID          refundUpdate
-// @Tags        payments
-// @Accept      json
-// @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     410 "Gone: this update is not sent again"
-// @Router      /callbacks-sent/refund-update [post]
-func refundUpdate() {} //nolint:unused // read by the contract's generator

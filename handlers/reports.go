@@ -79,13 +79,6 @@ type report struct {
 	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
 }
 
-// reportPage is a page of reports.
-type reportPage struct { //nolint:unused // read by the contract's generator
-	Items []report `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 func showReport(r models.Report) report {
 	return report{
 		ReportID: r.ID, TaskID: r.TaskID, Type: r.Type, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
@@ -143,22 +136,8 @@ func (r reportRequest) text() (string, error) {
 // @Description Answers at once; progress and outcome are POSTed to `callback_url`. The report shows the database at one moment, however long it takes to make.
 // @ID          createReport
 // @Tags        reports
-// @Accept      json
-// @Produce     json
 // @Param       report body   reportRequest true  "What to report on, and whom to tell"
-// @Param       Prefer header string        false "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"
-// @Success     201 {object} report "Completed or failed already: the client preferred to wait"
-// @Header      201 {string}  Location "Where the report is"
-// @Header      201 {string}  Preference-Applied "The wait of Prefer"
 // @Success     202 {object} report "Accepted: it is being made"
-// @Header      202 {string}  Location "Where the report is"
-// @Header      202 {integer} Retry-After "After how many seconds to ask for it, if you ask"
-// @Header      202 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @x-callback  "reportUpdate"
 // @Router      /api/reports [post]
 func (h reportHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
@@ -199,14 +178,9 @@ func (h reportHandlers) start(ctx context.Context, body []byte) (accepted, error
 // @Description Newest first.
 // @ID          listReports
 // @Tags        reports
-// @Produce     json
-// @Param       limit  query int    false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       type   query string false "Only of this type" Enums(sales, inventory, callbacks, dataset)
 // @Param       status query string false "Only with this status" Enums(processing, completed, failed, cancelled)
-// @Success     200 {object} reportPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[report]
 // @Router      /api/reports [get]
 func (h reportHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -217,11 +191,8 @@ func (h reportHandlers) list(c *gin.Context) error {
 // @Summary     Get a report
 // @ID          getReport
 // @Tags        reports
-// @Produce     json
 // @Param       report_id path string true "Its id"
 // @Success     200 {object} report
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/reports/{report_id} [get]
 func (h reportHandlers) get(c *gin.Context) error {
 	return serveOne(c, "report_id", h.reports.Get, showReport)
@@ -231,28 +202,9 @@ func (h reportHandlers) get(c *gin.Context) error {
 // @Description One that is processing is cancelled, and its last update says so. Its task and its callbacks can still be looked up.
 // @ID          deleteReport
 // @Tags        reports
-// @Produce     json
 // @Param       report_id path string true "Its id"
 // @Success     204
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/reports/{report_id} [delete]
 func (h reportHandlers) delete(c *gin.Context) error {
 	return serveDelete(c, "report_id", h.reports.Delete)
 }
-
-// reportUpdate documents a callback: docs/overlay.yaml moves it under the
-// operation that causes it.
-//
-// @Summary     What a report has to tell
-// @Description The server POSTs each update of the report to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
-// @ID          reportUpdate
-// @Tags        reports
-// @Accept      json
-// @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     410 "Gone: this update is not sent again"
-// @Router      /callbacks-sent/report-update [post]
-func reportUpdate() {} //nolint:unused // read by the contract's generator

@@ -103,10 +103,14 @@ func respondPage[V any](c *gin.Context, next string, items []V) error {
 		u.RawQuery = q.Encode()
 		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, u.RequestURI()))
 	}
-	return respond(c, http.StatusOK, struct {
-		Items      []V     `json:"items"`
-		NextCursor *string `json:"next_cursor"`
-	}{items, nullable(next)})
+	return respond(c, http.StatusOK, page[V]{items, nullable(next)})
+}
+
+// page is a page of a list.
+type page[V any] struct {
+	Items []V `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
 // mapItems turns what is stored into what is shown. It is never nil: an empty

@@ -133,3 +133,13 @@ func changeTold(task *models.Task, callbackURL string, metadata map[string]strin
 	maps.Copy(task.Metadata, metadata)
 	return nil
 }
+
+// callbackUpdate describes the callbacks of all slow work: docs/gen puts the kind for {kind}, and it beneath each operation
+// that names it with @x-callback.
+//
+// @Summary     What the {kind} has to tell
+// @Description The server POSTs each update of the {kind} to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
+// @Param       update body callbacks.Update true "The update"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/update [post]
+func callbackUpdate() {} //nolint:unused // read by the contract's generator

@@ -71,7 +71,6 @@ func (a *API) streams(s orders) streamHandlers {
 // @Success     200 {string} string "The stream"
 // @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
 // @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Failure     503 {object} problem "Too many streams are open"
 // @Router      /api/orders/stream [get]
 func (h streamHandlers) followOrders(c *gin.Context) error {
@@ -108,7 +107,6 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Success     200 {string} string "The stream"
 // @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
 // @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Failure     503 {object} problem "Too many streams are open"
 // @Router      /api/tasks/stream [get]
 func (h streamHandlers) followTasks(c *gin.Context) error {

@@ -70,7 +70,6 @@ func showTask(t models.Task) task {
 // @Description `ETag` and `If-None-Match` spare a poller the body of an answer that it knows, and `Retry-After` says when to ask again, while the task is processing.
 // @ID          getTask
 // @Tags        tasks
-// @Produce     json
 // @Param       task_id path   string true  "Its id"
 // @Param       wait    query  string false "How long to wait for the end, up to 60 seconds" example(10)
 // @Param       Prefer  header string false "The same as a preference (RFC 7240): wait=10"
@@ -83,8 +82,6 @@ func showTask(t models.Task) task {
 // @Header      304 {string}  ETag "Names the answer"
 // @Header      304 {integer} Retry-After "After how many seconds to ask again, while it is processing"
 // @Header      304 {string}  Preference-Applied "The wait of Prefer, if it was heeded"
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/tasks/{task_id} [get]
 func (h taskHandlers) get(c *gin.Context) error {
 	id, err := validID(c, "task_id")
@@ -113,11 +110,8 @@ func (h taskHandlers) get(c *gin.Context) error {
 // @Description Everything that it has told so far, first to last: the bodies of its callbacks.
 // @ID          listTaskUpdates
 // @Tags        tasks
-// @Produce     json
 // @Param       task_id path string true "Its id"
 // @Success     200 {object} taskUpdates
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/tasks/{task_id}/updates [get]
 func (h taskHandlers) updates(c *gin.Context) error {
 	id, err := pathID(c, "task_id")

@@ -42,9 +42,7 @@ type imageVariant struct {
 // @Header      206,416 {string} Content-Range "Which part it is, or how large the whole"
 // @Success     206 {file} binary
 // @Success     304
-// @Failure     404 {object} problem
 // @Failure     416 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/images/{image_id}/{variant} [get]
 func (h imageHandlers) picture(c *gin.Context) error {
 	id, err := pathID(c, "image_id")

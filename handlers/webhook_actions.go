@@ -36,13 +36,9 @@ type replayed struct {
 // @Description For 24 hours the secrets before it go on signing beside it, so that a receiver can change over in its own time: `webhook-signature` has a signature by each, newest first. `X-API-Signature` and `X-Callback-Signature` have room for one, and are made with the new secret at once.
 // @ID          rotateWebhook
 // @Tags        webhooks
-// @Produce     json
 // @Param       webhook_id path string true "Its id"
 // @Success     200 {object} webhookWithSecret
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "Rotated too often in the last 24 hours"
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id}/rotate [post]
 func (h webhookActionHandlers) rotate(c *gin.Context) error {
 	id, err := pathID(c, "webhook_id")
@@ -60,14 +56,10 @@ func (h webhookActionHandlers) rotate(c *gin.Context) error {
 // @Description A real delivery, of the type `webhook.ping`. The answer is the delivery; look it up to see what came of it.
 // @ID          pingWebhook
 // @Tags        webhooks
-// @Produce     json
 // @Param       webhook_id path string true "Its id"
 // @Success     202 {object} delivery
 // @Header      202 {string} Location "Where the delivery is"
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The webhook is disabled"
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id}/ping [post]
 func (h webhookActionHandlers) ping(c *gin.Context) error {
 	id, err := pathID(c, "webhook_id")
@@ -86,18 +78,10 @@ func (h webhookActionHandlers) ping(c *gin.Context) error {
 // @Description The updates since then that its events match and that it has not accepted, oldest first, up to 1,000 at a time: also progress that was overtaken, and what happened while it was disabled.
 // @ID          replayWebhook
 // @Tags        webhooks
-// @Accept      json
-// @Produce     json
 // @Param       webhook_id path string        true "Its id"
 // @Param       since      body replayRequest true "Since when"
 // @Success     202 {object} replayed
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
 // @Failure     409 {object} problem "The webhook is disabled"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id}/replay [post]
 func (h webhookActionHandlers) replay(c *gin.Context) error {
 	id, err := pathID(c, "webhook_id")
@@ -119,17 +103,13 @@ func (h webhookActionHandlers) replay(c *gin.Context) error {
 	return respond(c, http.StatusAccepted, replayed{Count: count})
 }
 
-// webhookEvent and webhookPing document what is sent: docs/overlay.yaml moves
-// them to the contract's webhooks.
+// webhookEvent and webhookPing describe what is sent: docs/gen moves them to the contract's webhooks.
 //
 // @Summary     An update that a webhook has asked for
 // @Description The server POSTs it to the URL of each webhook whose events match its type: at least once, in the order of its task, signed with the webhook's own secret. Any 2xx answer says that it was received; 410 disables the webhook.
 // @ID          webhookEvent
 // @Tags        webhooks
-// @Accept      json
 // @Param       update body callbacks.Update true "The update"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: the webhook is disabled"
 // @Router      /callbacks-sent/webhook-event [post]
 func webhookEvent() {} //nolint:unused // read by the contract's generator
@@ -138,10 +118,7 @@ func webhookEvent() {} //nolint:unused // read by the contract's generator
 // @Description Sent on request, to see whether deliveries arrive. It tells of a task of the kind `webhook` that has ended when it begins.
 // @ID          webhookPing
 // @Tags        webhooks
-// @Accept      json
 // @Param       update body callbacks.Update true "The ping, of the type `webhook.ping`"
-// @Success     200 "Received"
-// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     410 "Gone: the webhook is disabled"
 // @Router      /callbacks-sent/webhook-ping [post]
 func webhookPing() {} //nolint:unused // read by the contract's generator

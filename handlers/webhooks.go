@@ -83,13 +83,6 @@ type webhookWithSecret struct {
 	Secret string `json:"secret" example:"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"`
 }
 
-// webhookPage is a page of webhooks.
-type webhookPage struct { //nolint:unused // read by the contract's generator
-	Items []webhook `json:"items"`
-	// The cursor of the next page, null at the end.
-	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
-}
-
 func showWebhook(w models.Webhook) webhook {
 	shown := webhook{
 		WebhookID: w.ID, URL: w.URL, Events: w.Events, Description: w.Description, Enabled: w.Enabled(),
@@ -120,17 +113,10 @@ func (h webhookHandlers) wanted(r webhookRequest) (models.NewWebhook, error) {
 // @Description From now on it is sent every update that its events match, whoever began the task. Keep the secret: it is not shown again.
 // @ID          createWebhook
 // @Tags        webhooks
-// @Accept      json
-// @Produce     json
 // @Param       webhook body webhookRequest true "Where to, and which events"
 // @Success     201 {object} webhookWithSecret "Registered"
 // @Header      201 {string} Location "Where the webhook is"
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     409 {object} problem "There are 100 webhooks already"
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/webhooks [post]
 func (h webhookHandlers) create(c *gin.Context) error {
 	if err := noQuery(c); err != nil {
@@ -162,13 +148,8 @@ func respondSecret(c *gin.Context, status int, w models.Webhook) error {
 // @Description Newest first.
 // @ID          listWebhooks
 // @Tags        webhooks
-// @Produce     json
-// @Param       limit   query int     false "How many" minimum(1) maximum(100) default(20)
-// @Param       cursor  query string  false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Param       enabled query boolean false "Only those that are enabled, or that are not"
-// @Success     200 {object} webhookPage
-// @Header      200 {string} Link "The next page (RFC 8288)"
-// @Failure     422 {object} problem
+// @Success     200 {object} page[webhook]
 // @Router      /api/webhooks [get]
 func (h webhookHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
@@ -179,11 +160,8 @@ func (h webhookHandlers) list(c *gin.Context) error {
 // @Summary     Get a webhook
 // @ID          getWebhook
 // @Tags        webhooks
-// @Produce     json
 // @Param       webhook_id path string true "Its id"
 // @Success     200 {object} webhook
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [get]
 func (h webhookHandlers) get(c *gin.Context) error {
 	return serveOne(c, "webhook_id", h.webhooks.Get, showWebhook)
@@ -193,17 +171,9 @@ func (h webhookHandlers) get(c *gin.Context) error {
 // @Description All but its secret. What waits to be sent goes to the new URL.
 // @ID          replaceWebhook
 // @Tags        webhooks
-// @Accept      json
-// @Produce     json
 // @Param       webhook_id path string         true "Its id"
 // @Param       webhook    body webhookRequest true "What it is to be"
 // @Success     200 {object} webhook
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [put]
 func (h webhookHandlers) replace(c *gin.Context) error {
 	request, err := decode[webhookRequest](c)
@@ -219,16 +189,9 @@ func (h webhookHandlers) replace(c *gin.Context) error {
 // @Tags        webhooks
 // @Accept      json
 // @Accept      application/merge-patch+json
-// @Produce     json
 // @Param       webhook_id path string         true "Its id"
 // @Param       patch      body webhookRequest true "What to change"
 // @Success     200 {object} webhook
-// @Failure     400 {object} problem
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
-// @Failure     413 {object} problem
-// @Failure     415 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [patch]
 func (h webhookHandlers) patch(c *gin.Context) error {
 	patch, err := readPatch[webhookRequest](c)
@@ -260,12 +223,8 @@ func (h webhookHandlers) change(c *gin.Context, edit func(webhookRequest) (webho
 // @Description What waits to be sent to it is given up: those deliveries are `gone`. Its history can still be looked up.
 // @ID          deleteWebhook
 // @Tags        webhooks
-// @Produce     json
 // @Param       webhook_id path string true "Its id"
 // @Success     204
-// @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     404 {object} problem
-// @Failure     422 {object} problem
 // @Router      /api/webhooks/{webhook_id} [delete]
 func (h webhookHandlers) delete(c *gin.Context) error {
 	return serveDelete(c, "webhook_id", h.webhooks.Delete)

@@ -40,10 +40,8 @@ type clientMessage struct {
 // @Description For Socket.IO clients, the same events are at `/socket.io/`.
 // @ID          talk
 // @Tags        tasks
-// @Produce     json
 // @Success     101 "Switching protocols"
 // @Failure     403 {object} problem "The page's origin is not allowed"
-// @Failure     422 {object} problem
 // @Failure     426 {object} problem "The request is no WebSocket handshake"
 // @Failure     503 {object} problem "Too many connections are open"
 // @Router      /api/ws [get]

@@ -7,6 +7,8 @@
 //	@description
 //	@description Every answer has an `X-Request-Id`, the request's own if it has one (up to 128 visible characters): the server's log names the request by it.
 //	@license.name MIT
+//	@accept       json
+//	@produce      json
 package main
 
 import (

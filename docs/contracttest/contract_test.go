@@ -212,7 +212,7 @@ func TestOwnContract(t *testing.T) {
 	}
 	for _, operation := range c.Operations() {
 		if strings.Contains(operation, "/callbacks-sent/") {
-			t.Errorf("%s documents a callback: docs/overlay.yaml must move it to its operations", operation)
+			t.Errorf("%s describes a callback: docs/gen must move it to its operations", operation)
 		}
 	}
 	if len(c.Callbacks()) == 0 {

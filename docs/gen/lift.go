@@ -20,6 +20,7 @@ func liftToV3(swagger []byte) ([]byte, error) {
 	if err := json.Unmarshal(swagger, &v2); err != nil {
 		return nil, err
 	}
+	addShared(&v2)
 	v3, err := openapi2conv.ToV3(&v2)
 	if err != nil {
 		return nil, err

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +52,7 @@ actions:
 
 func TestLift(t *testing.T) {
 	t.Parallel()
-	const swagger = `{"swagger":"2.0","info":{"title":"x","version":"1"},"paths":{"/a":{"get":{
+	const swagger = `{"swagger":"2.0","info":{"title":"x","version":"1"},"definitions":{"Problem":{"type":"object"}},"paths":{"/a":{"get":{
 		"produces":["application/json"],"responses":{
 		"200":{"description":"ok","schema":{"type":"string","x-nullable":true}},
 		"404":{"description":"no","schema":{"type":"object"}}}}}}}`
@@ -67,18 +71,59 @@ func TestLift(t *testing.T) {
 	}
 }
 
-// TestCallbacks holds that a callback and the operation that causes it name each other.
+// TestCallbacks holds that the operation that causes a callback names it by its kind.
 func TestCallbacks(t *testing.T) {
 	t.Parallel()
-	for contract, want := range map[string]string{
-		`{"paths":{"/a":{"post":{"x-callback":"orderUpdate"}},"/callbacks-sent/order-update":{"post":{}}}}`: "",
-		`{"paths":{"/a":{"post":{"x-callback":"orderUpdate"}}}}`:                                            "/a causes the callback orderUpdate",
-		`{"paths":{"/callbacks-sent/order-update":{"post":{}}}}`:                                            "/callbacks-sent/order-update",
-	} {
-		_, err := moveCallbacks([]byte(contract))
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: the error is %v, want %q", contract, err, want)
+	const contract = `{"paths":{"/a":{"post":{"tags":["a"],"x-callback":"%s"}},"/callbacks-sent/update":{"post":{"summary":"The {kind}"}},"/callbacks-sent/webhook-ping":{"post":{}}}}`
+	moved, err := moveCallbacks(fmt.Appendf(nil, contract, "orderUpdate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"orderUpdate":{"{$request.body#/callback_url}":{"post":{"operationId":"orderUpdate"`, `"The order"`, `"webhooks":{"ping":{"post"`} {
+		if !bytes.Contains(moved, []byte(want)) {
+			t.Errorf("no %s in %s", want, moved)
 		}
+	}
+	if bytes.Contains(moved, []byte(stubs)) {
+		t.Errorf("a stub is left in %s", moved)
+	}
+	if _, err := moveCallbacks(fmt.Appendf(nil, contract, "burglaryUpdate")); err == nil || !strings.Contains(err.Error(), `"burglary"`) {
+		t.Errorf("the error is %v, want one that names the kind", err)
+	}
+}
+
+// TestShared holds that the rules of handlers/doc.go are kept.
+func TestShared(t *testing.T) {
+	t.Parallel()
+	const swagger = `{"swagger":"2.0","info":{"title":"x","version":"1"},"definitions":{"Problem":{"type":"object"},"APage":{"type":"object"}},"paths":{
+		"/a":{"get":{"responses":{"200":{"description":"ok","schema":{"$ref":"#/definitions/APage"}}}}},
+		"/a/{id}":{"put":{"parameters":[{"in":"body","name":"a","schema":{"type":"object"}}],"responses":{"200":{"description":"ok"}}}},
+		"/callbacks-sent/update":{"post":{"responses":{"410":{"description":"gone"}}}}}}`
+	lifted, err := liftToV3([]byte(swagger))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var contract struct {
+		Paths map[string]map[string]struct {
+			Parameters []any          `json:"parameters"`
+			Responses  map[string]any `json:"responses"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(lifted, &contract); err != nil {
+		t.Fatal(err)
+	}
+	for operation, want := range map[[2]string]string{
+		{"/a", "get"}:                      "200 422",
+		{"/a/{id}", "put"}:                 "200 400 403 404 413 415 422",
+		{"/callbacks-sent/update", "post"}: "200 400 401 410 413 429 500 503",
+	} {
+		got := strings.Join(slices.Sorted(maps.Keys(contract.Paths[operation[0]][operation[1]].Responses)), " ")
+		if got != want {
+			t.Errorf("%v answers %s, want %s", operation, got, want)
+		}
+	}
+	if got := contract.Paths["/a"]["get"].Parameters; len(got) != 2 {
+		t.Errorf("a list has the parameters %v, want limit and cursor", got)
 	}
 }
 
@@ -107,12 +152,12 @@ paths:
 
 func TestShortenNames(t *testing.T) {
 	t.Parallel()
-	content, err := shortenNames([]byte(`{"definitions":{"handlers.order":{},"callbacks.Update":{"$ref":"#/definitions/handlers.order"}}}`))
+	content, err := shortenNames([]byte(`{"definitions":{"handlers.order":{},"handlers.page-handlers_order":{},"callbacks.Update":{"$ref":"#/definitions/handlers.page-handlers_order"}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.Fields(string(content)), "")
-	if want := `{"definitions":{"Order":{},"Update":{"$ref":"#/definitions/Order"}}}`; got != want {
+	if want := `{"definitions":{"Order":{},"OrderPage":{},"Update":{"$ref":"#/definitions/OrderPage"}}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if _, err := shortenNames([]byte(`{"definitions":{"handlers.order":{},"models.Order":{}}}`)); err == nil {

@@ -64,6 +64,9 @@ const definitionsPrefix = "#/definitions/"
 var reference = regexp.MustCompile(definitionsPrefix + `[^"]+`)
 
 func shorten(name string) string {
+	if _, item, generic := strings.Cut(name, "page-"); generic {
+		name = item[strings.LastIndex(item, "_")+1:] + "Page"
+	}
 	short := name[strings.LastIndex(name, ".")+1:]
 	return strings.ToUpper(short[:1]) + short[1:]
 }
