@@ -24,10 +24,7 @@ func LoosenBlobs(tx *Tx, due time.Time, keys ...string) error {
 	for i, key := range keys {
 		rows[i] = LooseBlob{Blob: key, DueAt: due}
 	}
-	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
-		return fmt.Errorf("noting %d loose blobs: %w", len(keys), err)
-	}
-	return nil
+	return wrap(tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "noting %d loose blobs", len(keys))
 }
 
 // KeepBlob takes a blob off the list, because a row names it now. It is an error
@@ -47,16 +44,10 @@ func KeepBlob(tx *Tx, key string) error {
 func DueBlobs(db *gorm.DB, now time.Time, limit int) ([]string, error) {
 	var keys []string
 	err := db.Model(&LooseBlob{}).Where("due_at <= ?", now).Order("due_at").Limit(limit).Pluck("blob", &keys).Error
-	if err != nil {
-		return nil, fmt.Errorf("listing loose blobs: %w", err)
-	}
-	return keys, nil
+	return keys, wrap(err, "listing loose blobs")
 }
 
 // ForgetBlobs takes blobs that have been deleted off the list.
 func ForgetBlobs(tx *Tx, keys []string) error {
-	if err := tx.Where("blob IN ?", keys).Delete(&LooseBlob{}).Error; err != nil {
-		return fmt.Errorf("forgetting %d deleted blobs: %w", len(keys), err)
-	}
-	return nil
+	return wrap(tx.Where("blob IN ?", keys).Delete(&LooseBlob{}).Error, "forgetting %d deleted blobs", len(keys))
 }

@@ -108,18 +108,22 @@ type DeliveryFilter struct {
 
 // FindDelivery finds a delivery with its update.
 func FindDelivery(db *gorm.DB, id string) (Delivery, error) {
-	var ds []Delivery
-	err := db.Where("id = ?", id).Limit(1).Find(&ds).Error
+	ds, err := deliveriesOf(db.Where("id = ?", id))
 	if err == nil && len(ds) == 0 {
 		err = gorm.ErrRecordNotFound
-	}
-	if err == nil {
-		err = withUpdates(db, ds)
 	}
 	if err != nil {
 		return Delivery{}, notFound(err, "delivery", id)
 	}
 	return ds[0], nil
+}
+
+// deliveriesOf runs a query for deliveries, and reads their updates.
+func deliveriesOf(query *gorm.DB) (ds []Delivery, err error) {
+	if err = query.Find(&ds).Error; err == nil {
+		err = withUpdates(query, ds)
+	}
+	return ds, err
 }
 
 // withUpdates reads the updates of deliveries.
@@ -128,7 +132,7 @@ func withUpdates(db *gorm.DB, ds []Delivery) error {
 	for i, d := range ds {
 		ids[i] = d.UpdateID
 	}
-	updates, err := updatesByID(db.Session(&gorm.Session{NewDB: true, Context: db.Statement.Context}), ids)
+	updates, err := updatesByID(db, ids)
 	for i := range ds {
 		ds[i].Update = updates[ds[i].UpdateID]
 	}
@@ -138,10 +142,8 @@ func withUpdates(db *gorm.DB, ds []Delivery) error {
 // DeliveryAttempts lists the attempts of a delivery, first to last.
 func DeliveryAttempts(db *gorm.DB, deliveryID string) ([]Attempt, error) {
 	attempts := []Attempt{}
-	if err := db.Where("delivery_id = ?", deliveryID).Order("number").Find(&attempts).Error; err != nil {
-		return nil, fmt.Errorf("listing attempts of delivery %s: %w", deliveryID, err)
-	}
-	return attempts, nil
+	err := db.Where("delivery_id = ?", deliveryID).Order("number").Find(&attempts).Error
+	return attempts, wrap(err, "listing attempts of delivery %s", deliveryID)
 }
 
 // ListDeliveries lists deliveries, newest first.
@@ -232,10 +234,7 @@ func CreateDelivery(tx *Tx, d *Delivery) (created bool, err error) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, '', ?, ?) ON CONFLICT DO NOTHING`,
 		d.ID, d.UpdateID, d.CallbackID, d.TaskID, d.Sequence, d.Supersedable, d.Type, d.WebhookID, d.URL, d.Host, d.Status,
 		d.NextAttemptAt, d.ClaimedBy, d.Replaying, d.CreatedAt, d.UpdatedAt)
-	if err != nil {
-		return false, fmt.Errorf("storing delivery %s: %w", d.ID, err)
-	}
-	return rows == 1, nil
+	return rows == 1, wrap(err, "storing delivery %s", d.ID)
 }
 
 // CreateProgress stores the delivery of progress, and reports false if that was
@@ -266,10 +265,7 @@ func CreateProgress(tx *Tx, d *Delivery) (created bool, err error) {
 func SupersedeProgress(tx *Tx, taskID string, before int64) error {
 	_, err := tx.Write(`UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL, claimed_by = '', updated_at = ?
 		WHERE task_id = ? AND status = 'pending' AND supersedable AND sequence < ?`, Now(), taskID, before)
-	if err != nil {
-		return fmt.Errorf("superseding the progress of task %s: %w", taskID, err)
-	}
-	return nil
+	return wrap(err, "superseding the progress of task %s", taskID)
 }
 
 // SaveAttempt stores an attempt, gives it its number, and stores the state that
@@ -360,24 +356,14 @@ func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed 
 	}
 	_, err = tx.Write("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, supersedable = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
 		d.Status, d.NextAttemptAt, now, replaying, d.ClaimedBy, d.URL, d.Host, d.ID)
-	if err != nil {
-		return false, fmt.Errorf("renewing delivery %s: %w", d.ID, err)
-	}
-	return true, nil
+	return true, wrap(err, "renewing delivery %s", d.ID)
 }
 
 // MatchingDeliveries lists deliveries that f matches and that can be made, newest
 // first, limit at most. One to a webhook that is deleted or disabled cannot.
 func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]Delivery, error) {
-	var ds []Delivery
-	err := f.narrow(db).
+	ds, err := deliveriesOf(f.narrow(db).
 		Where("deliveries.webhook_id = '' OR deliveries.webhook_id IN (SELECT w.id FROM webhooks w WHERE w.disabled_at IS NULL)").
-		Order("deliveries.id DESC").Limit(limit).Find(&ds).Error
-	if err == nil {
-		err = withUpdates(db, ds)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing deliveries: %w", err)
-	}
-	return ds, nil
+		Order("deliveries.id DESC").Limit(limit))
+	return ds, wrap(err, "listing deliveries")
 }

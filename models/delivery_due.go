@@ -46,26 +46,16 @@ func NextDueHost(view *gorm.DB, after string) (h DueHost, found bool, err error)
 	if errors.Is(err, sql.ErrNoRows) {
 		return h, false, nil
 	}
-	if err != nil {
-		return h, false, fmt.Errorf("looking for hosts to deliver to: %w", err)
-	}
-	return h, true, nil
+	return h, true, wrap(err, "looking for hosts to deliver to")
 }
 
 // DueDeliveries lists the deliveries to a host that are due at a time, those that
 // are due longest first, and their updates; limit at most. Of those that other
 // servers have in hand it lists none.
 func DueDeliveries(db *gorm.DB, host, server string, now time.Time, limit int) ([]Delivery, error) {
-	var ds []Delivery
-	err := db.Where("host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at <= ? AND (claimed_by = '' OR claimed_by = ?)", host, now, server).
-		Order("next_attempt_at, id").Limit(limit).Find(&ds).Error
-	if err == nil {
-		err = withUpdates(db, ds)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing what is due to %s: %w", host, err)
-	}
-	return ds, nil
+	ds, err := deliveriesOf(db.Where("host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at <= ? AND (claimed_by = '' OR claimed_by = ?)", host, now, server).
+		Order("next_attempt_at, id").Limit(limit))
+	return ds, wrap(err, "listing what is due to %s", host)
 }
 
 // ClaimDeliveries takes those of the deliveries for a server that are still due and
@@ -102,8 +92,5 @@ func ExhaustDeliveries(tx *Tx, host string, dueBefore time.Time, reason string, 
 	rows, err := tx.Write(`UPDATE deliveries SET status = 'exhausted', error = ?, next_attempt_at = NULL, claimed_by = '', updated_at = ? WHERE id IN
 		(SELECT id FROM deliveries WHERE host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at < ? ORDER BY next_attempt_at LIMIT ?)`,
 		reason, Now(), host, dueBefore, limit)
-	if err != nil {
-		return 0, fmt.Errorf("giving up what is due to %s: %w", host, err)
-	}
-	return rows, nil
+	return rows, wrap(err, "giving up what is due to %s", host)
 }

@@ -59,13 +59,18 @@ func Conflict(format string, args ...any) *Error {
 	return &Error{Code: CodeConflict, Message: fmt.Sprintf(format, args...)}
 }
 
-// notFound turns GORM's "no such row" into ours and wraps anything else.
-func notFound(err error, kind, id string) error {
+// wrap says what failed, if err is not nil.
+func wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
+// notFound turns GORM's "no such row" into ours and wraps anything else.
+func notFound(err error, kind, id string) error {
 	if errors.Is(err, gorm.ErrRecordNotFound) || errors.Is(err, sql.ErrNoRows) {
 		return NotFound(kind, id)
 	}
-	return fmt.Errorf("finding %s %s: %w", kind, id, err)
+	return wrap(err, "finding %s %s", kind, id)
 }

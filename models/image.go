@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"petstore/callbacks"
+
 	"gorm.io/gorm"
 )
 
@@ -65,50 +67,15 @@ type ImageFilter struct {
 	ImageURL string
 }
 
-// CreateImage stores a new image.
-func CreateImage(tx *Tx, i *Image) error {
-	if i.Operations == nil {
-		i.Operations = []ImageOperation{}
-	}
-	if err := tx.Omit("Task", "Variants").Create(i).Error; err != nil {
-		return fmt.Errorf("storing image %s: %w", i.ID, err)
-	}
-	return nil
-}
-
 // FindImage finds an image with its variants and its task.
 func FindImage(db *gorm.DB, id string) (Image, error) {
-	var i Image
-	err := db.Joins("Task").Preload("Variants", inOrder).Where("images.id = ?", id).Take(&i).Error
-	return i, notFound(err, "image", id)
+	return take[Image](db.Joins("Task").Preload("Variants", inOrder).Where("images.id = ?", id), "image", id)
 }
 
 // ListImages lists images with their variants and tasks, newest first.
 func ListImages(db *gorm.DB, f ImageFilter, page Page) (List[Image], error) {
 	q := db.Joins("Task").Preload("Variants", inOrder)
-	if f.ImageURL != "" {
-		q = q.Where("images.image_url = ?", f.ImageURL)
-	}
-	if f.Status != "" {
-		with, args := "", []any{}
-		if f.ImageURL != "" {
-			with, args = " AND r.image_url = ?", []any{f.ImageURL}
-		}
-		var err error
-		if q, err = among(q, "images.id", page, []arm{byStatus("image", "images", f.Status, with, args...)}); err != nil {
-			return List[Image]{}, err
-		}
-	}
-	return find(q, page, "images.id", func(i Image) string { return i.ID })
-}
-
-// DeleteImage removes an image and its variants, but no blobs: see LooseBlob.
-// Its task stays, with the updates and deliveries.
-func DeleteImage(tx *Tx, id string) error {
-	if err := tx.Delete(&Image{ID: id}).Error; err != nil {
-		return fmt.Errorf("deleting image %s: %w", id, err)
-	}
-	return nil
+	return findResources(q, callbacks.KindImage, f.Status, "image_url", f.ImageURL, page, func(i Image) string { return i.ID })
 }
 
 // NotShown makes sure that no product shows a picture of an image.

@@ -36,7 +36,7 @@ func TestPagesCoverTheList(t *testing.T) {
 				if random.IntN(4) == 0 { // comes and goes at the front, or is of no interest
 					p := product(fmt.Sprintf("x%d-%d-%d", n, limit, i), 1)
 					inTx(t, s, func(tx *Tx) error { return CreateProduct(tx, p) })
-					inTx(t, s, func(tx *Tx) error { return DeleteProduct(tx, p.ID) })
+					inTx(t, s, func(tx *Tx) error { return Delete[Product](tx, p.ID) })
 				}
 			}
 			want := slices.Clone(ids)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"petstore/models/db"
+	"petstore/callbacks"
 
 	"gorm.io/gorm"
 )
@@ -77,36 +77,9 @@ func CreateOrder(tx *Tx, o *Order) error {
 	return nil
 }
 
-// FindOrderToPack finds what packing needs to know of an order.
-func FindOrderToPack(view *gorm.DB, id string) (Order, error) {
-	o := Order{ID: id}
-	rows, err := db.QueryRows(view, `SELECT o.total, o.currency, o.reserved_at, o.packing, i.product_id, i.slug, i.quantity
-		FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = ? ORDER BY i.position`, id)
-	if err != nil {
-		return o, notFound(err, "order", id)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var i OrderItem
-		if err := rows.Scan(&o.Total, &o.Currency, &o.ReservedAt, &o.Packing, &i.ProductID, &i.Slug, &i.Quantity); err != nil {
-			return o, fmt.Errorf("reading order %s: %w", id, err)
-		}
-		o.Items = append(o.Items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return o, fmt.Errorf("reading order %s: %w", id, err)
-	}
-	if len(o.Items) == 0 {
-		return o, NotFound("order", id)
-	}
-	return o, nil
-}
-
 // FindOrder finds an order with its items and its task.
 func FindOrder(db *gorm.DB, id string) (Order, error) {
-	var o Order
-	err := db.Joins("Task").Preload("Items", inOrder).Where("orders.id = ?", id).Take(&o).Error
-	return o, notFound(err, "order", id)
+	return take[Order](db.Joins("Task").Preload("Items", inOrder).Where("orders.id = ?", id), "order", id)
 }
 
 // LockOrder is FindOrder for changes that depend on what it finds: others wait
@@ -122,20 +95,14 @@ func LockOrder(tx *Tx, id string) (Order, error) {
 // first one is being packed, and reports false if that was noted before.
 func ReserveOrder(tx *Tx, id string) (bool, error) {
 	noted, err := tx.Write("UPDATE orders SET reserved_at = ?, packing = 1 WHERE id = ? AND reserved_at IS NULL", Now(), id)
-	if err != nil {
-		return false, fmt.Errorf("reserving for order %s: %w", id, err)
-	}
-	return noted == 1, nil
+	return noted == 1, wrap(err, "reserving for order %s", id)
 }
 
 // UnreserveOrder notes that an order's items are given back, and reports false if
 // it has none.
 func UnreserveOrder(tx *Tx, id string) (bool, error) {
 	noted, err := tx.Write("UPDATE orders SET reserved_at = NULL WHERE id = ? AND reserved_at IS NOT NULL", id)
-	if err != nil {
-		return false, fmt.Errorf("giving back the items of order %s: %w", id, err)
-	}
-	return noted == 1, nil
+	return noted == 1, wrap(err, "giving back the items of order %s", id)
 }
 
 // SetPacking notes which item of an order is being packed.
@@ -174,7 +141,7 @@ func (f OrderFilter) arms(db *gorm.DB) ([]arm, error) {
 	case f.Product == "" && f.Status == "":
 		return nil, nil
 	case f.Product == "":
-		return []arm{byStatus("order", "orders", f.Status, "")}, nil
+		return []arm{byStatus(callbacks.KindOrder, f.Status, "")}, nil
 	}
 	slugs, product, err := slugsOf(db, f.Product)
 	if err != nil {
@@ -194,7 +161,7 @@ func (f OrderFilter) arms(db *gorm.DB) ([]arm, error) {
 			contains, args = contains+" AND i.product_id = ?", append(args, product)
 		}
 		if f.Status == StatusProcessing { // few, so that looking at each is quick
-			arms = append(arms, byStatus("order", "orders", f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND i.slug || '' = ? AND (? = '' OR i.product_id = ?))", slug, product, product))
+			arms = append(arms, byStatus(callbacks.KindOrder, f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND i.slug || '' = ? AND (? = '' OR i.product_id = ?))", slug, product, product))
 			continue
 		}
 		for _, outcome := range outcomes {
@@ -219,13 +186,4 @@ func slugsOf(db *gorm.DB, slugOrID string) (slugs []string, product string, err 
 		return slugs, slugOrID, nil
 	}
 	return []string{slugOrID}, "", nil
-}
-
-// DeleteOrder removes an order and its items. Its task stays, with the updates
-// and deliveries: what was promised to a client is still delivered.
-func DeleteOrder(tx *Tx, id string) error {
-	if err := tx.Delete(&Order{ID: id}).Error; err != nil {
-		return fmt.Errorf("deleting order %s: %w", id, err)
-	}
-	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"petstore/callbacks"
+
 	"gorm.io/gorm"
 )
 
@@ -57,6 +59,24 @@ func find[T any](query *gorm.DB, page Page, idColumn string, id func(T) string) 
 	return List[T]{Items: items, Next: next}, nil
 }
 
+// findResources is find for what the tasks of a kind work on, with a status and a value in
+// a column; "" narrows nothing.
+func findResources[T any](query *gorm.DB, kind callbacks.Kind, status, column, value string, page Page, id func(T) string) (List[T], error) {
+	table := kind.Collection
+	with, args := "", []any{}
+	if value != "" {
+		query = query.Where(table+"."+column+" = ?", value)
+		with, args = " AND r."+column+" = ?", []any{value}
+	}
+	if status != "" {
+		var err error
+		if query, err = among(query, table+".id", page, []arm{byStatus(kind, status, with, args...)}); err != nil {
+			return List[T]{}, err
+		}
+	}
+	return find(query, page, table+".id", id)
+}
+
 func (p Page) limit() int { return min(max(p.Limit, 1), MaxLimit) }
 
 // last is the id that the page comes after, "" for the start.
@@ -80,11 +100,11 @@ type arm struct {
 	sort  bool // the index has another order: what it finds is sorted
 }
 
-// byStatus walks along the tasks of a kind. table has what they work on, and with
-// says what else must be so of it, as conditions on r.
-func byStatus(kind, table, status, with string, args ...any) arm {
-	exists := " AND EXISTS (SELECT 1 FROM " + table + " r WHERE r.id = t.resource_id" + with + ")"
-	return arm{from: "tasks t", id: "t.resource_id", where: "t.kind = ? AND t.status = ?" + exists, args: append([]any{kind, status}, args...)}
+// byStatus walks along the tasks of a kind. with says what else must be so of what they
+// work on, as conditions on r.
+func byStatus(kind callbacks.Kind, status, with string, args ...any) arm {
+	exists := " AND EXISTS (SELECT 1 FROM " + kind.Collection + " r WHERE r.id = t.resource_id" + with + ")"
+	return arm{from: "tasks t", id: "t.resource_id", where: "t.kind = ? AND t.status = ?" + exists, args: append([]any{kind.Name, status}, args...)}
 }
 
 // among narrows a query to what a page can show of what the arms find; without arms

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"petstore/callbacks"
+
 	"gorm.io/gorm"
 )
 
@@ -54,17 +56,12 @@ func CreatePayment(tx *Tx, p *Payment) error {
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return Conflict("Another payment pays the order.")
 	}
-	if err != nil {
-		return fmt.Errorf("storing payment %s: %w", p.ID, err)
-	}
-	return nil
+	return wrap(err, "storing payment %s", p.ID)
 }
 
 // FindPayment finds a payment with its task.
 func FindPayment(db *gorm.DB, id string) (Payment, error) {
-	var p Payment
-	err := db.Joins("Task").Where("payments.id = ?", id).Take(&p).Error
-	return p, notFound(err, "payment", id)
+	return take[Payment](db.Joins("Task").Where("payments.id = ?", id), "payment", id)
 }
 
 // LockPayment is FindPayment for changes that depend on what it finds: others wait
@@ -82,44 +79,25 @@ func FindClaim(db *gorm.DB, orderID string) (p Payment, found bool, err error) {
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return p, false, nil
 	}
-	if err != nil {
-		return p, false, fmt.Errorf("finding the payment of order %s: %w", orderID, err)
-	}
-	return p, true, nil
+	return p, true, wrap(err, "finding the payment of order %s", orderID)
 }
 
 // ListPayments lists payments with their tasks, newest first.
 func ListPayments(db *gorm.DB, f PaymentFilter, page Page) (List[Payment], error) {
 	q := db.Joins("Task")
-	if f.OrderID != "" {
+	if f.OrderID != "" { // whose payments are few
 		q = q.Where("payments.order_id = ?", f.OrderID)
-	}
-	if f.Currency != "" {
-		q = q.Where("payments.currency = ?", f.Currency)
-	}
-	if f.Status != "" {
-		q = q.Where(`"Task"."status" = ?`, f.Status)
-	}
-	if f.Status != "" && f.OrderID == "" { // the payments of one order are few
-		var err error
-		with, args := "", []any{}
-		if f.Currency != "" {
-			with, args = " AND r.currency = ?", []any{f.Currency}
-		}
-		if q, err = among(q, "payments.id", page, []arm{byStatus("payment", "payments", f.Status, with, args...)}); err != nil {
-			return List[Payment]{}, err
+		if f.Status != "" {
+			q, f.Status = q.Where(`"Task"."status" = ?`, f.Status), ""
 		}
 	}
-	return find(q, page, "payments.id", func(p Payment) string { return p.ID })
+	return findResources(q, callbacks.KindPayment, f.Status, "currency", f.Currency, page, func(p Payment) string { return p.ID })
 }
 
 // SetPaymentProviderID notes what the provider calls a payment.
 func SetPaymentProviderID(tx *Tx, id, providerID string) error {
 	err := tx.Exec("UPDATE payments SET provider_id = ?, updated_at = ? WHERE id = ?", providerID, Now(), id).Error
-	if err != nil {
-		return fmt.Errorf("noting the provider's id of payment %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "noting the provider's id of payment %s", id)
 }
 
 // SetPaid notes that a payment has paid its order.
@@ -128,10 +106,7 @@ func SetPaid(tx *Tx, p Payment) error {
 		return nil
 	}
 	err := tx.Exec("UPDATE orders SET payment_id = ?, updated_at = ? WHERE id = ?", p.ID, Now(), p.OrderID).Error
-	if err != nil {
-		return fmt.Errorf("noting that order %s is paid: %w", p.OrderID, err)
-	}
-	return nil
+	return wrap(err, "noting that order %s is paid", p.OrderID)
 }
 
 // ReleaseOrder notes that a payment does not pay its order and never will, so
@@ -144,10 +119,7 @@ func ReleaseOrder(tx *Tx, p Payment) error {
 	if err == nil {
 		err = tx.Exec("UPDATE orders SET payment_id = '', updated_at = ? WHERE id = ? AND payment_id = ?", Now(), p.OrderID, p.ID).Error
 	}
-	if err != nil {
-		return fmt.Errorf("releasing order %s from payment %s: %w", p.OrderID, p.ID, err)
-	}
-	return nil
+	return wrap(err, "releasing order %s from payment %s", p.OrderID, p.ID)
 }
 
 // PaymentInUse says why a payment cannot be removed now, "" if it can.
@@ -167,13 +139,4 @@ func PaymentInUse(db *gorm.DB, p Payment) (string, error) {
 		return fmt.Sprintf("The payment pays order %s: refund it first.", p.OrderID), nil
 	}
 	return "", nil
-}
-
-// DeletePayment removes a payment and its refunds. Their tasks stay, with the
-// updates and deliveries.
-func DeletePayment(tx *Tx, id string) error {
-	if err := tx.Delete(&Payment{ID: id}).Error; err != nil {
-		return fmt.Errorf("deleting payment %s: %w", id, err)
-	}
-	return nil
 }

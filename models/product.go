@@ -49,9 +49,7 @@ type ProductFilter struct {
 
 // FindProduct finds a product by its id or its slug.
 func FindProduct(db *gorm.DB, idOrSlug string) (Product, error) {
-	var p Product
-	err := db.Preload("Tags", inOrder).Where("id = ? OR slug = ?", idOrSlug, idOrSlug).Take(&p).Error
-	return p, notFound(err, "product", idOrSlug)
+	return take[Product](db.Preload("Tags", inOrder).Where("id = ? OR slug = ?", idOrSlug, idOrSlug), "product", idOrSlug)
 }
 
 // FindProducts finds what an order needs to know of products, by ids or slugs,
@@ -75,10 +73,7 @@ func FindProducts(view *gorm.DB, idsOrSlugs []string) (map[string]Product, error
 		}
 		found[p.ID], found[p.Slug] = p, p
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading products: %w", err)
-	}
-	return found, nil
+	return found, wrap(rows.Err(), "reading products")
 }
 
 // ListProducts lists products, newest first.
@@ -121,10 +116,7 @@ func CreateProduct(tx *Tx, p *Product) error {
 	if err == nil {
 		err = rememberSlug(tx, p)
 	}
-	if err != nil {
-		return fmt.Errorf("storing product %s: %w", p.ID, err)
-	}
-	return nil
+	return wrap(err, "storing product %s", p.ID)
 }
 
 // rememberSlug notes that orders may hold this slug of the product.
@@ -150,19 +142,7 @@ func UpdateProduct(tx *Tx, p *Product) error {
 	if err == nil && len(p.Tags) > 0 {
 		err = tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&p.Tags).Error
 	}
-	if err != nil {
-		return fmt.Errorf("storing product %s: %w", p.ID, err)
-	}
-	return nil
-}
-
-// DeleteProduct removes a product. Orders keep the copy of its name and price
-// that they made.
-func DeleteProduct(tx *Tx, id string) error {
-	if err := tx.Delete(&Product{ID: id}).Error; err != nil {
-		return fmt.Errorf("deleting product %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "storing product %s", p.ID)
 }
 
 // LockProducts keeps others from changing products until this transaction ends.
@@ -176,10 +156,7 @@ func LockProducts(tx *Tx, ids []string) error { return tx.LockAll("products", id
 func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
 	taken, err := tx.Write("UPDATE products SET stock = stock - ?, version = version + 1, updated_at = ? WHERE id = ? AND stock >= ?",
 		quantity, Now(), productID, quantity)
-	if err != nil {
-		return false, fmt.Errorf("taking stock of product %s: %w", productID, err)
-	}
-	return taken == 1, nil
+	return taken == 1, wrap(err, "taking stock of product %s", productID)
 }
 
 // ReturnStock gives back what TakeStock took. A product that was deleted
@@ -187,10 +164,7 @@ func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
 func ReturnStock(tx *Tx, productID string, quantity int64) error {
 	_, err := tx.Write("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
 		quantity, Now(), productID)
-	if err != nil {
-		return fmt.Errorf("returning stock of product %s: %w", productID, err)
-	}
-	return nil
+	return wrap(err, "returning stock of product %s", productID)
 }
 
 func slugTaken(slug string) error {

@@ -48,25 +48,12 @@ func TakeRefund(tx *Tx, paymentID string, amount int64) (bool, error) {
 // ReturnRefund gives back what TakeRefund took.
 func ReturnRefund(tx *Tx, r Refund) error {
 	err := tx.Exec("UPDATE payments SET refunded = refunded - ?, updated_at = ? WHERE id = ?", r.Amount, Now(), r.PaymentID).Error
-	if err != nil {
-		return fmt.Errorf("returning refund %s: %w", r.ID, err)
-	}
-	return nil
-}
-
-// CreateRefund stores a new refund.
-func CreateRefund(tx *Tx, r *Refund) error {
-	if err := tx.Omit("Task", "Payment").Create(r).Error; err != nil {
-		return fmt.Errorf("storing refund %s: %w", r.ID, err)
-	}
-	return nil
+	return wrap(err, "returning refund %s", r.ID)
 }
 
 // FindRefund finds a refund with its task and its payment.
 func FindRefund(db *gorm.DB, id string) (Refund, error) {
-	var r Refund
-	err := db.Joins("Task").Joins("Payment").Where("refunds.id = ?", id).Take(&r).Error
-	return r, notFound(err, "refund", id)
+	return take[Refund](db.Joins("Task").Joins("Payment").Where("refunds.id = ?", id), "refund", id)
 }
 
 // ListRefunds lists the refunds of a payment with their tasks, newest first.
@@ -84,17 +71,11 @@ func CompletedRefunds(db *gorm.DB, paymentID string) (int64, error) {
 	err := db.Model(&Refund{}).Joins("JOIN tasks ON tasks.id = refunds.task_id").
 		Where("refunds.payment_id = ? AND tasks.status = ?", paymentID, StatusCompleted).
 		Select("CAST(COALESCE(SUM(refunds.amount), 0) AS BIGINT)").Scan(&sum).Error
-	if err != nil {
-		return 0, fmt.Errorf("adding up the refunds of payment %s: %w", paymentID, err)
-	}
-	return sum, nil
+	return sum, wrap(err, "adding up the refunds of payment %s", paymentID)
 }
 
 // SetRefundProviderID notes what the provider calls a refund.
 func SetRefundProviderID(tx *Tx, id, providerID string) error {
 	err := tx.Exec("UPDATE refunds SET provider_id = ?, updated_at = ? WHERE id = ?", providerID, Now(), id).Error
-	if err != nil {
-		return fmt.Errorf("noting the provider's id of refund %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "noting the provider's id of refund %s", id)
 }

@@ -2,8 +2,9 @@ package models
 
 import (
 	"database/sql"
-	"fmt"
 	"time"
+
+	"petstore/callbacks"
 
 	"gorm.io/gorm"
 )
@@ -27,7 +28,7 @@ type Report struct {
 	ToDay     string // last day, "" for today
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	Data      string // what a dataset report profiles; only CreateReport and ReportData touch it
+	Data      string // what a dataset report profiles; only Create and ReportData touch it
 }
 
 // NewReport is what a client asks for.
@@ -46,73 +47,35 @@ type ReportFilter struct {
 	Status string
 }
 
-// CreateReport stores a new report.
-func CreateReport(tx *Tx, r *Report) error {
-	if err := tx.Omit("Task").Create(r).Error; err != nil {
-		return fmt.Errorf("storing report %s: %w", r.ID, err)
-	}
-	return nil
-}
-
 // FindReport finds a report with its task, and without its data.
 func FindReport(db *gorm.DB, id string) (Report, error) {
-	var r Report
-	err := db.Omit("Data").Joins("Task").Where("reports.id = ?", id).Take(&r).Error
-	return r, notFound(err, "report", id)
+	return take[Report](db.Omit("Data").Joins("Task").Where("reports.id = ?", id), "report", id)
 }
 
 // ListReports lists reports with their tasks and without their data, newest first.
 func ListReports(db *gorm.DB, f ReportFilter, page Page) (List[Report], error) {
 	q := db.Omit("Data").Joins("Task")
-	if f.Type != "" {
-		q = q.Where("reports.type = ?", f.Type)
-	}
-	if f.Status != "" {
-		with, args := "", []any{}
-		if f.Type != "" {
-			with, args = " AND r.type = ?", []any{f.Type}
-		}
-		var err error
-		if q, err = among(q, "reports.id", page, []arm{byStatus("report", "reports", f.Status, with, args...)}); err != nil {
-			return List[Report]{}, err
-		}
-	}
-	return find(q, page, "reports.id", func(r Report) string { return r.ID })
+	return findResources(q, callbacks.KindReport, f.Status, "type", f.Type, page, func(r Report) string { return r.ID })
 }
 
 // ReportData is the data that a dataset report profiles.
 func ReportData(db *gorm.DB, id string) (string, error) {
 	var data string
-	if err := db.Raw("SELECT data FROM reports WHERE id = ?", id).Row().Scan(&data); err != nil {
-		return "", fmt.Errorf("reading the data of report %s: %w", id, err)
-	}
-	return data, nil
+	err := db.Raw("SELECT data FROM reports WHERE id = ?", id).Row().Scan(&data)
+	return data, wrap(err, "reading the data of report %s", id)
 }
 
 // ReportContent is what a report says, nil as long as it is not finished.
 func ReportContent(db *gorm.DB, id string) ([]byte, error) {
 	var content []byte
-	if err := db.Raw("SELECT content FROM reports WHERE id = ?", id).Row().Scan(&content); err != nil {
-		return nil, fmt.Errorf("reading the content of report %s: %w", id, err)
-	}
-	return content, nil
+	err := db.Raw("SELECT content FROM reports WHERE id = ?", id).Row().Scan(&content)
+	return content, wrap(err, "reading the content of report %s", id)
 }
 
 // SaveReportContent stores what a report says.
 func SaveReportContent(tx *Tx, id string, content []byte) error {
 	err := tx.Exec("UPDATE reports SET content = ?, updated_at = ? WHERE id = ?", content, Now(), id).Error
-	if err != nil {
-		return fmt.Errorf("storing the content of report %s: %w", id, err)
-	}
-	return nil
-}
-
-// DeleteReport removes a report. Its task stays, with the updates and deliveries.
-func DeleteReport(tx *Tx, id string) error {
-	if err := tx.Delete(&Report{ID: id}).Error; err != nil {
-		return fmt.Errorf("deleting report %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "storing the content of report %s", id)
 }
 
 // Sale is one line of an order, as a sales report reads it.
@@ -144,10 +107,7 @@ func EachSale(db *gorm.DB, p Period, s Span, fn func(*Sale)) error {
 		}
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("reading sales: %w", err)
-	}
-	return nil
+	return wrap(err, "reading sales")
 }
 
 // StockItem is a product, as an inventory report reads it.
@@ -171,10 +131,7 @@ func EachStockItem(db *gorm.DB, s Span, fn func(StockItem)) error {
 		}
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("reading the stock: %w", err)
-	}
-	return nil
+	return wrap(err, "reading the stock")
 }
 
 // Sent is a delivery, as a report on callbacks reads it.
@@ -198,8 +155,5 @@ func EachSent(db *gorm.DB, p Period, s Span, fn func(*Sent)) error {
 		}
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("reading deliveries: %w", err)
-	}
-	return nil
+	return wrap(err, "reading deliveries")
 }

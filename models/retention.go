@@ -22,10 +22,7 @@ func EndedTasks(db *gorm.DB, before time.Time, after string, limit int) ([]Ended
 	err := db.Model(&Task{}).Select("id, kind, resource_id").
 		Where("id > ? AND id < ? AND status <> 'processing' AND updated_at < ?", after, idAt(PrefixTask, before.Add(idSlack)), before).
 		Order("id").Limit(limit).Scan(&tasks).Error
-	if err != nil {
-		return nil, fmt.Errorf("listing what has ended before %s: %w", before, err)
-	}
-	return tasks, nil
+	return tasks, wrap(err, "listing what has ended before %s", before)
 }
 
 // inUse are conditions under which something is kept though its task has ended, as

@@ -44,10 +44,8 @@ const idSlack = 24 * time.Hour
 // Count counts the rows that were created in the period.
 func (r Rows) Count(db *gorm.DB, p Period) (int64, error) {
 	var n int64
-	if err := r.in(db.Table(r.Table), p).Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("counting %s: %w", r.Table, err)
-	}
-	return n, nil
+	err := r.in(db.Table(r.Table), p).Count(&n).Error
+	return n, wrap(err, "counting %s", r.Table)
 }
 
 // Next finds the span of the next n rows of the period after an id, "" for the
@@ -56,10 +54,7 @@ func (r Rows) Next(db *gorm.DB, p Period, after string, n int64) (Span, error) {
 	span := Span{After: after}
 	ids := r.in(db.Table(r.Table), p).Select("id").Where("id > ?", after).Order("id").Limit(int(n))
 	err := db.Raw("SELECT coalesce(max(id), ''), count(*) FROM (?) AS page", ids).Row().Scan(&span.Last, &span.Count)
-	if err != nil {
-		return Span{}, fmt.Errorf("paging through %s: %w", r.Table, err)
-	}
-	return span, nil
+	return span, wrap(err, "paging through %s", r.Table)
 }
 
 // in narrows a query to a period. Ids grow with time (see NewID), so that a

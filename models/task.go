@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"petstore/models/db"
-
 	"gorm.io/gorm"
 )
 
@@ -57,27 +55,13 @@ func (t Task) Ended() bool { return t.Status != StatusProcessing }
 var ErrTaskEnded = errors.New("the task has ended")
 
 // FindTask finds a task by its id.
-func FindTask(view *gorm.DB, id string) (Task, error) {
-	var t Task
-	var metadata []byte
-	query := "SELECT " + taskColumns + ", errors FROM tasks WHERE id = ?"
-	if db.IsForUpdate(view) {
-		query += " FOR UPDATE"
-	}
-	err := db.QueryRow(view, query, id).Scan(
-		&t.ID, &t.Kind, &t.ResourceID, &t.Status, &t.Progress, &t.Message, &t.Sequence, &metadata, &t.CallbackURL,
-		&t.Revision, &t.Result, &t.ErrorCode, &t.ErrorMessage, &t.CreatedAt, &t.UpdatedAt, &t.Errors)
-	if err == nil {
-		err = json.Unmarshal(metadata, &t.Metadata)
-	}
-	return t, notFound(err, "task", id)
+func FindTask(db *gorm.DB, id string) (Task, error) {
+	return take[Task](db.Where("id = ?", id), "task", id)
 }
 
 // The statements on the way of every task are written by hand, here and in
 // update.go and delivery.go: GORM's Create and Take find the columns by
 // reflection at every call, which costs several times what the statement does.
-
-const taskColumns = "id, kind, resource_id, status, progress, message, sequence, metadata, callback_url, revision, result, error_code, error_message, created_at, updated_at"
 
 // CreateTask stores a new task.
 func CreateTask(tx *Tx, t *Task) error {
@@ -85,13 +69,11 @@ func CreateTask(tx *Tx, t *Task) error {
 	if err != nil {
 		return fmt.Errorf("encoding metadata of task %s: %w", t.ID, err)
 	}
-	_, err = tx.Write("INSERT INTO tasks ("+taskColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err = tx.Write(`INSERT INTO tasks (id, kind, resource_id, status, progress, message, sequence, metadata, callback_url,
+		revision, result, error_code, error_message, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.ID, t.Kind, t.ResourceID, t.Status, t.Progress, t.Message, t.Sequence, string(metadata), t.CallbackURL,
 		t.Revision, t.Result, t.ErrorCode, t.ErrorMessage, t.CreatedAt, t.UpdatedAt)
-	if err != nil {
-		return fmt.Errorf("storing task %s: %w", t.ID, err)
-	}
-	return nil
+	return wrap(err, "storing task %s", t.ID)
 }
 
 // AdvanceTask stores the Status, Progress, Message, Result and error of t as the
@@ -140,10 +122,7 @@ func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error 
 		_, err = tx.Write("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
 			callbackURL, string(encoded), Now(), id)
 	}
-	if err != nil {
-		return fmt.Errorf("changing task %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "changing task %s", id)
 }
 
 // ResumeTask notes that a task is taken up again, and returns how often in a row it was at
@@ -167,10 +146,7 @@ func count(tx *Tx, id, query string) (n int, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrTaskEnded
 	}
-	if err != nil {
-		return 0, fmt.Errorf("starting task %s: %w", id, err)
-	}
-	return n, nil
+	return n, wrap(err, "starting task %s", id)
 }
 
 // StopTask notes that a run has ended that counts for nothing: the server has
@@ -178,20 +154,14 @@ func count(tx *Tx, id, query string) (n int, err error) {
 func StopTask(tx *Tx, id string, runAt *time.Time) error {
 	_, err := tx.Write(`UPDATE tasks SET crash_risk = FALSE, starts = CASE WHEN starts > 0 THEN starts - 1 ELSE 0 END, run_at = ?
 		WHERE id = ? AND status = 'processing'`, runAt, id)
-	if err != nil {
-		return fmt.Errorf("stopping task %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "stopping task %s", id)
 }
 
 // CountError notes that a run of a task has failed for a reason of the server's own,
 // and when the next is due.
 func CountError(tx *Tx, id string, runAt time.Time) error {
 	_, err := tx.Write("UPDATE tasks SET errors = errors + 1, run_at = ?, crash_risk = FALSE WHERE id = ? AND status = 'processing'", runAt, id)
-	if err != nil {
-		return fmt.Errorf("counting an error of task %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "counting an error of task %s", id)
 }
 
 // WaitingTask is a task that is to be worked on.
@@ -203,20 +173,8 @@ type WaitingTask struct {
 // WaitingTasks lists the tasks of a kind that have not ended, in the order of
 // their resources, which is that of their creation; from the one after a resource,
 // limit at most.
-func WaitingTasks(view *gorm.DB, kind, after string, limit int) ([]WaitingTask, error) {
-	rows, err := db.QueryRows(view, `SELECT id, resource_id, run_at FROM tasks
-		WHERE kind = ? AND status = 'processing' AND resource_id > ? ORDER BY resource_id LIMIT ?`, kind, after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing the work that is left: %w", err)
-	}
-	defer rows.Close()
-	var tasks []WaitingTask
-	for rows.Next() {
-		var t WaitingTask
-		if err := rows.Scan(&t.ID, &t.ResourceID, &t.RunAt); err != nil {
-			return nil, fmt.Errorf("reading the work that is left: %w", err)
-		}
-		tasks = append(tasks, t)
-	}
-	return tasks, rows.Err()
+func WaitingTasks(db *gorm.DB, kind, after string, limit int) (tasks []WaitingTask, err error) {
+	err = db.Model(&Task{}).Where("kind = ? AND status = 'processing' AND resource_id > ?", kind, after).
+		Order("resource_id").Limit(limit).Find(&tasks).Error
+	return tasks, wrap(err, "listing the work that is left")
 }

@@ -81,10 +81,7 @@ func CreateUpdate(tx *Tx, u *Update) error {
 	u.ID, err = tx.Insert(`INSERT INTO updates (callback_id, task_id, kind, sequence, type, status, progress, message, revision, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.CallbackID, u.TaskID, u.Kind, u.Sequence, u.Type, u.Status, u.Progress, u.Message, u.Revision, u.CreatedAt)
-	if err != nil {
-		return fmt.Errorf("storing update %d of task %s: %w", u.Sequence, u.TaskID, err)
-	}
-	return nil
+	return wrap(err, "storing update %d of task %s", u.Sequence, u.TaskID)
 }
 
 // findUpdates reads updates and composes what they say. rest is what follows FROM,
@@ -146,10 +143,7 @@ func updatesByID(db *gorm.DB, ids []int64) (map[int64]Update, error) {
 // TaskUpdates lists what a task has told so far, in order.
 func TaskUpdates(db *gorm.DB, taskID string) ([]Update, error) {
 	updates, err := findUpdates(db, "WHERE u.task_id = ? ORDER BY u.sequence", taskID)
-	if err != nil {
-		return nil, fmt.Errorf("listing updates of task %s: %w", taskID, err)
-	}
-	return updates, nil
+	return updates, wrap(err, "listing updates of task %s", taskID)
 }
 
 // UpdateFilter picks updates; zero values pick all.
@@ -169,10 +163,8 @@ func (f UpdateFilter) Picks(u Update) bool {
 // NewestUpdate is the position of the newest update, 0 if there is none.
 func NewestUpdate(db *gorm.DB) (int64, error) {
 	var id int64
-	if err := db.Raw("SELECT COALESCE(MAX(id), 0) FROM updates").Row().Scan(&id); err != nil {
-		return 0, fmt.Errorf("finding the newest update: %w", err)
-	}
-	return id, nil
+	err := db.Raw("SELECT COALESCE(MAX(id), 0) FROM updates").Row().Scan(&id)
+	return id, wrap(err, "finding the newest update")
 }
 
 const (

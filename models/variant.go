@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,17 +19,7 @@ type ImageVariant struct {
 	CreatedAt   time.Time
 }
 
-// CreateVariants stores what was made of an image.
-func CreateVariants(tx *Tx, variants []ImageVariant) error {
-	if err := tx.Create(&variants).Error; err != nil {
-		return fmt.Errorf("storing the variants of image %s: %w", variants[0].ImageID, err)
-	}
-	return nil
-}
-
 // FindVariant finds a variant of an image by its name.
 func FindVariant(db *gorm.DB, imageID, name string) (ImageVariant, error) {
-	var v ImageVariant
-	err := db.Where("image_id = ? AND name = ?", imageID, name).Take(&v).Error
-	return v, notFound(err, "picture", imageID+"/"+name)
+	return take[ImageVariant](db.Where("image_id = ? AND name = ?", imageID, name), "picture", imageID+"/"+name)
 }

@@ -1,8 +1,6 @@
 package models
 
 import (
-	"fmt"
-
 	"petstore/models/db"
 
 	"gorm.io/gorm"
@@ -32,10 +30,7 @@ func ReadWatermark(view *gorm.DB) (w Watermark, err error) {
 	// locks that are held while it runs.
 	err = db.QueryRow(view, "SELECT (SELECT COALESCE(MAX(id), 0) FROM updates), COALESCE((SELECT string_agg(virtualtransaction, ',') FROM ("+writers+") AS now), '')").
 		Scan(&w.Newest, &w.Writers)
-	if err != nil {
-		return w, fmt.Errorf("looking for new updates: %w", err)
-	}
-	return w, nil
+	return w, wrap(err, "looking for new updates")
 }
 
 // Settled reports whether all that were writing have ended by now.
@@ -44,8 +39,5 @@ func (w Watermark) Settled(view *gorm.DB) (settled bool, err error) {
 		return true, nil
 	}
 	err = db.QueryRow(view, "SELECT NOT EXISTS ("+writers+" AND virtualtransaction = ANY (string_to_array(?, ',')))", w.Writers).Scan(&settled)
-	if err != nil {
-		return false, fmt.Errorf("looking for transactions under way: %w", err)
-	}
-	return settled, nil
+	return settled, wrap(err, "looking for transactions under way")
 }

@@ -104,9 +104,7 @@ func (w *Webhook) Enable() {
 
 // FindWebhook finds a webhook.
 func FindWebhook(db *gorm.DB, id string) (Webhook, error) {
-	var w Webhook
-	err := db.Where("id = ?", id).Take(&w).Error
-	return w, notFound(err, "webhook", id)
+	return take[Webhook](db.Where("id = ?", id), "webhook", id)
 }
 
 // LockWebhook finds a webhook that is about to be changed: on PostgreSQL, other
@@ -127,10 +125,8 @@ func ListWebhooks(db *gorm.DB, enabled *bool, page Page) (List[Webhook], error) 
 // EnabledWebhooks lists all webhooks that something is sent to, oldest first.
 func EnabledWebhooks(db *gorm.DB) ([]Webhook, error) {
 	var webhooks []Webhook
-	if err := db.Where("disabled_at IS NULL").Order("id").Find(&webhooks).Error; err != nil {
-		return nil, fmt.Errorf("listing enabled webhooks: %w", err)
-	}
-	return webhooks, nil
+	err := db.Where("disabled_at IS NULL").Order("id").Find(&webhooks).Error
+	return webhooks, wrap(err, "listing enabled webhooks")
 }
 
 // CreateWebhook stores a new webhook, unless there are MaxWebhooks already.
@@ -147,20 +143,14 @@ func CreateWebhook(tx *Tx, w *Webhook) error {
 	if count >= MaxWebhooks {
 		return Conflict("There are %d webhooks, and there can't be more: delete one first.", count)
 	}
-	if err := tx.Create(w).Error; err != nil {
-		return fmt.Errorf("storing webhook %s: %w", w.ID, err)
-	}
-	return nil
+	return Create(tx, w)
 }
 
 // UpdateWebhook stores a changed webhook, and counts the change.
 func UpdateWebhook(tx *Tx, w *Webhook) error {
 	w.Version++
 	w.UpdatedAt = Now()
-	if err := tx.Save(w).Error; err != nil {
-		return fmt.Errorf("storing webhook %s: %w", w.ID, err)
-	}
-	return nil
+	return wrap(tx.Save(w).Error, "storing webhook %s", w.ID)
 }
 
 // DeleteWebhook removes a webhook and its secrets. Its deliveries stay, as history.

@@ -98,10 +98,7 @@ func StartReplay(tx *Tx, webhookID, server string) (woken []string, err error) {
 // line: they go their own way, in the order of their task.
 func LeaveReplay(tx *Tx, d *Delivery) error {
 	_, err := tx.Write("UPDATE deliveries SET replaying = FALSE WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying", d.TaskID, d.WebhookID)
-	if err != nil {
-		return fmt.Errorf("taking task %s out of the line of webhook %s: %w", d.TaskID, d.WebhookID, err)
-	}
-	return nil
+	return wrap(err, "taking task %s out of the line of webhook %s", d.TaskID, d.WebhookID)
 }
 
 // wake makes due what a query finds, if it is not due yet.
@@ -133,10 +130,7 @@ func StuckDeliveries(db *gorm.DB, limit int) ([]string, error) {
 		AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id AND e.status = 'pending' AND NOT e.supersedable AND e.sequence < n.sequence)
 		AND (NOT n.replaying OR NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.webhook_id = n.webhook_id AND e.status = 'pending' AND e.replaying AND e.update_id < n.update_id))
 		LIMIT ?`, limit).Scan(&ids).Error
-	if err != nil {
-		return nil, fmt.Errorf("looking for stuck deliveries: %w", err)
-	}
-	return ids, nil
+	return ids, wrap(err, "looking for stuck deliveries")
 }
 
 // FutureDatedDeliveries finds deliveries whose latest attempt lies in the future, by
@@ -144,19 +138,13 @@ func StuckDeliveries(db *gorm.DB, limit int) ([]string, error) {
 func FutureDatedDeliveries(db *gorm.DB, now time.Time, slack time.Duration, limit int) ([]Delivery, error) {
 	var ds []Delivery
 	err := db.Where("status = 'pending' AND updated_at > ? AND next_attempt_at IS NOT NULL", now.Add(slack)).Limit(limit).Find(&ds).Error
-	if err != nil {
-		return nil, fmt.Errorf("looking for deliveries of the future: %w", err)
-	}
-	return ds, nil
+	return ds, wrap(err, "looking for deliveries of the future")
 }
 
 // MakeDue makes a pending delivery due at a time.
 func MakeDue(tx *Tx, id string, at time.Time) error {
 	_, err := tx.Write("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending'", at, Now(), id)
-	if err != nil {
-		return fmt.Errorf("making delivery %s due: %w", id, err)
-	}
-	return nil
+	return wrap(err, "making delivery %s due", id)
 }
 
 // GiveUpDelivery ends a delivery that is pending because there is nobody left to
@@ -164,10 +152,7 @@ func MakeDue(tx *Tx, id string, at time.Time) error {
 func GiveUpDelivery(tx *Tx, id, reason string) error {
 	_, err := tx.Write("UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id = ? AND status = 'pending'",
 		reason, Now(), id)
-	if err != nil {
-		return fmt.Errorf("giving up delivery %s: %w", id, err)
-	}
-	return nil
+	return wrap(err, "giving up delivery %s", id)
 }
 
 // GiveUpDeliveries ends what is pending for a webhook, limit at most, and returns
@@ -176,19 +161,13 @@ func GiveUpDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error
 	rows, err := tx.Write(`UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id IN
 		(SELECT id FROM deliveries WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending' LIMIT ?)`,
 		reason, Now(), webhookID, limit)
-	if err != nil {
-		return 0, fmt.Errorf("giving up the deliveries of webhook %s: %w", webhookID, err)
-	}
-	return rows, nil
+	return rows, wrap(err, "giving up the deliveries of webhook %s", webhookID)
 }
 
 // RedirectDeliveries sends what is pending for a webhook to its new URL.
 func RedirectDeliveries(tx *Tx, webhookID, url string) error {
 	_, err := tx.Write("UPDATE deliveries SET url = ?, host = ? WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending'", url, HostOf(url), webhookID)
-	if err != nil {
-		return fmt.Errorf("redirecting the deliveries of webhook %s: %w", webhookID, err)
-	}
-	return nil
+	return wrap(err, "redirecting the deliveries of webhook %s", webhookID)
 }
 
 // TaskSequence is the number of a task's newest update.
@@ -197,8 +176,5 @@ func TaskSequence(view *gorm.DB, taskID string) (sequence int64, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, fmt.Errorf("reading how far task %s is: %w", taskID, err)
-	}
-	return sequence, nil
+	return sequence, wrap(err, "reading how far task %s is", taskID)
 }

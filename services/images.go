@@ -44,6 +44,9 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 		ID: models.NewID(callbacks.KindImage.Prefix), ImageURL: n.ImageURL, Operations: n.Operations,
 		Format: n.Format, Quality: n.Quality, CreatedAt: models.Now(),
 	}
+	if img.Operations == nil {
+		img.Operations = []models.ImageOperation{}
+	}
 	upload := blobOf(img.ID, sourceBlob)
 	if n.File != nil {
 		if err := s.receive(ctx, upload, n.File); err != nil {
@@ -59,7 +62,7 @@ func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, e
 				return err
 			}
 		}
-		return models.CreateImage(tx, &img)
+		return models.Create(tx, &img)
 	})
 	return img, err
 }
@@ -135,7 +138,7 @@ func (s *Images) Delete(ctx context.Context, id string) error {
 		if err := models.LoosenBlobs(tx, models.Now(), blobsOf(id)...); err != nil {
 			return err
 		}
-		return models.DeleteImage(tx, id)
+		return models.Delete[models.Image](tx, id)
 	})
 	if err != nil {
 		return err
@@ -200,7 +203,7 @@ func (p *Imaging) run(ctx context.Context, t *models.Task, report task.Progress)
 		return nil, imageFailure(err)
 	}
 	err = report(95, "Storing "+plural(int64(len(variants)), "picture"), func(tx *models.Tx) error {
-		return models.CreateVariants(tx, variants)
+		return models.Create(tx, variants)
 	})
 	if err != nil {
 		return nil, err

@@ -137,7 +137,7 @@ func (s *Payments) Delete(ctx context.Context, id string) error {
 		if use != "" {
 			return models.Conflict("%s", use)
 		}
-		return models.DeletePayment(tx, id)
+		return models.Delete[models.Payment](tx, id)
 	})
 }
 

@@ -140,7 +140,7 @@ func (x *till) pendingRefund(paymentID string, amount int64) string {
 	x.t.Helper()
 	r := models.Refund{ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: paymentID, Amount: amount}
 	r.TaskID = x.pendingTask(callbacks.KindRefund.Name, r.ID)
-	if err := x.store.InTx(x.t.Context(), func(tx *models.Tx) error { return models.CreateRefund(tx, &r) }); err != nil {
+	if err := x.store.InTx(x.t.Context(), func(tx *models.Tx) error { return models.Create(tx, &r) }); err != nil {
 		x.t.Fatal(err)
 	}
 	return r.ID

@@ -70,7 +70,7 @@ func (s *Products) Delete(ctx context.Context, idOrSlug string, version int64) e
 		if err != nil {
 			return err
 		}
-		return models.DeleteProduct(tx, p.ID)
+		return models.Delete[models.Product](tx, p.ID)
 	})
 }
 

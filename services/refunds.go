@@ -38,7 +38,7 @@ func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRef
 		if err = s.tasks.Begin(tx, draft); err != nil {
 			return err
 		}
-		return models.CreateRefund(tx, &stored)
+		return models.Create(tx, &stored)
 	})
 	return stored, err
 }

@@ -54,7 +54,7 @@ func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report
 		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
 	}, func(tx *models.Tx, t models.Task) error {
 		r.Task, r.TaskID = t, t.ID
-		return models.CreateReport(tx, &r)
+		return models.Create(tx, &r)
 	})
 	return r, err
 }
@@ -82,7 +82,7 @@ func (s *Reports) Delete(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	return s.store.InTx(ctx, func(tx *models.Tx) error { return models.DeleteReport(tx, id) })
+	return s.store.InTx(ctx, func(tx *models.Tx) error { return models.Delete[models.Report](tx, id) })
 }
 
 // Download writes what a completed report says in a format: json, csv, xlsx or

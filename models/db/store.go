@@ -72,12 +72,6 @@ func (tx *Tx) InGroup() bool { return tx.pipeline != nil }
 // SQLite, where there is one writer, that is so anyway.
 func (tx *Tx) ForUpdate() *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
 
-// IsForUpdate tells statements written by hand what GORM does by itself.
-func IsForUpdate(db *gorm.DB) bool {
-	_, locking := db.Statement.Clauses["FOR"]
-	return locking && db.Name() == "postgres"
-}
-
 // Lock keeps others from changing a row until this transaction ends, as ForUpdate
 // does, but reads nothing. Queries after it see what those have done who held the
 // row before; one query that joins tables and locks would see their row as it is
