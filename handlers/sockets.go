@@ -19,8 +19,8 @@ type acknowledgement struct {
 // newSocketIO serves conversations over Socket.IO. What was wrong with an event
 // goes into its acknowledgement; a client that wants none gets the event "error".
 func newSocketIO(l *live, o origins) *socketio.Server {
-	server := socketio.New(socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096})
-	server.Namespace("/").OnConnect(func(s *socketio.Socket, _ json.RawMessage) error {
+	options := socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096}
+	return socketio.New(options, func(s *socketio.Socket) {
 		session := l.newSession(s.Context(), func(event string, data jsontext.Value) error {
 			return s.Emit(event, json.RawMessage(data))
 		})
@@ -39,9 +39,7 @@ func newSocketIO(l *live, o origins) *socketio.Server {
 			s.On(event, handle(event))
 		}
 		s.OnOther(handle("")) // which is none
-		return nil
 	})
-	return server
 }
 
 func first(args []json.RawMessage) jsontext.Value {

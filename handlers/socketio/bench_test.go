@@ -36,10 +36,9 @@ func BenchmarkIdleSession(b *testing.B) {
 		})
 	})
 	b.Run("socketio", func(b *testing.B) {
-		srv, web := newBenchServer(func(s *socketio.Socket, _ json.RawMessage) error {
+		srv, web := newBenchServer(func(s *socketio.Socket) {
 			s.On("process", func([]json.RawMessage, socketio.Ack) {})
 			s.On("subscribe", func([]json.RawMessage, socketio.Ack) {})
-			return s.Join(s.ID())
 		})
 		defer web.Close()
 		measureIdle(b, web, connectBare)
@@ -141,47 +140,8 @@ func readFrame(r *bufio.Reader) (string, error) {
 	return string(p), err
 }
 
-// BenchmarkBroadcast hands one update to a room of 2,000 WebSocket sessions:
-// emit is how long the publisher takes, an operation how long until all have it.
-func BenchmarkBroadcast(b *testing.B) {
-	srv, web := newBenchServer(func(s *socketio.Socket, _ json.RawMessage) error { return s.Join("task") })
-	defer web.Close()
-	arrived := make(chan struct{}, benchSessions)
-	for range benchSessions {
-		conn := dialBare(b, web, connectBare)
-		defer conn.Close()
-		go func() {
-			buf := make([]byte, 1024)
-			for {
-				if _, err := conn.Read(buf); err != nil { // one frame: the next is sent when all have come
-					return
-				}
-				arrived <- struct{}{}
-			}
-		}()
-	}
-	room := srv.Namespace("/").To("task")
-	update := json.RawMessage(`{"callback_id":"cb_01","type":"order.progress","task_id":"task_01","sequence":2,` +
-		`"status":"processing","progress":50,"message":"Packing item 1 of 2","metadata":{},"timestamp":"2026-01-01T00:00:00Z"}`)
-	var emitting time.Duration
-	for b.Loop() {
-		start := time.Now()
-		if err := room.Emit("progress", update); err != nil {
-			b.Fatal(err)
-		}
-		emitting += time.Since(start)
-		for range benchSessions {
-			<-arrived
-		}
-	}
-	b.ReportMetric(float64(emitting.Microseconds())/float64(b.N), "µs/emit")
-	b.StopTimer()
-	closeBench(b, srv)
-}
-
-func newBenchServer(onConnect func(*socketio.Socket, json.RawMessage) error) (*socketio.Server, *httptest.Server) {
-	srv := socketio.New(socketio.Options{PingInterval: time.Hour})
-	srv.Namespace("/").OnConnect(onConnect)
+func newBenchServer(onConnect func(*socketio.Socket)) (*socketio.Server, *httptest.Server) {
+	srv := socketio.New(socketio.Options{PingInterval: time.Hour}, onConnect)
 	return srv, httptest.NewServer(srv)
 }
 

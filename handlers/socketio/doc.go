@@ -1,15 +1,12 @@
 // Package socketio is a small Socket.IO server for today's clients
 // (socket.io-client 3 and 4): Engine.IO protocol 4 below, Socket.IO protocol 5
 // above. It speaks HTTP long-polling, WebSocket and the upgrade from the one to
-// the other, and offers namespaces, events, acknowledgements and rooms.
+// the other, and offers events and acknowledgements in the main namespace.
 //
-//	srv := socketio.New(socketio.Options{})
-//	srv.Namespace("/").OnConnect(func(s *socketio.Socket, auth json.RawMessage) error {
+//	srv := socketio.New(socketio.Options{}, func(s *socketio.Socket) {
 //		s.On("hello", func(args []json.RawMessage, ack socketio.Ack) { ack("welcome") })
-//		return s.Join("news")
 //	})
 //	http.Handle("/socket.io/", srv)
-//	srv.Namespace("/").To("news").Emit("headline", "Rain at noon")
 //
 // # The protocol in one screen
 //
@@ -37,7 +34,7 @@
 // then [an acknowledgement id], then [JSON]:
 //
 //	0{"token":"…"}            connect, with the auth payload; the answer is 0{"sid":"…"}
-//	0/admin,                  connect to another namespace; refusal is 4/admin,{"message":"…"}
+//	0/admin,                  connect to another namespace; the answer is 4/admin,{"message":"Invalid namespace"}
 //	2["process",{"data":1}]   event
 //	212["process",{}]         event that wants an acknowledgement; the answer is 312[…]
 //	1                         disconnect from the namespace; the session stays
@@ -49,13 +46,11 @@
 // # What it promises
 //
 // All handlers of one session run one at a time, in the order in which their
-// packets came, on a goroutine that exists only while there is something to do;
-// acknowledgements don't queue behind them, so a handler may wait for one. A
+// packets came, on a goroutine that exists only while there is something to do. A
 // handler that panics is logged, and its socket is disconnected.
 //
 // Emit never waits. Packets that a client is slow to read wait in a buffer of
-// Options.MaxBuffer bytes; when it is full, that session is dropped. An event
-// for a room is encoded once, and all its members share the bytes.
+// Options.MaxBuffer bytes; when it is full, that session is dropped.
 //
 // An idle WebSocket session costs one goroutine (the reader) and a few KiB: the
 // HTTP handler has returned, writers and handlers start on demand, net/http's
@@ -66,7 +61,7 @@
 // Binary arguments (packet types 5 and 6) are refused: the client gets the event
 // "error" with {"code":"BINARY_UNSUPPORTED","message":…} and is disconnected from
 // the namespace ("io server disconnect", so that it does not come back by
-// itself). A binary acknowledgement makes EmitAck return ErrBinary. JSONP,
-// WebTransport, protocol version 3, compression, connection state recovery and
-// adapters for several processes are not offered.
+// itself). Other namespaces, the auth payload, acknowledgements by clients, rooms,
+// JSONP, WebTransport, protocol version 3, compression, connection state recovery
+// and adapters for several processes are not offered.
 package socketio

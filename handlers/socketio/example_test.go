@@ -12,22 +12,20 @@ import (
 	"petstore/handlers/socketio"
 )
 
-// A server that greets, and what goes over the wire when a client connects,
-// emits an event with an acknowledgement, and hears what is told to a room.
+// A server that greets, and what goes over the wire when a client connects and emits
+// an event with an acknowledgement.
 func Example() {
-	srv := socketio.New(socketio.Options{})
-	main := srv.Namespace("/")
-	main.OnConnect(func(s *socketio.Socket, auth json.RawMessage) error {
+	srv := socketio.New(socketio.Options{}, func(s *socketio.Socket) {
 		s.On("subscribe", func(args []json.RawMessage, ack socketio.Ack) {
-			var room string
-			if len(args) != 1 || json.Unmarshal(args[0], &room) != nil {
-				_ = ack(map[string]string{"error": "a room, please"})
+			var task string
+			if len(args) != 1 || json.Unmarshal(args[0], &task) != nil {
+				_ = ack(map[string]string{"error": "a task, please"})
 				return
 			}
-			_ = ack(s.Join(room) == nil)
-			_ = main.To(room).Emit("progress", json.RawMessage(`{"progress":50}`))
+			_ = ack(true)
+			_ = s.Emit("progress", json.RawMessage(`{"progress":50}`))
 		})
-		return s.Emit("welcome", auth)
+		_ = s.Emit("welcome")
 	})
 	web := httptest.NewServer(srv)
 	defer web.Close()
@@ -60,7 +58,7 @@ func Example() {
 	// < 0{ <nil>
 	// > 40{"token":"123"}
 	// < 40{ <nil>
-	// < 42["welcome",{"token":"123"}] <nil>
+	// < 42["welcome"] <nil>
 	// > 421["subscribe","task_7"]
 	// < 431[true] <nil>
 	// < 42["progress",{"progress":50}] <nil>

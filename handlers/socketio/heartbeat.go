@@ -1,12 +1,10 @@
 package socketio
 
-import "time"
-
 var pingPacket = []byte{byte(packetPing)}
 
-// beat is what the heartbeat timer does: it sends a ping or, if the last one
+// onHeartbeat is what the heartbeat timer does: it sends a ping or, if the last one
 // was not answered, ends the session. Source: engine.io-protocol, "Heartbeat".
-func (s *session) beat() {
+func (s *session) onHeartbeat() {
 	opts := s.srv.opts
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -18,11 +16,6 @@ func (s *session) beat() {
 		s.heartbeat.Reset(opts.PingTimeout)
 	case s.awaitingPong:
 		s.dropLocked(ReasonPingTimeout)
-	case s.idleLocked():
-		for _, socket := range s.sockets {
-			s.postLocked(task{run: func() { socket.disconnect(ReasonIdle) }})
-		}
-		s.heartbeat.Reset(opts.PingInterval)
 	case s.sendLocked(pingPacket):
 		s.awaitingPong, s.heard = true, false
 		s.heartbeat.Reset(opts.PingTimeout)
@@ -39,17 +32,12 @@ func (s *session) pong() {
 	s.heartbeat.Reset(s.srv.opts.PingInterval)
 }
 
-func (s *session) idleLocked() bool {
-	limit := s.srv.opts.IdleTimeout
-	return limit > 0 && len(s.sockets) > 0 && time.Since(s.lastEvent) > limit
-}
-
-// closeIfLonely ends a session that has been in no namespace for ConnectTimeout.
-func (s *session) closeIfLonely() {
+// closeWithoutNamespace ends a session that has been in no namespace for ConnectTimeout.
+func (s *session) closeWithoutNamespace() {
 	s.mu.Lock()
-	lonely := len(s.sockets) == 0
+	connected := s.socket != nil
 	s.mu.Unlock()
-	if lonely {
+	if !connected {
 		s.close(reasonNoNamespace)
 	}
 }

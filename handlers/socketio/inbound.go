@@ -1,13 +1,8 @@
 package socketio
 
-import (
-	"errors"
-	"runtime/debug"
-	"time"
-)
+import "crypto/rand"
 
-// receiveMessage reads a Socket.IO packet. All but acknowledgements wait for
-// their turn; those may be what a running handler waits for.
+// receiveMessage reads a Socket.IO packet. What it asks for waits for its turn.
 func (s *session) receiveMessage(data []byte) {
 	m, err := decodeMessage(data)
 	if err != nil || s.skip > 0 {
@@ -16,10 +11,6 @@ func (s *session) receiveMessage(data []byte) {
 	}
 	s.skip = m.attachments
 	switch m.typ {
-	case messageAck, messageBinaryAck:
-		if socket := s.socket(m.namespace); socket != nil {
-			socket.acknowledged(m)
-		}
 	case messageConnect:
 		s.queue(len(data), func() { s.connect(m) })
 	case messageDisconnect:
@@ -28,7 +19,7 @@ func (s *session) receiveMessage(data []byte) {
 		s.queue(len(data), func() { s.withSocket(m, (*Socket).refuseBinary) })
 	case messageEvent:
 		s.queue(len(data), func() { s.withSocket(m, func(socket *Socket) { socket.handle(m) }) })
-	default: // decodeMessage has refused it
+	default: // an acknowledgement, which nothing here asks for
 	}
 }
 
@@ -52,7 +43,6 @@ type task struct {
 func (s *session) queue(size int, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastEvent = time.Now()
 	for s.pausedLocked() && !s.closed {
 		s.space.Wait()
 	}
@@ -119,32 +109,24 @@ func (s *session) next() func() {
 	return nil
 }
 
-// finish is the last work of a session: its sockets learn that it has ended.
+// finish is the last work of a session: its socket learns that it has ended.
 func (s *session) finish() {
 	defer s.srv.wg.Done() // of Server.open
-	s.mu.Lock()
-	sockets := append([]*Socket(nil), s.sockets...)
-	s.mu.Unlock()
-	for _, socket := range sockets {
+	if socket := s.current(); socket != nil {
 		socket.finish(s.reason)
 	}
 }
 
-func (s *session) socket(namespace string) *Socket {
+func (s *session) current() *Socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, socket := range s.sockets {
-		if socket.namespace.name == namespace {
-			return socket
-		}
-	}
-	return nil
+	return s.socket
 }
 
 // withSocket calls f with the socket that m is for. A packet for a namespace that
 // has been left may have been on its way, but the first packet must be a connect.
 func (s *session) withSocket(m message, f func(*Socket)) {
-	if socket := s.socket(m.namespace); socket != nil {
+	if socket := s.current(); socket != nil && m.namespace == mainNamespace {
 		f(socket)
 		return
 	}
@@ -156,53 +138,20 @@ func (s *session) withSocket(m message, f func(*Socket)) {
 	}
 }
 
-// connect lets the client into a namespace, or tells it why not.
+// connect lets the client into the main namespace; there is no other.
 func (s *session) connect(m message) {
-	ns := s.srv.lookup(m.namespace)
-	if ns == nil {
-		s.refuse(m.namespace, &ConnectError{Message: "Invalid namespace"})
+	if m.namespace != mainNamespace {
+		s.send(encodeConnectError(m.namespace))
 		return
 	}
-	if s.socket(m.namespace) != nil {
+	if s.current() != nil {
 		s.close(ReasonParseError)
 		return
 	}
-	socket := newSocket(s, ns)
-	if !s.addSocket(socket) {
-		return
+	if socket := newSocket(s); s.addSocket(socket) {
+		s.send(encodeConnect(rand.Text()))
+		socket.protect(func() { s.srv.onConnect(socket) })
 	}
-	if err := s.callOnConnect(socket, m); err != nil {
-		socket.leave()
-		s.removeSocket(socket)
-		s.refuse(m.namespace, err)
-		return
-	}
-	ns.add(socket)
-	socket.accept()
-}
-
-func (s *session) callOnConnect(socket *Socket, m message) *ConnectError {
-	var err error
-	if panicked := s.protect(func() { err = socket.namespace.connect(socket, m.auth) }); panicked {
-		return &ConnectError{Message: "Internal error"}
-	}
-	if err == nil {
-		return nil
-	}
-	if refusal, ok := errors.AsType[*ConnectError](err); ok {
-		return refusal
-	}
-	s.srv.opts.Logger.Warn("socketio: connection refused", "namespace", m.namespace, "error", err)
-	return &ConnectError{Message: "Connection refused"}
-}
-
-func (s *session) refuse(namespace string, refusal *ConnectError) {
-	p, err := encodeConnectError(namespace, refusal)
-	if err != nil {
-		s.srv.opts.Logger.Error("socketio: encoding a connect error", "namespace", namespace, "error", err)
-		p, _ = encodeConnectError(namespace, &ConnectError{Message: refusal.Message})
-	}
-	s.send(p)
 }
 
 func (s *session) addSocket(socket *Socket) bool {
@@ -211,35 +160,21 @@ func (s *session) addSocket(socket *Socket) bool {
 	if s.closed {
 		return false
 	}
-	s.sockets = append(s.sockets, socket)
-	s.joined = true
-	s.lonely.Stop()
+	s.socket, s.joined = socket, true
+	s.noNamespaceTimer.Stop()
 	return true
 }
 
+// removeSocket does nothing to a socket that has taken the place of this one.
 func (s *session) removeSocket(socket *Socket) {
 	socket.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.sockets {
-		if s.sockets[i] == socket {
-			s.sockets = append(s.sockets[:i:i], s.sockets[i+1:]...)
-			break
-		}
+	if s.socket != socket {
+		return
 	}
-	if len(s.sockets) == 0 && !s.closed {
-		s.lonely.Reset(s.srv.opts.ConnectTimeout)
+	s.socket = nil
+	if !s.closed {
+		s.noNamespaceTimer.Reset(s.srv.opts.ConnectTimeout)
 	}
-}
-
-// protect calls f and reports whether it panicked.
-func (s *session) protect(f func()) (panicked bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			panicked = true
-			s.srv.opts.Logger.Error("socketio: panic in a handler", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
-	f()
-	return false
 }

@@ -39,9 +39,8 @@ type message struct {
 	namespace   string
 	id          int64             // of the acknowledgement, or noID
 	attachments int               // binary frames that follow
-	auth        json.RawMessage   // connect: a JSON object
 	event       string            // event: its name
-	args        []json.RawMessage // event, ack: its arguments
+	args        []json.RawMessage // event: its arguments
 }
 
 var errMessage = errors.New("malformed Socket.IO packet")
@@ -92,8 +91,11 @@ func decodeMessage(data []byte) (message, error) {
 // decodePayload reads the JSON part, which each type of message wants otherwise.
 func (m *message) decodePayload(payload []byte) error {
 	switch m.typ {
-	case messageConnect:
-		return m.decodeAuth(payload)
+	case messageConnect: // nothing here asks who the client is
+		if len(payload) > 0 && (payload[0] != '{' || !json.Valid(payload)) {
+			return errMessage
+		}
+		return nil
 	case messageDisconnect:
 		if len(payload) > 0 {
 			return errMessage
@@ -109,18 +111,6 @@ func (m *message) decodePayload(payload []byte) error {
 	default: // a connect error comes from servers only
 		return errMessage
 	}
-}
-
-func (m *message) decodeAuth(payload []byte) error {
-	m.auth = json.RawMessage("{}")
-	if len(payload) == 0 {
-		return nil
-	}
-	if payload[0] != '{' || !json.Valid(payload) {
-		return errMessage
-	}
-	m.auth = bytes.Clone(payload)
-	return nil
 }
 
 func (m *message) decodeArgs(payload []byte) error {
@@ -162,37 +152,24 @@ func (m *message) decodeEvent(payload []byte) error {
 	return nil
 }
 
-// header begins an Engine.IO message packet that carries a Socket.IO one.
-func header(typ messageType, namespace string, id int64) []byte {
-	dst := []byte{byte(packetMessage), byte(typ)}
-	if namespace != mainNamespace {
-		dst = append(dst, namespace...)
-		dst = append(dst, ',')
-	}
-	if id != noID {
-		dst = strconv.AppendInt(dst, id, 10)
-	}
-	return dst
+// Packets of the server: an Engine.IO message packet that carries a Socket.IO one.
+
+var disconnectPacket = []byte{byte(packetMessage), byte(messageDisconnect)}
+
+func encodeConnect(sid string) []byte {
+	return []byte(`40{"sid":"` + sid + `"}`) // a sid needs no escaping
 }
 
-func encodeConnect(namespace, sid string) []byte {
-	dst := header(messageConnect, namespace, noID)
-	return append(dst, `{"sid":"`+sid+`"}`...) // a sid needs no escaping
+// encodeConnectError refuses a namespace that is not offered.
+func encodeConnectError(namespace string) []byte {
+	return []byte("44" + namespace + `,{"message":"Invalid namespace"}`)
 }
 
-func encodeConnectError(namespace string, refusal *ConnectError) ([]byte, error) {
-	return appendJSON(header(messageConnectError, namespace, noID), refusal)
-}
-
-func encodeDisconnect(namespace string) []byte {
-	return header(messageDisconnect, namespace, noID)
-}
-
-func encodeEvent(namespace string, id int64, event string, args []any) ([]byte, error) {
+func encodeEvent(event string, args []any) ([]byte, error) {
 	if slices.Contains(reservedEvents, event) {
 		return nil, fmt.Errorf("socketio: %q is reserved and can't be emitted", event)
 	}
-	dst, err := appendJSON(append(header(messageEvent, namespace, id), '['), event)
+	dst, err := appendJSON([]byte("42["), event)
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +182,8 @@ func encodeEvent(namespace string, id int64, event string, args []any) ([]byte, 
 	return append(dst, ']'), nil
 }
 
-func encodeAck(namespace string, id int64, args []any) ([]byte, error) {
-	dst := append(header(messageAck, namespace, id), '[')
+func encodeAck(id int64, args []any) ([]byte, error) {
+	dst := fmt.Appendf(nil, "43%d[", id)
 	for i, arg := range args {
 		if i > 0 {
 			dst = append(dst, ',')

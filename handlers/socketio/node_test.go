@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -51,8 +49,8 @@ func needNode(t *testing.T) {
 func TestNodeClient(t *testing.T) {
 	needNode(t)
 	for _, scenario := range []string{
-		"upgrade", "polling", "websocket", "pollingTraffic", "namespaces", "rooms",
-		"kicked", "panics", "binary", "binaryAck", "large",
+		"upgrade", "polling", "websocket", "pollingTraffic", "namespaces",
+		"kicked", "panics", "binary", "large",
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
@@ -78,12 +76,8 @@ func TestNodeClient(t *testing.T) {
 func TestNodeClientUpgradesUnderTraffic(t *testing.T) {
 	needNode(t)
 	t.Parallel()
-	srv := newNodeServer(socketio.Options{MaxBuffer: 8 << 20})
 	events := newCounter()
-	srv.Namespace("/").OnConnect(func(s *socketio.Socket, _ json.RawMessage) error {
-		answerSequence(s, events.add)
-		return nil
-	})
+	srv := socketio.New(socketio.Options{MaxBuffer: 8 << 20}, func(s *socketio.Socket) { answerSequence(s, events.add) })
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("transport") == "websocket" {
 			events.wait(500)
@@ -212,43 +206,11 @@ func shutdown(t *testing.T, srv *socketio.Server) {
 
 // newNodeServer is the server that client.mjs expects.
 func newNodeServer(opts socketio.Options) *socketio.Server {
-	opts.Logger = slog.New(slog.DiscardHandler)
-	srv := socketio.New(opts)
-	main := srv.Namespace("/")
-	main.OnConnect(func(s *socketio.Socket, auth json.RawMessage) error {
+	return socketio.New(opts, func(s *socketio.Socket) {
 		s.On("echo", func(args []json.RawMessage, ack socketio.Ack) { ack(args) })
-		s.On("ask", func(args []json.RawMessage, ack socketio.Ack) {
-			answer, err := s.EmitAck(s.Context(), "question", args[0])
-			if err != nil {
-				ack(err.Error())
-				return
-			}
-			ack(answer[0])
-		})
-		s.On("join", func(args []json.RawMessage, ack socketio.Ack) { ack(s.Join(text(args[0])) == nil) })
-		s.On("leave", func(args []json.RawMessage, ack socketio.Ack) { s.Leave(text(args[0])); ack() })
-		s.On("say", func(args []json.RawMessage, ack socketio.Ack) {
-			ack(main.To(text(args[0])).Emit("said", args[1]) == nil)
-		})
 		s.On("bye", func([]json.RawMessage, socketio.Ack) { s.Emit("last words", "farewell"); s.Disconnect() })
 		s.On("panic", func([]json.RawMessage, socketio.Ack) { panic("as asked") })
 		answerSequence(s, func() {})
-		return s.Emit("welcome", auth)
+		s.Emit("welcome")
 	})
-	srv.Namespace("/admin").OnConnect(func(s *socketio.Socket, auth json.RawMessage) error {
-		if string(auth) != `{"token":"secret"}` {
-			return &socketio.ConnectError{Message: "Not authorized", Data: map[string]string{"hint": "token"}}
-		}
-		s.On("whoami", func(_ []json.RawMessage, ack socketio.Ack) { ack("/admin") })
-		return nil
-	})
-	srv.Namespace("/broken").OnConnect(func(*socketio.Socket, json.RawMessage) error {
-		return errors.New("password of the database is wrong")
-	})
-	return srv
-}
-
-func text(arg json.RawMessage) (s string) {
-	_ = json.Unmarshal(arg, &s)
-	return s
 }

@@ -2,10 +2,7 @@ package socketio
 
 import (
 	"cmp"
-	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -22,11 +19,6 @@ type Options struct {
 
 	// UpgradeTimeout is how long an upgrade to WebSocket may take. Default 10 s.
 	UpgradeTimeout time.Duration
-
-	// IdleTimeout disconnects the sockets of a session over which no event has
-	// gone either way for so long, to within PingInterval. By default a session
-	// that answers its pings may stay as long as it likes.
-	IdleTimeout time.Duration
 
 	// MaxPayload bounds, in bytes, a WebSocket message and a polling body from a
 	// client; it is told to the client. Reading from a client pauses when so much
@@ -47,16 +39,11 @@ type Options struct {
 	// Default 1 MiB.
 	MaxBuffer int
 
-	// CheckOrigin decides whether a request may be served, by its Origin header as
-	// a rule; a refused one is answered 403. By default a request passes if it has
-	// no Origin (no browser sent it) or one whose host is the request's Host.
-	// Origins that pass get the CORS headers they need, without credentials.
-	// It may refuse requests for other reasons too, such as a missing cookie.
+	// CheckOrigin decides whether the page of a request's Origin may use the server;
+	// it is asked only if there is one, which no program but a browser sends. A
+	// refused request is answered 403, others get the CORS headers they need, without
+	// credentials. Without CheckOrigin, all pages are refused.
 	CheckOrigin func(r *http.Request) bool
-
-	// Logger is told of panics in handlers and of errors that clients are not
-	// told. Default slog.Default().
-	Logger *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -68,18 +55,5 @@ func (o Options) withDefaults() Options {
 	o.MaxPackets = cmp.Or(o.MaxPackets, 20_000)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
 	o.MaxBuffer = cmp.Or(o.MaxBuffer, 1<<20)
-	o.Logger = cmp.Or(o.Logger, slog.Default())
-	if o.CheckOrigin == nil {
-		o.CheckOrigin = sameOrigin
-	}
 	return o
-}
-
-func sameOrigin(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, r.Host)
 }

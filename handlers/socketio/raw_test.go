@@ -18,25 +18,29 @@ import (
 	"petstore/handlers/socketio"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // panics are part of the tests
+	goleak.VerifyTestMain(m)
+}
 
 // long is far more than anything here takes, on however busy a machine.
 const long = time.Minute
 
 // A raw is a server and a client that speaks to it packet by packet.
 type raw struct {
-	t     *testing.T
-	srv   *socketio.Server
-	web   *httptest.Server
-	polls chan struct{} // gets a value whenever a GET waits for packets
-	posts chan struct{} // and whenever the body of a POST is being read, if watched
-	watch atomic.Bool
+	t         *testing.T
+	srv       *socketio.Server
+	onConnect func(*socketio.Socket) // set before anyone connects
+	web       *httptest.Server
+	polls     chan struct{} // gets a value whenever a GET waits for packets
+	posts     chan struct{} // and whenever the body of a POST is being read, if watched
+	watch     atomic.Bool
 }
 
 func newRaw(t *testing.T, opts socketio.Options) *raw {
 	t.Helper()
-	opts.Logger = slog.New(slog.DiscardHandler)
-	c := &raw{t: t, srv: socketio.New(opts), polls: make(chan struct{}, 100), posts: make(chan struct{}, 100)}
+	c := &raw{t: t, onConnect: func(*socketio.Socket) {}, polls: make(chan struct{}, 100), posts: make(chan struct{}, 100)}
+	c.srv = socketio.New(opts, func(s *socketio.Socket) { c.onConnect(s) })
 	c.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.watch.Load() && r.Method == http.MethodGet {
 			r = r.WithContext(watchedContext{r.Context(), c.polls})
@@ -73,11 +77,11 @@ func (b watchedBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// echo lets everyone in, emits their auth, and answers what they send.
-func echo(s *socketio.Socket, auth json.RawMessage) error {
+// echo welcomes everyone, and answers what they send.
+func echo(s *socketio.Socket) {
 	s.On("message", func(args []json.RawMessage, _ socketio.Ack) { s.Emit("message-back", values(args)...) })
 	s.On("message-with-ack", func(args []json.RawMessage, ack socketio.Ack) { ack(values(args)...) })
-	return s.Emit("auth", auth)
+	s.Emit("welcome")
 }
 
 func values(args []json.RawMessage) []any {

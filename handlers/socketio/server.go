@@ -19,36 +19,17 @@ type Server struct {
 	// goroutines that serve them.
 	wg sync.WaitGroup
 
-	mu         sync.Mutex
-	closed     bool
-	sessions   map[string]*session
-	namespaces map[string]*Namespace
+	onConnect func(*Socket)
+
+	mu       sync.Mutex
+	closed   bool
+	sessions map[string]*session
 }
 
-// New returns a server with the main namespace "/".
-func New(opts Options) *Server {
-	s := &Server{
-		opts:       opts.withDefaults(),
-		sessions:   make(map[string]*session),
-		namespaces: make(map[string]*Namespace),
-	}
-	s.Namespace(mainNamespace)
-	return s
-}
-
-// Namespace returns the namespace of that name, which begins with a slash, and
-// makes it known to clients if it is new. It panics for a name that can't be
-// sent: without a leading slash, with a comma, or longer than 256 bytes.
-func (s *Server) Namespace(name string) *Namespace {
-	mustBeNamespace(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ns := s.namespaces[name]
-	if ns == nil {
-		ns = newNamespace(name)
-		s.namespaces[name] = ns
-	}
-	return ns
+// New returns a server that calls onConnect with each new socket. It registers the
+// socket's handlers, and may emit already.
+func New(opts Options, onConnect func(s *Socket)) *Server {
+	return &Server{opts: opts.withDefaults(), onConnect: onConnect, sessions: make(map[string]*session)}
 }
 
 // Sessions returns the number of sessions that are open.
@@ -85,7 +66,7 @@ func (s *Server) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		for _, session := range open {
-			session.cut()
+			session.abort()
 		}
 		return fmt.Errorf("socketio: waiting for sessions to end: %w", ctx.Err())
 	}
@@ -93,8 +74,9 @@ func (s *Server) Close(ctx context.Context) error {
 
 // ServeHTTP serves a request of the Engine.IO protocol, whatever its path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	allowed := s.opts.CheckOrigin(r)
-	if origin := r.Header.Get("Origin"); origin != "" {
+	origin := r.Header.Get("Origin")
+	allowed := origin == "" || s.opts.CheckOrigin != nil && s.opts.CheckOrigin(r)
+	if origin != "" {
 		w.Header().Add("Vary", "Origin")
 		if allowed {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
@@ -169,12 +151,6 @@ func (s *Server) start(f func()) bool {
 	}
 	s.wg.Go(f)
 	return true
-}
-
-func (s *Server) lookup(namespace string) *Namespace {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.namespaces[namespace]
 }
 
 // A requestError is the answer to a request that can't be served. The codes and

@@ -19,7 +19,6 @@ const (
 	ReasonTransportError   Reason = "transport error"             // the connection broke, or was misused
 	ReasonParseError       Reason = "parse error"                 // the client sent something malformed
 	ReasonBinary           Reason = "binary unsupported"          // the client sent a binary event
-	ReasonIdle             Reason = "idle timeout"                // no event for IdleTimeout
 	ReasonSlowReader       Reason = "slow reader"                 // MaxBuffer was exceeded
 	ReasonPanic            Reason = "handler panic"               // a handler of the socket panicked
 
@@ -33,10 +32,10 @@ const (
 	noopDelay      = 100 * time.Millisecond
 )
 
-// A session is the connection of one client: an Engine.IO session and, on it,
-// a socket for each namespace that the client has connected to.
+// A session is the connection of one client: an Engine.IO session and, while the
+// client is connected to the main namespace, a socket on it.
 //
-// Locks are taken in the order Namespace.mu, Socket.mu, session.mu, Server.mu.
+// Locks are taken in the order Socket.mu, session.mu, Server.mu.
 // Nothing is written to a connection, and no handler called, under any of them.
 type session struct {
 	srv *Server
@@ -66,23 +65,23 @@ type session struct {
 	ended   bool      // its last run is over or has begun
 	skip    int       // binary attachments still to come of a refused packet
 
-	sockets   []*Socket
-	joined    bool      // has ever been in a namespace
-	lastEvent time.Time // when a message was last sent or received
+	socket *Socket // nil while there is none
+	joined bool    // there has been one
 
 	heartbeat    *time.Timer // to the next ping or, awaitingPong, to giving up
 	awaitingPong bool
-	heard        bool        // something has come since the last ping, or could not be read
-	lonely       *time.Timer // runs while sockets is empty
+	heard        bool // something has come since the last ping, or could not be read
+
+	noNamespaceTimer *time.Timer // runs while socket is nil
 }
 
 func newSession(srv *Server, id string, ws *wsConn) *session {
-	s := &session{srv: srv, id: id, ws: ws, lastEvent: time.Now()}
+	s := &session{srv: srv, id: id, ws: ws}
 	s.space.L = &s.mu
 	s.mu.Lock() // the timers may fire at once
 	defer s.mu.Unlock()
-	s.heartbeat = time.AfterFunc(srv.opts.PingInterval, s.beat)
-	s.lonely = time.AfterFunc(srv.opts.ConnectTimeout, s.closeIfLonely)
+	s.heartbeat = time.AfterFunc(srv.opts.PingInterval, s.onHeartbeat)
+	s.noNamespaceTimer = time.AfterFunc(srv.opts.ConnectTimeout, s.closeWithoutNamespace)
 	return s
 }
 
@@ -101,9 +100,6 @@ func (s *session) sendLocked(p []byte) bool {
 	if s.outBytes+len(p)+packetOverhead > s.srv.opts.MaxBuffer {
 		s.dropLocked(ReasonSlowReader)
 		return false
-	}
-	if p[0] == byte(packetMessage) {
-		s.lastEvent = time.Now()
 	}
 	s.out = append(s.out, p)
 	s.outBytes += len(p) + packetOverhead
@@ -181,7 +177,7 @@ func (s *session) dropLocked(reason Reason) {
 	}
 	s.out = nil
 	if s.ws != nil {
-		s.srv.wg.Go(s.ws.cut) // closing a TLS connection may take a while
+		s.srv.wg.Go(s.ws.abort) // closing a TLS connection may take a while
 	}
 }
 
@@ -192,16 +188,16 @@ func (s *session) endLocked(reason Reason) bool {
 	}
 	s.closed, s.reason = true, reason
 	s.heartbeat.Stop()
-	s.lonely.Stop()
+	s.noNamespaceTimer.Stop()
 	s.space.Broadcast()
-	for _, socket := range s.sockets {
-		socket.cancel()
+	if s.socket != nil {
+		s.socket.cancel()
 	}
 	switch {
 	case s.probed: // the client has stopped polling: see switchTo
 		s.probe.expire()
 	case s.probe != nil:
-		s.srv.wg.Go(s.probe.cut)
+		s.srv.wg.Go(s.probe.abort)
 	}
 	s.wakeLocked()
 	s.workLocked() // to call OnDisconnect, after the handlers that are waiting
@@ -209,14 +205,14 @@ func (s *session) endLocked(reason Reason) bool {
 	return true
 }
 
-// cut breaks the connections of a session that is closing too slowly.
-func (s *session) cut() {
+// abort breaks the connections of a session that is closing too slowly.
+func (s *session) abort() {
 	s.mu.Lock()
 	conns := []*wsConn{s.ws, s.probe}
 	s.mu.Unlock()
 	for _, ws := range conns {
 		if ws != nil {
-			ws.cut()
+			ws.abort()
 		}
 	}
 }

@@ -2,18 +2,15 @@ package socketio
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"slices"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 )
 
 // ErrDisconnected says that a socket is not connected (any more).
 var ErrDisconnected = errors.New("socketio: socket is disconnected")
-
-// ErrBinary says that a client acknowledged an event with binary data.
-var ErrBinary = errors.New("socketio: binary acknowledgement is not supported")
 
 // ErrNoAck says that the client wants no acknowledgement of an event.
 var ErrNoAck = errors.New("socketio: no acknowledgement is wanted")
@@ -29,38 +26,24 @@ type Handler func(args []json.RawMessage, ack Ack)
 // be encoded, or is ErrDisconnected.
 type Ack func(args ...any) error
 
-// A Socket is a client's connection to one namespace. Its methods may be called
+// A Socket is a client's connection to the main namespace. Its methods may be called
 // concurrently.
 type Socket struct {
-	id        string
-	session   *session
-	namespace *Namespace
-	ctx       context.Context
-	cancel    context.CancelFunc
-
-	// Guarded by namespace.mu.
-	rooms []string
-	left  bool
+	session *session
+	ctx     context.Context
+	cancel  context.CancelFunc
 
 	mu           sync.Mutex
-	connected    bool     // the client has been told so
-	closed       bool     // nothing is sent any more
-	pending      [][]byte // emitted before the client was told
-	pendingBytes int
+	closed       bool // nothing is sent any more
 	handlers     map[string]Handler
 	other        Handler
 	onDisconnect func(Reason)
-	acks         map[int64]chan message
-	lastAck      int64
 }
 
-func newSocket(s *session, ns *Namespace) *Socket {
+func newSocket(s *session) *Socket {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Socket{id: rand.Text(), session: s, namespace: ns, ctx: ctx, cancel: cancel}
+	return &Socket{session: s, ctx: ctx, cancel: cancel, handlers: make(map[string]Handler)}
 }
-
-// ID is the name of this connection, which the client knows as socket.id.
-func (s *Socket) ID() string { return s.id }
 
 // Context is cancelled when the socket is disconnected, for whatever reason.
 func (s *Socket) Context() context.Context { return s.ctx }
@@ -70,9 +53,6 @@ func (s *Socket) Context() context.Context { return s.ctx }
 func (s *Socket) On(event string, f Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.handlers == nil {
-		s.handlers = make(map[string]Handler)
-	}
 	s.handlers[event] = f
 }
 
@@ -91,86 +71,16 @@ func (s *Socket) OnDisconnect(f func(reason Reason)) {
 	s.onDisconnect = f
 }
 
-// Emit sends an event to the client. It doesn't wait; see Room.Emit for the
-// arguments. The error is ErrDisconnected, says that an argument can't be
-// encoded, or that the event's name is reserved.
+// Emit sends an event to the client. It doesn't wait. Each argument is encoded as
+// encoding/json does it, without HTML escaping; a json.RawMessage is sent as it is.
+// The error is ErrDisconnected, or says that an argument can't be encoded, or that
+// the event's name is reserved.
 func (s *Socket) Emit(event string, args ...any) error {
-	p, err := encodeEvent(s.namespace.name, noID, event, args)
+	p, err := encodeEvent(event, args)
 	if err != nil {
 		return err
 	}
-	if !s.send(p) {
-		return ErrDisconnected
-	}
-	return nil
-}
-
-// EmitAck sends an event and waits for the client's acknowledgement, whose
-// arguments it returns. Handlers may call it, but not an OnConnect function: the
-// client answers only once it is connected. The errors are those of Emit, ctx's
-// error, and ErrBinary.
-func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) ([]json.RawMessage, error) {
-	id, answer := s.expectAck()
-	defer s.forgetAck(id)
-	p, err := encodeEvent(s.namespace.name, id, event, args)
-	if err != nil {
-		return nil, err
-	}
-	if !s.send(p) {
-		return nil, ErrDisconnected
-	}
-	select {
-	case m := <-answer:
-		if m.typ == messageBinaryAck {
-			return nil, ErrBinary
-		}
-		return m.args, nil
-	case <-s.ctx.Done():
-		return nil, ErrDisconnected
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (s *Socket) expectAck() (int64, chan message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.acks == nil {
-		s.acks = make(map[int64]chan message)
-	}
-	s.lastAck++
-	answer := make(chan message, 1)
-	s.acks[s.lastAck] = answer
-	return s.lastAck, answer
-}
-
-func (s *Socket) forgetAck(id int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.acks, id)
-}
-
-func (s *Socket) acknowledged(m message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if answer := s.acks[m.id]; answer != nil {
-		answer <- m
-		delete(s.acks, m.id)
-	}
-}
-
-// Join puts the socket into a room. It leaves all rooms when it is disconnected;
-// from then on, Join returns ErrDisconnected.
-func (s *Socket) Join(room string) error { return s.namespace.join(s, room) }
-
-// Leave takes the socket out of a room.
-func (s *Socket) Leave(room string) { s.namespace.leave(s, room) }
-
-// Rooms returns the rooms that the socket has joined, in that order.
-func (s *Socket) Rooms() []string {
-	s.namespace.mu.RLock()
-	defer s.namespace.mu.RUnlock()
-	return slices.Clone(s.rooms)
+	return s.send(p)
 }
 
 // Disconnect takes the client out of the namespace, after everything that was
@@ -178,50 +88,25 @@ func (s *Socket) Rooms() []string {
 func (s *Socket) Disconnect() { s.disconnect(ReasonServerDisconnect) }
 
 func (s *Socket) disconnect(reason Reason) {
-	p := encodeDisconnect(s.namespace.name)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return
 	}
-	s.sendLocked(p)
+	s.session.send(disconnectPacket)
 	s.closed = true
 	s.mu.Unlock()
 	s.cancel()
 	s.session.post(func() { s.finish(reason) })
 }
 
-// accept tells the client that it is connected, and then what was emitted so far.
-func (s *Socket) accept() {
+func (s *Socket) send(p []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.session.send(encodeConnect(s.namespace.name, s.id))
-	for _, p := range s.pending {
-		s.session.send(p)
+	if s.closed || !s.session.send(p) {
+		return ErrDisconnected
 	}
-	s.connected, s.pending, s.pendingBytes = true, nil, 0
-}
-
-func (s *Socket) send(p []byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sendLocked(p)
-}
-
-func (s *Socket) sendLocked(p []byte) bool {
-	if s.closed {
-		return false
-	}
-	if s.connected {
-		return s.session.send(p)
-	}
-	s.pendingBytes += len(p) + packetOverhead
-	if s.pendingBytes > s.session.srv.opts.MaxBuffer {
-		s.session.drop(ReasonSlowReader)
-		return false
-	}
-	s.pending = append(s.pending, p)
-	return true
+	return nil
 }
 
 // handle runs the handler of an event.
@@ -236,9 +121,18 @@ func (s *Socket) handle(m message) {
 	if f == nil || closed {
 		return
 	}
-	if panicked := s.session.protect(func() { f(m.args, s.ack(m.id)) }); panicked {
-		s.disconnect(ReasonPanic)
-	}
+	s.protect(func() { f(m.args, s.ack(m.id)) })
+}
+
+// protect calls f, which is not ours. If it panics, the client is disconnected.
+func (s *Socket) protect(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			slog.Error("A handler of Socket.IO panicked.", "panic", v, "stack", string(debug.Stack()))
+			s.disconnect(ReasonPanic)
+		}
+	}()
+	f()
 }
 
 func (s *Socket) ack(id int64) Ack {
@@ -249,8 +143,8 @@ func (s *Socket) ack(id int64) Ack {
 	return func(args ...any) (err error) {
 		once.Do(func() {
 			var p []byte
-			if p, err = encodeAck(s.namespace.name, id, args); err == nil && !s.send(p) {
-				err = ErrDisconnected
+			if p, err = encodeAck(id, args); err == nil {
+				err = s.send(p)
 			}
 		})
 		return err
@@ -273,12 +167,8 @@ func (s *Socket) finish(reason Reason) {
 	s.onDisconnect = nil
 	s.closed = true
 	s.mu.Unlock()
-	s.leave()
 	s.session.removeSocket(s)
 	if f != nil {
-		s.session.protect(func() { f(reason) })
+		s.protect(func() { f(reason) })
 	}
 }
-
-// leave takes the socket out of its namespace and rooms.
-func (s *Socket) leave() { s.namespace.remove(s) }

@@ -27,7 +27,7 @@ func (s *session) beginUpgrade(ws *wsConn) bool {
 // it, and then reads from ws. Source: engine.io-protocol, "Upgrade".
 func (s *session) upgrade(ws *wsConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.srv.opts.UpgradeTimeout)
-	agreed := expect(ctx, ws, probePing) && s.grant(ctx, ws) && expect(ctx, ws, upgradePacket)
+	agreed := readPacket(ctx, ws, probePing) && s.acceptProbe(ctx, ws) && readPacket(ctx, ws, upgradePacket)
 	cancel()
 	if agreed {
 		s.switchTo(ws)
@@ -40,13 +40,14 @@ func (s *session) upgrade(ws *wsConn) {
 	_ = ws.conn.CloseNow() // the session goes on polling
 }
 
-func expect(ctx context.Context, ws *wsConn, text string) bool {
+// readPacket reads the next packet, and reports whether it is the one that is due.
+func readPacket(ctx context.Context, ws *wsConn, due string) bool {
 	typ, data, err := ws.conn.Read(ctx)
-	return err == nil && typ == websocket.MessageText && string(data) == text
+	return err == nil && typ == websocket.MessageText && string(data) == due
 }
 
-// grant ends the GET that is waiting, and answers the probe.
-func (s *session) grant(ctx context.Context, ws *wsConn) bool {
+// acceptProbe ends the GET that is waiting, and answers the probe.
+func (s *session) acceptProbe(ctx context.Context, ws *wsConn) bool {
 	s.mu.Lock()
 	closed := s.closed
 	s.probed = true

@@ -55,7 +55,7 @@ func (s *Server) openWebSocket(ws *wsConn) {
 	}
 	session.send(openPacket(session.id, []string{}, s.opts))
 	if !s.start(func() { session.read(ws) }) {
-		ws.cut()
+		ws.abort()
 	}
 }
 
@@ -125,7 +125,7 @@ func closeStatus(reason Reason) websocket.StatusCode {
 }
 
 // A wsConn is a WebSocket and the connection below it, which alone can be given
-// a deadline or be cut while the WebSocket is closing.
+// a deadline or be broken while the WebSocket is closing.
 type wsConn struct {
 	conn *websocket.Conn
 	net  net.Conn
@@ -147,8 +147,8 @@ func acceptWebSocket(w http.ResponseWriter, r *http.Request, maxPayload int) (*w
 // expire gives the connection closeTimeout to end.
 func (ws *wsConn) expire() { _ = ws.net.SetDeadline(time.Now().Add(closeTimeout)) }
 
-// cut ends the connection at once.
-func (ws *wsConn) cut() { _ = ws.net.Close() }
+// abort ends the connection at once.
+func (ws *wsConn) abort() { _ = ws.net.Close() }
 
 // refuse closes a connection that no session wants.
 func (s *Server) refuse(ws *wsConn) {
