@@ -84,7 +84,6 @@ type attempt struct {
 	Error *string `json:"error" extensions:"x-nullable"`
 }
 
-// redeliverRequest selects deliveries. At least one field must be given.
 // host is one that callbacks go to.
 type host struct {
 	Host string `json:"host" example:"https://client.example"`
@@ -107,6 +106,7 @@ type host struct {
 	DueAt *time.Time `json:"due_at" format:"date-time" extensions:"x-nullable"`
 }
 
+// redeliverRequest selects deliveries. At least one field must be given.
 type redeliverRequest struct {
 	OrderID    string `json:"order_id,omitempty" validate:"max=100"`
 	TaskID     string `json:"task_id,omitempty" validate:"max=100"`
@@ -126,7 +126,7 @@ func showDelivery(d models.Delivery) delivery {
 	return delivery{
 		DeliveryID: d.ID, CallbackID: d.CallbackID, TaskID: d.TaskID, ResourceID: d.Update.ResourceID,
 		Type: d.Type, Sequence: d.Update.Sequence, WebhookID: nullable(d.WebhookID), URL: d.URL, Status: d.Status, Attempts: d.Attempts,
-		NextAttemptAt: d.NextAttemptAt, StatusCode: nonZero(d.StatusCode), Error: nullable(d.Error),
+		NextAttemptAt: d.NextAttemptAt, StatusCode: nullable(d.StatusCode), Error: nullable(d.Error),
 		CreatedAt: d.CreatedAt, DeliveredAt: d.DeliveredAt,
 	}
 }
@@ -138,11 +138,10 @@ func showAttempt(a models.Attempt) attempt {
 	}
 	return attempt{
 		Number: a.Number, StartedAt: a.StartedAt, DurationMS: float64(a.Duration.Microseconds()) / 1000,
-		Address: nullable(a.Address), StatusCode: nonZero(a.StatusCode), Headers: headers, Body: a.Body, Error: nullable(a.Error),
+		Address: nullable(a.Address), StatusCode: nullable(a.StatusCode), Headers: headers, Body: a.Body, Error: nullable(a.Error),
 	}
 }
 
-// nonZero is nil for 0: null in JSON.
 func showHost(h models.HostStatus) host {
 	return host{
 		Host: h.Host, State: h.State, InFlight: h.InFlight, Waiting: h.Waiting, More: h.More, Failures: h.Failures, Error: nullable(h.Error),
@@ -164,13 +163,6 @@ func (h deliveryHandlers) hosts(c *gin.Context) error {
 	}
 	list := h.deliveries.Hosts(page)
 	return respondPage(c, list.Next, mapItems(list.Items, showHost))
-}
-
-func nonZero(n int) *int {
-	if n == 0 {
-		return nil
-	}
-	return &n
 }
 
 // @Summary     List deliveries of callbacks

@@ -2,11 +2,8 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -56,26 +53,18 @@ type imageRequest struct {
 	Format string `json:"format,omitempty" validate:"omitempty,oneof=jpeg png gif" example:"jpeg"`
 	// Of JPEG pictures.
 	Quality *int `json:"quality,omitempty" validate:"omitempty,min=1,max=100" default:"85" example:"85"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
-	Metadata map[string]string `json:"metadata,omitempty"`
-	// Where progress and outcome are POSTed to.
-	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/image"`
+	callback
 }
 
 // imageChange is what can be changed of an image that is processing.
-type imageChange struct {
-	Metadata    map[string]string `json:"metadata,omitempty"`
-	CallbackURL string            `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/image"`
+type imageChange struct { //nolint:unused // read by the contract's generator
+	callback
 }
 
 // image is an image as the API shows it.
 type image struct {
 	ImageID string `json:"image_id" example:"img_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	TaskID  string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
-	Status  string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
-	// How far it has come, in percent.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
-	Message  string `json:"message" example:"Image received"`
+	taskHead
 	// Where it was fetched from, null for an upload.
 	ImageURL *string `json:"image_url" extensions:"x-nullable" example:"https://example.com/cat.jpg"`
 	// What was asked for; empty for the thumbnails.
@@ -85,36 +74,21 @@ type image struct {
 	// Of JPEG pictures, null for the default.
 	Quality *int `json:"quality" extensions:"x-nullable" example:"85"`
 	// The pictures, once they are made.
-	Variants    []imageVariant    `json:"variants"`
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/image"`
-	// What came of it, once it has completed.
-	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
-	// Why it failed.
-	Error     *callbacks.Error `json:"error,omitempty"`
-	CreatedAt time.Time        `json:"created_at" format:"date-time"`
-	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+	Variants []imageVariant `json:"variants"`
+	taskTail
 }
 
 func showImage(i models.Image) image {
 	return image{
-		ImageID: i.ID, TaskID: i.TaskID, Status: i.Task.Status, Progress: i.Task.Progress, Message: i.Task.Message,
+		ImageID: i.ID, taskHead: showHead(i.Task),
 		ImageURL:   nullable(i.ImageURL),
 		Operations: mapItems(i.Operations, func(op models.ImageOperation) imageOperation { return imageOperation(op) }),
-		Format:     nullable(i.Format), Quality: nullableInt(i.Quality),
+		Format:     nullable(i.Format), Quality: nullable(i.Quality),
 		Variants: mapItems(i.Variants, func(v models.ImageVariant) imageVariant {
 			return imageVariant{Name: v.Name, URL: "/api/images/" + v.ImageID + "/" + v.Name, ContentType: v.ContentType, Width: v.Width, Height: v.Height, Size: v.Size}
 		}),
-		Metadata: i.Task.Metadata, CallbackURL: nullable(i.Task.CallbackURL),
-		Result: i.Task.Result, Error: showError(i.Task), CreatedAt: i.CreatedAt, UpdatedAt: i.Task.UpdatedAt,
+		taskTail: showTail(i.Task, i.CreatedAt, i.Task.UpdatedAt),
 	}
-}
-
-func nullableInt(n int) *int {
-	if n == 0 {
-		return nil
-	}
-	return &n
 }
 
 // check says what the validate tags cannot.
@@ -144,7 +118,7 @@ func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.New
 	if r.Quality != nil {
 		n.Quality = *r.Quality
 	}
-	return n, checkCallback(r.CallbackURL, r.Metadata, policy)
+	return n, r.checkCallback(policy)
 }
 
 // @Summary     Process an image
@@ -174,34 +148,28 @@ func (h imageHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return answerSlow(c, h.tasks, a)
+	return respondAccepted(c, h.tasks, a)
 }
 
-// start is the starter of images on the web.
-func (h imageHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+// start is the taskStarter of images on the web.
+func (h imageHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request imageRequest
 	if err := unmarshal(body, &request); err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
 	n, err := request.check(nil, h.policy)
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
 	return h.begin(ctx, n)
 }
 
-func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (accepted, error) {
+func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (startedTask, error) {
 	i, err := h.images.Create(ctx, n)
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	return accepted{
-		taskID: i.TaskID, location: "/api/images/" + i.ID, resource: showImage(i),
-		later: func(ctx context.Context) (any, error) {
-			i, err := h.images.Get(ctx, i.ID)
-			return showImage(i), err
-		},
-	}, nil
+	return started(i.TaskID, "/api/images", i.ID, i, h.images.Get, showImage), nil
 }
 
 // @Summary     List images
@@ -238,11 +206,7 @@ func (h imageHandlers) get(c *gin.Context) error {
 // @Failure     409 {object} problem "The image has been processed"
 // @Router      /api/images/{image_id} [put]
 func (h imageHandlers) replace(c *gin.Context) error {
-	request, err := decode[imageChange](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, func(imageChange) (imageChange, error) { return request, nil })
+	return changeCallback(c, "image_id", h.images.Change, showImage, h.policy)
 }
 
 // @Summary     Change whom an image tells, or its metadata
@@ -257,29 +221,7 @@ func (h imageHandlers) replace(c *gin.Context) error {
 // @Failure     409 {object} problem "The image has been processed"
 // @Router      /api/images/{image_id} [patch]
 func (h imageHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch[imageChange](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, func(now imageChange) (imageChange, error) { return mergePatch(patch, now) })
-}
-
-func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChange, error)) error {
-	id, err := pathID(c, "image_id")
-	if err != nil {
-		return err
-	}
-	i, err := h.images.Change(c.Request.Context(), id, func(task *models.Task) error {
-		to, err := edit(imageChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
-		if err != nil {
-			return err
-		}
-		return changeTold(task, to.CallbackURL, to.Metadata, h.policy)
-	})
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showImage(i))
+	return changeCallback(c, "image_id", h.images.Change, showImage, h.policy)
 }
 
 // @Summary     Cancel the processing of an image
@@ -291,15 +233,7 @@ func (h imageHandlers) change(c *gin.Context, edit func(imageChange) (imageChang
 // @Failure     409 {object} problem "The image has been processed"
 // @Router      /api/images/{image_id}/cancel [post]
 func (h imageHandlers) cancel(c *gin.Context) error {
-	id, err := pathID(c, "image_id")
-	if err != nil {
-		return err
-	}
-	i, err := h.images.Cancel(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showImage(i))
+	return serveOne(c, "image_id", h.images.Cancel, showImage)
 }
 
 // @Summary     Remove an image

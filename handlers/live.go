@@ -50,7 +50,7 @@ const maxFollowed = 100
 type live struct {
 	feed     feed
 	tasks    tasks
-	starters map[string]starter // by kind
+	starters map[string]taskStarter // by kind
 }
 
 // session is the conversation with one client.
@@ -119,8 +119,8 @@ func (s *session) process(data jsontext.Value) (answer any, follow string, err e
 	if err != nil {
 		return nil, "", err
 	}
-	a, err := s.live.starters[kind](s.ctx, request)
-	return a.resource, a.taskID, err
+	t, err := s.live.starters[kind](s.ctx, request)
+	return t.resource, t.id, err
 }
 
 // sort finds out which kind of work is asked for. What is left is the request as

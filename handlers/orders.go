@@ -2,10 +2,7 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -52,10 +49,7 @@ type orderRequest struct {
 	Quantity *int64 `json:"quantity,omitempty" validate:"omitempty,min=1,max=1000" default:"1" example:"1"`
 	// Several products, instead of one.
 	Items []itemRequest `json:"items,omitempty" validate:"max=100,dive" minItems:"1"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
-	Metadata map[string]string `json:"metadata,omitempty"`
-	// Where progress and outcome are POSTed to.
-	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/order-status"`
+	callback
 }
 
 type itemRequest struct {
@@ -65,19 +59,14 @@ type itemRequest struct {
 }
 
 // orderChange is what can be changed of an order that is processing.
-type orderChange struct {
-	Metadata    map[string]string `json:"metadata,omitempty"`
-	CallbackURL string            `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/order-status"`
+type orderChange struct { //nolint:unused // read by the contract's generator
+	callback
 }
 
 // order is an order as the API shows it.
 type order struct {
 	OrderID string `json:"order_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	TaskID  string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
-	Status  string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
-	// How far it has come, in percent.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
-	Message  string `json:"message" example:"Order received"`
+	taskHead
 	// What was ordered, at the names and prices of that time.
 	Items []orderItem `json:"items"`
 	// In the currency's smallest unit.
@@ -86,15 +75,8 @@ type order struct {
 	// Whether a payment of it has completed, and was not given back.
 	Paid bool `json:"paid" example:"false"`
 	// That payment, null without one.
-	PaymentID   *string           `json:"payment_id" extensions:"x-nullable" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/order-status"`
-	// What came of it, once it has completed.
-	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
-	// Why it failed.
-	Error     *callbacks.Error `json:"error,omitempty"`
-	CreatedAt time.Time        `json:"created_at" format:"date-time"`
-	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+	PaymentID *string `json:"payment_id" extensions:"x-nullable" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	taskTail
 }
 
 type orderItem struct {
@@ -138,12 +120,12 @@ func orOne(quantity *int64) int64 {
 
 func showOrder(o models.Order) order {
 	return order{
-		OrderID: o.ID, TaskID: o.TaskID, Status: o.Task.Status, Progress: o.Task.Progress, Message: o.Task.Message,
+		OrderID: o.ID, taskHead: showHead(o.Task),
 		Items: mapItems(o.Items, func(i models.OrderItem) orderItem {
 			return orderItem{ProductID: i.ProductID, Product: i.Slug, Name: i.Name, Quantity: i.Quantity, Price: i.Price}
 		}),
-		Total: o.Total, Currency: o.Currency, Paid: o.PaymentID != "", PaymentID: nullable(o.PaymentID), Metadata: o.Task.Metadata, CallbackURL: nullable(o.Task.CallbackURL),
-		Result: o.Task.Result, Error: showError(o.Task), CreatedAt: o.CreatedAt, UpdatedAt: latest(o.UpdatedAt, o.Task.UpdatedAt),
+		Total: o.Total, Currency: o.Currency, Paid: o.PaymentID != "", PaymentID: nullable(o.PaymentID),
+		taskTail: showTail(o.Task, o.CreatedAt, o.UpdatedAt),
 	}
 }
 
@@ -157,34 +139,28 @@ func showOrder(o models.Order) order {
 // @Success     202 {object} order "Accepted: it is being processed"
 // @x-callback  "orderUpdate"
 // @Router      /api/orders [post]
-func (h orderHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+func (h orderHandlers) create(c *gin.Context) error { return createTask(c, h.tasks, h.start) }
 
-// start is the starter of orders.
-func (h orderHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+// start is the taskStarter of orders.
+func (h orderHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request orderRequest
 	if err := unmarshal(body, &request); err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
 	lines, err := request.lines()
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
-		return accepted{}, err
+	if err := request.checkCallback(h.policy); err != nil {
+		return startedTask{}, err
 	}
 	o, err := h.orders.Create(ctx, models.NewOrder{
 		Lines: lines, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
 	})
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	return accepted{
-		taskID: o.TaskID, location: "/api/orders/" + o.ID, resource: showOrder(o),
-		later: func(ctx context.Context) (any, error) {
-			o, err := h.orders.Get(ctx, o.ID)
-			return showOrder(o), err
-		},
-	}, nil
+	return started(o.TaskID, "/api/orders", o.ID, o, h.orders.Get, showOrder), nil
 }
 
 // @Summary     List orders
@@ -221,11 +197,7 @@ func (h orderHandlers) get(c *gin.Context) error {
 // @Failure     409 {object} problem "The order has ended"
 // @Router      /api/orders/{order_id} [put]
 func (h orderHandlers) replace(c *gin.Context) error {
-	request, err := decode[orderChange](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, func(orderChange) (orderChange, error) { return request, nil })
+	return changeCallback(c, "order_id", h.orders.Change, showOrder, h.policy)
 }
 
 // @Summary     Change whom an order tells, or its metadata
@@ -240,29 +212,7 @@ func (h orderHandlers) replace(c *gin.Context) error {
 // @Failure     409 {object} problem "The order has ended"
 // @Router      /api/orders/{order_id} [patch]
 func (h orderHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch[orderChange](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, func(now orderChange) (orderChange, error) { return mergePatch(patch, now) })
-}
-
-func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChange, error)) error {
-	id, err := pathID(c, "order_id")
-	if err != nil {
-		return err
-	}
-	o, err := h.orders.Change(c.Request.Context(), id, func(task *models.Task) error {
-		to, err := edit(orderChange{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
-		if err != nil {
-			return err
-		}
-		return changeTold(task, to.CallbackURL, to.Metadata, h.policy)
-	})
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showOrder(o))
+	return changeCallback(c, "order_id", h.orders.Change, showOrder, h.policy)
 }
 
 // @Summary     Cancel an order
@@ -274,15 +224,7 @@ func (h orderHandlers) change(c *gin.Context, edit func(orderChange) (orderChang
 // @Failure     409 {object} problem "The order has ended"
 // @Router      /api/orders/{order_id}/cancel [post]
 func (h orderHandlers) cancel(c *gin.Context) error {
-	id, err := pathID(c, "order_id")
-	if err != nil {
-		return err
-	}
-	o, err := h.orders.Cancel(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showOrder(o))
+	return serveOne(c, "order_id", h.orders.Cancel, showOrder)
 }
 
 // @Summary     Remove an order

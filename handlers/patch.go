@@ -3,10 +3,21 @@ package handlers
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/gin-gonic/gin"
 )
+
+// readEdit reads what a PUT or a PATCH makes of a T.
+func readEdit[T any](c *gin.Context) (edit func(now T) (T, error), err error) {
+	if c.Request.Method == http.MethodPut {
+		to, err := decode[T](c)
+		return func(T) (T, error) { return to, nil }, err
+	}
+	patch, err := readPatch[T](c)
+	return func(now T) (T, error) { return mergePatch(patch, now) }, err
+}
 
 // readPatch reads a JSON merge patch of a T. Fields that T doesn't have, or has
 // as another type, are errors even if the patch only takes them away.

@@ -2,10 +2,8 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -60,20 +58,13 @@ type paymentRequest struct {
 	OrderID string `json:"order_id,omitempty" validate:"max=100" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	// For the customer's eyes.
 	Description string `json:"description,omitempty" validate:"max=500" example:"Dog food"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
-	Metadata map[string]string `json:"metadata,omitempty"`
-	// Where progress and outcome are POSTed to.
-	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/payment"`
+	callback
 }
 
 // payment is a payment as the API shows it.
 type payment struct {
 	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	TaskID    string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
-	Status    string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
-	// How far it has come, in percent.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
-	Message  string `json:"message" example:"Payment received"`
+	taskHead
 	// In the currency's smallest unit.
 	Amount   int64  `json:"amount" minimum:"1" example:"100"`
 	Currency string `json:"currency" example:"USD"`
@@ -85,24 +76,16 @@ type payment struct {
 	OrderID     *string `json:"order_id" extensions:"x-nullable" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	Description string  `json:"description" example:"Dog food"`
 	// What has been given back, or is about to be.
-	Refunded    int64             `json:"refunded" minimum:"0" example:"0"`
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/payment"`
-	// What came of it, once it has completed.
-	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
-	// Why it failed.
-	Error     *callbacks.Error `json:"error,omitempty"`
-	CreatedAt time.Time        `json:"created_at" format:"date-time"`
-	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+	Refunded int64 `json:"refunded" minimum:"0" example:"0"`
+	taskTail
 }
 
 func showPayment(p models.Payment) payment {
 	return payment{
-		PaymentID: p.ID, TaskID: p.TaskID, Status: p.Task.Status, Progress: p.Task.Progress, Message: p.Task.Message,
+		PaymentID: p.ID, taskHead: showHead(p.Task),
 		Amount: p.Amount, Currency: p.Currency, Provider: p.Provider, ProviderID: nullable(p.ProviderID),
 		PaymentMethod: p.PaymentMethod, OrderID: nullable(p.OrderID), Description: p.Description, Refunded: p.Refunded,
-		Metadata: p.Task.Metadata, CallbackURL: nullable(p.Task.CallbackURL), Result: p.Task.Result, Error: showError(p.Task),
-		CreatedAt: p.CreatedAt, UpdatedAt: latest(p.UpdatedAt, p.Task.UpdatedAt),
+		taskTail: showTail(p.Task, p.CreatedAt, p.UpdatedAt),
 	}
 }
 
@@ -142,34 +125,28 @@ func currency(code string) (string, error) {
 // @Failure     409 {object} problem "The order is paid, being paid, failed or cancelled"
 // @x-callback  "paymentUpdate"
 // @Router      /api/payments [post]
-func (h paymentHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+func (h paymentHandlers) create(c *gin.Context) error { return createTask(c, h.tasks, h.start) }
 
-// start is the starter of payments.
-func (h paymentHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+// start is the taskStarter of payments.
+func (h paymentHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request paymentRequest
 	if err := unmarshal(body, &request); err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
 	if err := request.check(); err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
-		return accepted{}, err
+	if err := request.checkCallback(h.policy); err != nil {
+		return startedTask{}, err
 	}
 	p, err := h.payments.Create(ctx, models.NewPayment{
 		Amount: request.Amount, Currency: request.Currency, Provider: request.Provider, PaymentMethod: request.PaymentMethod,
 		OrderID: request.OrderID, Description: request.Description, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
 	})
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	return accepted{
-		taskID: p.TaskID, location: "/api/payments/" + p.ID, resource: showPayment(p),
-		later: func(ctx context.Context) (any, error) {
-			p, err := h.payments.Get(ctx, p.ID)
-			return showPayment(p), err
-		},
-	}, nil
+	return started(p.TaskID, "/api/payments", p.ID, p, h.payments.Get, showPayment), nil
 }
 
 // @Summary     List payments

@@ -111,8 +111,8 @@ func (r productRequest) apply(p *models.Product) error {
 	return nil
 }
 
-// writtenAs is the request that would make p what it is: what a patch applies to.
-func writtenAs(p models.Product) productRequest {
+// requestOf is the request that would make p what it is: what a patch applies to.
+func requestOf(p models.Product) productRequest {
 	return productRequest{
 		Slug: p.Slug, Name: p.Name, Description: p.Description, Category: p.Category,
 		Price: &p.Price, Currency: p.Currency, Stock: &p.Stock, ImageURL: p.ImageURL,
@@ -205,11 +205,7 @@ func (h productHandlers) get(c *gin.Context) error {
 // @Failure     412 {object} problem "The product has changed"
 // @Router      /api/products/{product_id} [put]
 func (h productHandlers) replace(c *gin.Context) error {
-	request, err := decode[productRequest](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, request.apply)
+	return h.change(c)
 }
 
 // @Summary     Change some fields of a product
@@ -227,20 +223,14 @@ func (h productHandlers) replace(c *gin.Context) error {
 // @Failure     412 {object} problem "The product has changed"
 // @Router      /api/products/{product_id} [patch]
 func (h productHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch[productRequest](c)
+	return h.change(c)
+}
+
+func (h productHandlers) change(c *gin.Context) error {
+	edit, err := readEdit[productRequest](c)
 	if err != nil {
 		return err
 	}
-	return h.change(c, func(p *models.Product) error {
-		request, err := mergePatch(patch, writtenAs(*p))
-		if err != nil {
-			return err
-		}
-		return request.apply(p)
-	})
-}
-
-func (h productHandlers) change(c *gin.Context, edit func(*models.Product) error) error {
 	id, err := pathID(c, "product_id")
 	if err != nil {
 		return err
@@ -249,7 +239,13 @@ func (h productHandlers) change(c *gin.Context, edit func(*models.Product) error
 	if err != nil {
 		return err
 	}
-	p, err := h.products.Change(c.Request.Context(), id, version, edit)
+	p, err := h.products.Change(c.Request.Context(), id, version, func(p *models.Product) error {
+		request, err := edit(requestOf(*p))
+		if err != nil {
+			return err
+		}
+		return request.apply(p)
+	})
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,6 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,43 +26,28 @@ type refundRequest struct {
 	// In the currency's smallest unit. Without it, all that is left of the payment.
 	Amount *int64 `json:"amount,omitempty" validate:"omitempty,min=1,max=99999999" minimum:"1" maximum:"99999999" example:"40"`
 	Reason string `json:"reason,omitempty" validate:"omitempty,oneof=duplicate fraudulent requested_by_customer" enums:"duplicate,fraudulent,requested_by_customer" example:"requested_by_customer"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
-	Metadata map[string]string `json:"metadata,omitempty"`
-	// Where progress and outcome are POSTed to.
-	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/payment"`
+	callback
 }
 
 // refund is a refund as the API shows it.
 type refund struct {
 	RefundID  string `json:"refund_id" example:"re_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
 	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	TaskID    string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
-	Status    string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
-	// How far it has come, in percent.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
-	Message  string `json:"message" example:"Refund received"`
+	taskHead
 	// In the currency's smallest unit.
 	Amount   int64   `json:"amount" minimum:"1" example:"40"`
 	Currency string  `json:"currency" example:"USD"`
 	Reason   *string `json:"reason" extensions:"x-nullable" example:"requested_by_customer"`
 	// What the provider calls it, null until it is made.
-	ProviderID  *string           `json:"provider_id" extensions:"x-nullable" example:"re_1Nispe2eZvKYlo2Cd31jOCgZ"`
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/payment"`
-	// What came of it, once it has completed.
-	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
-	// Why it failed.
-	Error     *callbacks.Error `json:"error,omitempty"`
-	CreatedAt time.Time        `json:"created_at" format:"date-time"`
-	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+	ProviderID *string `json:"provider_id" extensions:"x-nullable" example:"re_1Nispe2eZvKYlo2Cd31jOCgZ"`
+	taskTail
 }
 
 func showRefund(r models.Refund) refund {
 	return refund{
-		RefundID: r.ID, PaymentID: r.PaymentID, TaskID: r.TaskID, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
+		RefundID: r.ID, PaymentID: r.PaymentID, taskHead: showHead(r.Task),
 		Amount: r.Amount, Currency: r.Payment.Currency, Reason: nullable(r.Reason), ProviderID: nullable(r.ProviderID),
-		Metadata: r.Task.Metadata, CallbackURL: nullable(r.Task.CallbackURL), Result: r.Task.Result, Error: showError(r.Task),
-		CreatedAt: r.CreatedAt, UpdatedAt: latest(r.UpdatedAt, r.Task.UpdatedAt),
+		taskTail: showTail(r.Task, r.CreatedAt, r.UpdatedAt),
 	}
 }
 
@@ -90,7 +72,7 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
+	if err := request.checkCallback(h.policy); err != nil {
 		return err
 	}
 	n := models.NewRefund{Reason: request.Reason, CallbackURL: request.CallbackURL, Metadata: request.Metadata}
@@ -101,13 +83,10 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return answerSlow(c, h.tasks, accepted{
-		taskID: r.TaskID, location: "/api/payments/" + paymentID + "/refunds/" + r.ID, resource: showRefund(r),
-		later: func(ctx context.Context) (any, error) {
-			r, err := h.refunds.GetRefund(ctx, paymentID, r.ID)
-			return showRefund(r), err
-		},
-	})
+	get := func(ctx context.Context, id string) (models.Refund, error) {
+		return h.refunds.GetRefund(ctx, paymentID, id)
+	}
+	return respondAccepted(c, h.tasks, started(r.TaskID, "/api/payments/"+paymentID+"/refunds", r.ID, r, get, showRefund))
 }
 
 // @Summary     List the refunds of a payment
@@ -143,13 +122,7 @@ func (h refundHandlers) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := pathID(c, "refund_id")
-	if err != nil {
-		return err
-	}
-	r, err := h.refunds.GetRefund(c.Request.Context(), paymentID, id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showRefund(r))
+	return serveOne(c, "refund_id", func(ctx context.Context, id string) (models.Refund, error) {
+		return h.refunds.GetRefund(ctx, paymentID, id)
+	}, showRefund)
 }

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -50,40 +49,25 @@ type reportRequest struct {
 	To string `json:"to,omitempty" format:"date" example:"2026-12-31"`
 	// What a `dataset` report profiles: a text with CSV, JSON or anything else in it, or a JSON array or object.
 	Data jsontext.Value `json:"data,omitempty" swaggertype:"object"`
-	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
-	Metadata map[string]string `json:"metadata,omitempty"`
-	// Where progress and outcome are POSTed to.
-	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/reports"`
+	callback
 }
 
 // report is a report as the API shows it. What it says is downloaded.
 type report struct {
 	ReportID string `json:"report_id" example:"rpt_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	TaskID   string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
 	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset" example:"sales"`
-	Status   string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
-	// How far it has come, in percent.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"50"`
-	Message  string `json:"message" example:"Processing items 500-1000"`
+	taskHead
 	// The first day it covers, null for the beginning.
 	From *string `json:"from" format:"date" extensions:"x-nullable" example:"2026-01-01"`
 	// The last day it covers, null for today.
-	To          *string           `json:"to" format:"date" extensions:"x-nullable" example:"2026-12-31"`
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable" example:"http://127.0.0.1:9090/callbacks/reports"`
-	// What came of it, once it has completed: a `summary` to read, and where to `download` the whole.
-	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
-	// Why it failed.
-	Error     *callbacks.Error `json:"error,omitempty"`
-	CreatedAt time.Time        `json:"created_at" format:"date-time"`
-	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+	To *string `json:"to" format:"date" extensions:"x-nullable" example:"2026-12-31"`
+	taskTail
 }
 
 func showReport(r models.Report) report {
 	return report{
-		ReportID: r.ID, TaskID: r.TaskID, Type: r.Type, Status: r.Task.Status, Progress: r.Task.Progress, Message: r.Task.Message,
-		From: nullable(r.FromDay), To: nullable(r.ToDay), Metadata: r.Task.Metadata, CallbackURL: nullable(r.Task.CallbackURL),
-		Result: r.Task.Result, Error: showError(r.Task), CreatedAt: r.CreatedAt, UpdatedAt: latest(r.UpdatedAt, r.Task.UpdatedAt),
+		ReportID: r.ID, Type: r.Type, taskHead: showHead(r.Task),
+		From: nullable(r.FromDay), To: nullable(r.ToDay), taskTail: showTail(r.Task, r.CreatedAt, r.UpdatedAt),
 	}
 }
 
@@ -140,38 +124,32 @@ func (r reportRequest) text() (string, error) {
 // @Success     202 {object} report "Accepted: it is being made"
 // @x-callback  "reportUpdate"
 // @Router      /api/reports [post]
-func (h reportHandlers) create(c *gin.Context) error { return createSlow(c, h.tasks, h.start) }
+func (h reportHandlers) create(c *gin.Context) error { return createTask(c, h.tasks, h.start) }
 
-// start is the starter of reports.
-func (h reportHandlers) start(ctx context.Context, body []byte) (accepted, error) {
+// start is the taskStarter of reports.
+func (h reportHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request reportRequest
 	if err := unmarshal(body, &request); err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
 	if err := request.checkDays(); err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
 	data, err := request.text()
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	if err := checkCallback(request.CallbackURL, request.Metadata, h.policy); err != nil {
-		return accepted{}, err
+	if err := request.checkCallback(h.policy); err != nil {
+		return startedTask{}, err
 	}
 	r, err := h.reports.Create(ctx, models.NewReport{
 		Type: request.Type, FromDay: request.From, ToDay: request.To, Data: data,
 		CallbackURL: request.CallbackURL, Metadata: request.Metadata,
 	})
 	if err != nil {
-		return accepted{}, err
+		return startedTask{}, err
 	}
-	return accepted{
-		taskID: r.TaskID, location: "/api/reports/" + r.ID, resource: showReport(r),
-		later: func(ctx context.Context) (any, error) {
-			r, err := h.reports.Get(ctx, r.ID)
-			return showReport(r), err
-		},
-	}, nil
+	return started(r.TaskID, "/api/reports", r.ID, r, h.reports.Get, showReport), nil
 }
 
 // @Summary     List reports

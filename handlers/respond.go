@@ -123,12 +123,13 @@ func mapItems[M, V any](items []M, show func(M) V) []V {
 	return shown
 }
 
-// nullable is nil for "": null in JSON.
-func nullable(s string) *string {
-	if s == "" {
+// nullable is nil for the zero value: null in JSON.
+func nullable[T comparable](v T) *T {
+	var zero T
+	if v == zero {
 		return nil
 	}
-	return &s
+	return &v
 }
 
 // etag is the ETag of a version (RFC 9110, section 8.8.3).

@@ -44,7 +44,7 @@ type API struct {
 	cfg         Config
 	engine      *gin.Engine
 	connections *connections
-	starters    map[string]starter // by kind
+	starters    map[string]taskStarter // by kind
 	sockets     *socketio.Server
 }
 
@@ -65,7 +65,7 @@ func New(cfg Config) *API {
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	origins := origins{allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
 	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.share)
-	a := &API{Handler: engine, cfg: cfg, engine: engine, connections: newConnections(maxStreams), starters: map[string]starter{}}
+	a := &API{Handler: engine, cfg: cfg, engine: engine, connections: newConnections(maxStreams), starters: map[string]taskStarter{}}
 	for _, add := range cfg.Resources {
 		add(a)
 	}

@@ -42,13 +42,8 @@ type task struct {
 	Progress   int    `json:"progress" minimum:"0" maximum:"100" example:"100"`
 	Message    string `json:"message" example:"Completed"`
 	// The number of its latest update.
-	Sequence    int64             `json:"sequence" minimum:"1" example:"3"`
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable"`
-	Result      json.RawMessage   `json:"result,omitempty" swaggertype:"object"`
-	Error       *callbacks.Error  `json:"error,omitempty"`
-	CreatedAt   time.Time         `json:"created_at" format:"date-time"`
-	UpdatedAt   time.Time         `json:"updated_at" format:"date-time"`
+	Sequence int64 `json:"sequence" minimum:"1" example:"3"`
+	taskTail
 }
 
 // taskUpdates is what a task has told so far.
@@ -59,8 +54,7 @@ type taskUpdates struct { //nolint:unused // read by the contract's generator
 func showTask(t models.Task) task {
 	return task{
 		TaskID: t.ID, Kind: t.Kind, ResourceID: t.ResourceID, Status: t.Status, Progress: t.Progress, Message: t.Message,
-		Sequence: t.Sequence, Metadata: t.Metadata, CallbackURL: nullable(t.CallbackURL),
-		Result: t.Result, Error: showError(t), CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+		Sequence: t.Sequence, taskTail: showTail(t, t.CreatedAt, t.UpdatedAt),
 	}
 }
 

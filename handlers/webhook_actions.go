@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -11,14 +10,6 @@ import (
 )
 
 // What can be done with a webhook, beside looking after it.
-
-type webhookActions interface {
-	Rotate(ctx context.Context, id string) (models.Webhook, error)
-	Ping(ctx context.Context, id string) (models.Delivery, error)
-	Replay(ctx context.Context, id string, since time.Time) (int, error)
-}
-
-type webhookActionHandlers struct{ actions webhookActions }
 
 // replayRequest says how far back to go.
 type replayRequest struct {
@@ -40,12 +31,12 @@ type replayed struct {
 // @Success     200 {object} webhookWithSecret
 // @Failure     409 {object} problem "Rotated too often in the last 24 hours"
 // @Router      /api/webhooks/{webhook_id}/rotate [post]
-func (h webhookActionHandlers) rotate(c *gin.Context) error {
+func (h webhookHandlers) rotate(c *gin.Context) error {
 	id, err := pathID(c, "webhook_id")
 	if err != nil {
 		return err
 	}
-	w, err := h.actions.Rotate(c.Request.Context(), id)
+	w, err := h.webhooks.Rotate(c.Request.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -61,12 +52,12 @@ func (h webhookActionHandlers) rotate(c *gin.Context) error {
 // @Header      202 {string} Location "Where the delivery is"
 // @Failure     409 {object} problem "The webhook is disabled"
 // @Router      /api/webhooks/{webhook_id}/ping [post]
-func (h webhookActionHandlers) ping(c *gin.Context) error {
+func (h webhookHandlers) ping(c *gin.Context) error {
 	id, err := pathID(c, "webhook_id")
 	if err != nil {
 		return err
 	}
-	d, err := h.actions.Ping(c.Request.Context(), id)
+	d, err := h.webhooks.Ping(c.Request.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -83,7 +74,7 @@ func (h webhookActionHandlers) ping(c *gin.Context) error {
 // @Success     202 {object} replayed
 // @Failure     409 {object} problem "The webhook is disabled"
 // @Router      /api/webhooks/{webhook_id}/replay [post]
-func (h webhookActionHandlers) replay(c *gin.Context) error {
+func (h webhookHandlers) replay(c *gin.Context) error {
 	id, err := pathID(c, "webhook_id")
 	if err != nil {
 		return err
@@ -96,7 +87,7 @@ func (h webhookActionHandlers) replay(c *gin.Context) error {
 	if err != nil || since.After(time.Now()) {
 		return models.Invalid("since", "must be a time that has passed, such as 2026-01-02T03:04:05Z (RFC 3339)")
 	}
-	count, err := h.actions.Replay(c.Request.Context(), id, since.UTC())
+	count, err := h.webhooks.Replay(c.Request.Context(), id, since.UTC())
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ type webhooks interface {
 	List(ctx context.Context, enabled *bool, page models.Page) (models.List[models.Webhook], error)
 	Change(ctx context.Context, id string, edit func(now models.NewWebhook) (models.NewWebhook, error)) (models.Webhook, error)
 	Delete(ctx context.Context, id string) error
+	Rotate(ctx context.Context, id string) (models.Webhook, error)
+	Ping(ctx context.Context, id string) (models.Delivery, error)
+	Replay(ctx context.Context, id string, since time.Time) (int, error)
 }
 
 type webhookHandlers struct {
@@ -25,10 +28,7 @@ type webhookHandlers struct {
 }
 
 // Webhooks are the routes of registered webhooks.
-func Webhooks(s interface {
-	webhooks
-	webhookActions
-}) Resource {
+func Webhooks(s webhooks) Resource {
 	return func(a *API) {
 		h, g := webhookHandlers{webhooks: s, policy: a.cfg.Policy}, a.group("/api/webhooks")
 		g.get("", h.list)
@@ -37,11 +37,9 @@ func Webhooks(s interface {
 		g.put("/:webhook_id", h.replace)
 		g.patch("/:webhook_id", h.patch)
 		g.delete("/:webhook_id", h.delete)
-
-		actions := webhookActionHandlers{actions: s}
-		g.post("/:webhook_id/rotate", actions.rotate)
-		g.post("/:webhook_id/ping", actions.ping)
-		g.post("/:webhook_id/replay", actions.replay)
+		g.post("/:webhook_id/rotate", h.rotate)
+		g.post("/:webhook_id/ping", h.ping)
+		g.post("/:webhook_id/replay", h.replay)
 	}
 }
 
@@ -99,8 +97,8 @@ func showSecret(w models.Webhook) webhookWithSecret {
 	return webhookWithSecret{webhook: showWebhook(w), Secret: w.Secrets[0].Secret}
 }
 
-// wanted is what a request asks a webhook to be.
-func (h webhookHandlers) wanted(r webhookRequest) (models.NewWebhook, error) {
+// toModel is what a request asks a webhook to be.
+func (h webhookHandlers) toModel(r webhookRequest) (models.NewWebhook, error) {
 	if err := callbacks.CheckURL(r.URL, h.policy); err != nil {
 		return models.NewWebhook{}, models.Invalid("url", "%s", err)
 	}
@@ -126,7 +124,7 @@ func (h webhookHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := h.wanted(request)
+	wanted, err := h.toModel(request)
 	if err != nil {
 		return err
 	}
@@ -176,11 +174,7 @@ func (h webhookHandlers) get(c *gin.Context) error {
 // @Success     200 {object} webhook
 // @Router      /api/webhooks/{webhook_id} [put]
 func (h webhookHandlers) replace(c *gin.Context) error {
-	request, err := decode[webhookRequest](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, func(webhookRequest) (webhookRequest, error) { return request, nil })
+	return h.change(c)
 }
 
 // @Summary     Change a webhook
@@ -194,29 +188,23 @@ func (h webhookHandlers) replace(c *gin.Context) error {
 // @Success     200 {object} webhook
 // @Router      /api/webhooks/{webhook_id} [patch]
 func (h webhookHandlers) patch(c *gin.Context) error {
-	patch, err := readPatch[webhookRequest](c)
-	if err != nil {
-		return err
-	}
-	return h.change(c, func(now webhookRequest) (webhookRequest, error) { return mergePatch(patch, now) })
+	return h.change(c)
 }
 
-func (h webhookHandlers) change(c *gin.Context, edit func(webhookRequest) (webhookRequest, error)) error {
-	id, err := pathID(c, "webhook_id")
+func (h webhookHandlers) change(c *gin.Context) error {
+	edit, err := readEdit[webhookRequest](c)
 	if err != nil {
 		return err
 	}
-	w, err := h.webhooks.Change(c.Request.Context(), id, func(now models.NewWebhook) (models.NewWebhook, error) {
-		to, err := edit(webhookRequest{URL: now.URL, Events: now.Events, Description: now.Description, Enabled: &now.Enabled})
-		if err != nil {
-			return now, err
-		}
-		return h.wanted(to)
-	})
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, showWebhook(w))
+	return serveOne(c, "webhook_id", func(ctx context.Context, id string) (models.Webhook, error) {
+		return h.webhooks.Change(ctx, id, func(now models.NewWebhook) (models.NewWebhook, error) {
+			to, err := edit(webhookRequest{URL: now.URL, Events: now.Events, Description: now.Description, Enabled: &now.Enabled})
+			if err != nil {
+				return now, err
+			}
+			return h.toModel(to)
+		})
+	}, showWebhook)
 }
 
 // @Summary     Remove a webhook

@@ -1,0 +1,206 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"petstore/callbacks"
+	"petstore/models"
+)
+
+// What all asynchronous tasks have in common: how a request begins one and is
+// answered, whom it tells, and how it is shown.
+
+// taskStarter begins the task of one kind, from the JSON of its request: what a POST
+// does with its body, and a socket with the data of its event.
+type taskStarter func(ctx context.Context, body []byte) (startedTask, error)
+
+// startedTask is a task that has begun, and the resource that it works on.
+type startedTask struct {
+	id       string
+	location string                                 // the path of the resource
+	resource any                                    // as the API shows it now
+	reload   func(ctx context.Context) (any, error) // the same at a later time
+}
+
+// started describes the task of a resource that has just been created in collection.
+func started[M, V any](
+	taskID, collection, id string, created M, get func(context.Context, string) (M, error), show func(M) V,
+) startedTask {
+	return startedTask{
+		id: taskID, location: collection + "/" + id, resource: show(created),
+		reload: func(ctx context.Context) (any, error) {
+			m, err := get(ctx, id)
+			return show(m), err
+		},
+	}
+}
+
+// createTask serves the POST that begins a task.
+func createTask(c *gin.Context, tasks tasks, start taskStarter) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	body, err := readBody(c, "application/json")
+	if err != nil {
+		return err
+	}
+	t, err := start(c.Request.Context(), body)
+	if err != nil {
+		return err
+	}
+	return respondAccepted(c, tasks, t)
+}
+
+// respondAccepted answers a request that began a task: 202 with the resource as it is
+// now. A client that prefers to wait (`Prefer: wait=10`, RFC 7240) is answered when
+// the task has ended, with 201 and the finished resource; or, if that takes longer
+// than it wants to wait, with 202 after all.
+func respondAccepted(c *gin.Context, tasks tasks, t startedTask) error {
+	status, resource := http.StatusAccepted, t.resource
+	if wait := preferredWait(c); wait > 0 {
+		ctx := c.Request.Context()
+		task, err := tasks.Wait(ctx, t.id, wait)
+		if err == nil {
+			resource, err = t.reload(ctx)
+		}
+		switch {
+		case err != nil: // what began goes on, and that is the news
+			resource = t.resource
+		case task.Ended():
+			status = http.StatusCreated
+		}
+	}
+	c.Header("Location", t.location)
+	if status == http.StatusAccepted {
+		c.Header("Retry-After", retryAfter)
+	}
+	return respond(c, status, resource)
+}
+
+// callback is whom a task tells, and what it repeats to them.
+type callback struct {
+	// Strings of your own, repeated in every update: at most 50, names of at most 64 and values of at most 500 characters, 16 KiB altogether.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Where progress and outcome are POSTed to.
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048"`
+}
+
+// taskHead is how far the task of a resource has come.
+type taskHead struct {
+	TaskID string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	Status string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
+	// How far it has come, in percent.
+	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
+	Message  string `json:"message" example:"Received"`
+}
+
+func showHead(t models.Task) taskHead {
+	return taskHead{TaskID: t.ID, Status: t.Status, Progress: t.Progress, Message: t.Message}
+}
+
+// taskTail is whom the task of a resource tells, and what came of it.
+type taskTail struct {
+	Metadata    map[string]string `json:"metadata"`
+	CallbackURL *string           `json:"callback_url" extensions:"x-nullable"`
+	// What came of it, once it has completed.
+	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
+	// Why it failed.
+	Error     *callbacks.Error `json:"error,omitempty"`
+	CreatedAt time.Time        `json:"created_at" format:"date-time"`
+	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+}
+
+// showTail shows the task of a resource that was itself created and updated at these times.
+func showTail(t models.Task, created, updated time.Time) taskTail {
+	tail := taskTail{
+		Metadata: t.Metadata, CallbackURL: nullable(t.CallbackURL), Result: t.Result,
+		CreatedAt: created, UpdatedAt: updated,
+	}
+	if t.UpdatedAt.After(updated) {
+		tail.UpdatedAt = t.UpdatedAt
+	}
+	if t.ErrorCode != "" {
+		tail.Error = &callbacks.Error{Code: t.ErrorCode, Message: t.ErrorMessage}
+	}
+	return tail
+}
+
+// Limits of metadata: enough for a client's own ids, too little for a payload.
+const (
+	maxMetadata      = 50
+	maxMetadataName  = 64
+	maxMetadataValue = 500
+	// maxMetadataBytes bounds names and values together, so that a callback stays
+	// below the 100 kB that Express parses by default, even if all of it is
+	// control characters, which JSON writes as six bytes each.
+	maxMetadataBytes = 16 << 10
+)
+
+var taskStatuses = []string{models.StatusProcessing, models.StatusCompleted, models.StatusFailed, models.StatusCancelled}
+
+// checkCallback checks the URL, which may be empty, and the metadata.
+func (cb callback) checkCallback(policy callbacks.Policy) error {
+	if cb.CallbackURL != "" {
+		if err := callbacks.CheckURL(cb.CallbackURL, policy); err != nil {
+			return models.Invalid("callback_url", "%s", err)
+		}
+	}
+	if len(cb.Metadata) > maxMetadata {
+		return models.Invalid("metadata", "must have at most %d entries", maxMetadata)
+	}
+	size := 0
+	for name, value := range cb.Metadata {
+		size += len(name) + len(value)
+		if n := utf8.RuneCountInString(name); n == 0 || n > maxMetadataName {
+			return models.Invalid("metadata", "must have names of 1 to %d characters", maxMetadataName)
+		}
+		if utf8.RuneCountInString(value) > maxMetadataValue {
+			return models.Invalid("metadata."+name, "must be at most %d characters long", maxMetadataValue)
+		}
+	}
+	if size > maxMetadataBytes {
+		return models.Invalid("metadata", "must be at most %d bytes altogether", maxMetadataBytes)
+	}
+	return nil
+}
+
+// changeCallback serves the PUT and the PATCH of whom a running task tells.
+func changeCallback[M, V any](
+	c *gin.Context, param string, change func(context.Context, string, func(*models.Task) error) (M, error), show func(M) V, policy callbacks.Policy,
+) error {
+	edit, err := readEdit[callback](c)
+	if err != nil {
+		return err
+	}
+	return serveOne(c, param, func(ctx context.Context, id string) (M, error) {
+		return change(ctx, id, func(task *models.Task) error {
+			to, err := edit(callback{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+			if err != nil {
+				return err
+			}
+			if err := to.checkCallback(policy); err != nil {
+				return err
+			}
+			task.CallbackURL, task.Metadata = to.CallbackURL, models.Metadata{}
+			maps.Copy(task.Metadata, to.Metadata)
+			return nil
+		})
+	}, show)
+}
+
+// callbackUpdate describes the callbacks of all tasks: docs/gen puts the kind for {kind}, and it beneath each operation
+// that names it with @x-callback.
+//
+// @Summary     What the {kind} has to tell
+// @Description The server POSTs each update of the {kind} to `callback_url`: at least once, in order, signed. Any 2xx answer says that it was received.
+// @Param       update body callbacks.Update true "The update"
+// @Failure     410 "Gone: this update is not sent again"
+// @Router      /callbacks-sent/update [post]
+func callbackUpdate() {} //nolint:unused // read by the contract's generator
