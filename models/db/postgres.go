@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,8 +27,8 @@ const (
 	// writeTimeout bounds a transaction, whose statements no caller can
 	// interrupt. It is the time of an outage, not of work.
 	writeTimeout = 30 * time.Second
-	// maxGivesWay is how often a transaction is tried that deadlocks.
-	maxGivesWay = 5
+	// maxDeadlockRetries is how often a transaction is tried that deadlocks.
+	maxDeadlockRetries = 5
 )
 
 // MigrationLock is the key of the advisory lock under which a process changes
@@ -43,9 +42,6 @@ type postgresEngine struct {
 	db          *gorm.DB // the same connections, for GORM
 	groups      *groups
 	jobs        *JobInserters
-
-	closing sync.RWMutex // held for reading during a transaction
-	closed  bool
 }
 
 // JobInserters put jobs that work on tasks into the queue, inside a transaction:
@@ -53,28 +49,6 @@ type postgresEngine struct {
 type JobInserters struct {
 	PGX func(ctx context.Context, tx pgx.Tx, kinds, taskIDs []string) error
 	SQL func(ctx context.Context, tx *sql.Tx, kinds, taskIDs []string) error
-}
-
-var errNoQueue = errors.New("the store has no queue for jobs")
-
-func (j *JobInserters) pgx(ctx context.Context, tx pgx.Tx, jobs jobs) error {
-	switch {
-	case len(jobs.ids) == 0:
-		return nil
-	case j.PGX == nil:
-		return errNoQueue
-	}
-	return j.PGX(ctx, tx, jobs.kinds, jobs.ids)
-}
-
-func (j *JobInserters) sql(ctx context.Context, tx *sql.Tx, jobs jobs) error {
-	switch {
-	case len(jobs.ids) == 0:
-		return nil
-	case j.SQL == nil:
-		return errNoQueue
-	}
-	return j.SQL(ctx, tx, jobs.kinds, jobs.ids)
 }
 
 // Postgres is what a queue needs that keeps its jobs in the same database: its
@@ -136,24 +110,19 @@ func migratePostgres(ctx context.Context, db *gorm.DB) error {
 }
 
 // inTx runs fn in a group, or alone if it can't share one.
-func (e *postgresEngine) inTx(ctx context.Context, fn func(*Tx) error) (err error) {
-	e.closing.RLock()
-	defer e.closing.RUnlock()
-	if e.closed {
-		return errClosed
-	}
-	err = e.groups.do(ctx, e.db, fn)
-	if errors.Is(err, errLeave) || errors.Is(err, errSpoil) {
-		return e.alone(context.WithoutCancel(ctx), fn) // its turn had come
+func (e *postgresEngine) inTx(ctx context.Context, fn func(*Tx) error) error {
+	err := e.groups.do(ctx, e.db, fn)
+	if errors.Is(err, errNotPipelined) || errors.Is(err, errGroupAborted) {
+		return e.runAlone(context.WithoutCancel(ctx), fn) // its turn had come
 	}
 	return err
 }
 
-// alone does fn again if it met a deadlock, and PostgreSQL chose it to give way:
+// runAlone does fn again if it met a deadlock, and PostgreSQL chose it to give way:
 // nothing of it is stored then.
-func (e *postgresEngine) alone(ctx context.Context, fn func(*Tx) error) (err error) {
-	for range maxGivesWay {
-		if err = e.try(ctx, fn); !gaveWay(err) {
+func (e *postgresEngine) runAlone(ctx context.Context, fn func(*Tx) error) (err error) {
+	for range maxDeadlockRetries {
+		if err = e.try(ctx, fn); !isSerializationFailure(err) {
 			break
 		}
 	}
@@ -164,10 +133,10 @@ func (e *postgresEngine) waiting() float64 { return float64(len(e.groups.queue))
 
 func (e *postgresEngine) ping(ctx context.Context) error { return e.connections.Ping(ctx) }
 
-// gaveWay reports whether an error is a deadlock or, where the server's default
+// isSerializationFailure reports whether an error is a deadlock or, where the server's default
 // isolation is stricter than ours, a failure to serialize
 // (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html).
-func gaveWay(err error) bool {
+func isSerializationFailure(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == "40P01" || server.Code == "40001")
 }
@@ -181,8 +150,8 @@ func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) error {
 	}
 	tx := &Tx{DB: db}
 	err := call(fn, tx)
-	if err == nil {
-		err = e.jobs.sql(ctx, sqlTx(db), tx.jobs)
+	if err == nil && len(tx.jobs.ids) > 0 {
+		err = e.jobs.SQL(ctx, sqlTx(db), tx.jobs.kinds, tx.jobs.ids)
 	}
 	if err != nil {
 		if undo := db.Rollback().Error; undo != nil { // the server does it when the connection is gone
@@ -198,12 +167,6 @@ func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (e *postgresEngine) close() error {
-	e.closing.Lock()
-	defer e.closing.Unlock()
-	if e.closed {
-		return nil
-	}
-	e.closed = true
 	e.groups.close()
 	db, err := e.db.DB()
 	if err == nil {

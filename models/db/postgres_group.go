@@ -32,8 +32,8 @@ import (
 const maxRoundStatements = 200
 
 var (
-	errLeave = errors.New("the function uses GORM, or locks: it runs in a transaction of its own")
-	errSpoil = errors.New("another function of the group has failed")
+	errNotPipelined = errors.New("the function uses GORM, or locks: it runs in a transaction of its own")
+	errGroupAborted = errors.New("another function of the group has failed")
 )
 
 // groups takes writes into groups, one after the other: two at a time may each hold
@@ -42,124 +42,94 @@ var (
 type groups struct {
 	pool    *pgxpool.Pool
 	jobs    *JobInserters
-	queue   chan *member
+	queue   chan *participant
 	conn    *pgx.Conn
 	working sync.WaitGroup
-
-	closing sync.RWMutex
-	closed  bool
 }
 
-// member is one function of a group.
-type member struct {
-	ctx   context.Context
-	start chan *pipeline // gets nil if the member does not run
-	ended chan error     // nil once it is committed
-	tx    *Tx
-	err   error // of fn
-	left  bool  // fn has used GORM
+// participant is one function of a group.
+type participant struct {
+	ctx      context.Context
+	start    chan *pipeline // gets nil if the participant does not run
+	ended    chan error     // nil once it is committed
+	tx       *Tx
+	err      error // of fn
+	usedGORM bool  // by fn
 }
 
 func newGroups(pool *pgxpool.Pool, jobs *JobInserters) *groups {
-	g := &groups{pool: pool, jobs: jobs, queue: make(chan *member, queueSize)}
+	g := &groups{pool: pool, jobs: jobs, queue: make(chan *participant, queueSize)}
 	g.working.Go(g.work)
 	return g
 }
 
 func (g *groups) close() {
-	g.closing.Lock()
-	if !g.closed {
-		g.closed = true
-		close(g.queue)
-	}
-	g.closing.Unlock()
+	close(g.queue)
 	g.working.Wait()
 	if g.conn != nil {
 		_ = g.conn.Close(context.Background())
 	}
 }
 
-// do runs fn as a member of a group. It returns errLeave or errSpoil if nothing of
+// do runs fn as a participant of a group. It returns errNotPipelined or errGroupAborted if nothing of
 // that is stored, and fn has to be run alone.
 func (g *groups) do(ctx context.Context, db *gorm.DB, fn func(*Tx) error) error {
-	m := &member{ctx: ctx, start: make(chan *pipeline, 1), ended: make(chan error, 1)}
-	if err := g.enter(ctx, m); err != nil {
+	pt := &participant{ctx: ctx, start: make(chan *pipeline, 1), ended: make(chan error, 1)}
+	if err := enqueue(ctx, g.queue, pt); err != nil {
 		return err
 	}
-	p := <-m.start
+	p := <-pt.start
 	if p != nil {
-		m.tx.DB = m.gorm(db)
-		m.err = call(fn, m.tx)
-		if m.left && m.err != nil {
-			m.err = errLeave
+		pt.tx.DB = pt.gorm(db)
+		pt.err = call(fn, pt.tx)
+		if pt.usedGORM && pt.err != nil {
+			pt.err = errNotPipelined
 		}
-		p.asks <- ask{done: true}
+		p.statements <- statement{done: true}
 	}
-	return <-m.ended
-}
-
-func (g *groups) enter(ctx context.Context, m *member) error {
-	g.closing.RLock()
-	defer g.closing.RUnlock()
-	if g.closed {
-		return errClosed
-	}
-	select {
-	case g.queue <- m:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return <-pt.ended
 }
 
 // gorm is a session whose statements make the function leave the group.
-func (m *member) gorm(db *gorm.DB) *gorm.DB {
-	session := db.Session(&gorm.Session{NewDB: true, Context: m.ctx})
-	session.Statement.ConnPool = leaver{m}
+func (pt *participant) gorm(db *gorm.DB) *gorm.DB {
+	session := db.Session(&gorm.Session{NewDB: true, Context: pt.ctx})
+	session.Statement.ConnPool = unpipelined{pt}
 	return session
 }
 
-// leaver refuses statements of GORM.
-type leaver struct{ m *member }
+// unpipelined refuses statements of GORM.
+type unpipelined struct{ participant *participant }
 
-func (l leaver) PrepareContext(context.Context, string) (*sql.Stmt, error) {
-	l.m.left = true
-	return nil, errLeave
+func (u unpipelined) PrepareContext(context.Context, string) (*sql.Stmt, error) {
+	u.participant.usedGORM = true
+	return nil, errNotPipelined
 }
 
-func (l leaver) ExecContext(context.Context, string, ...any) (sql.Result, error) {
-	l.m.left = true
-	return nil, errLeave
+func (u unpipelined) ExecContext(context.Context, string, ...any) (sql.Result, error) {
+	u.participant.usedGORM = true
+	return nil, errNotPipelined
 }
 
-func (l leaver) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
-	l.m.left = true
-	return nil, errLeave
+func (u unpipelined) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
+	u.participant.usedGORM = true
+	return nil, errNotPipelined
 }
 
-func (l leaver) QueryRowContext(context.Context, string, ...any) *sql.Row {
-	l.m.left = true
+func (u unpipelined) QueryRowContext(context.Context, string, ...any) *sql.Row {
+	u.participant.usedGORM = true
 	return refusedRow()
 }
 
 // refusedRow is a row that holds an error: only database/sql can make one.
 func refusedRow() *sql.Row {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	cancel(errLeave)
+	cancel(errNotPipelined)
 	return new(sql.DB).QueryRowContext(ctx, "")
 }
 
 func (g *groups) work() {
 	for first := range g.queue {
-		group := []*member{first}
-		for len(group) < groupSize && len(g.queue) > 0 {
-			m, open := <-g.queue
-			if !open {
-				break
-			}
-			group = append(group, m)
-		}
-		g.commit(group)
+		g.commit(gather([]*participant{first}, g.queue))
 	}
 }
 
@@ -182,67 +152,67 @@ func (g *groups) connection(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// commit runs a group and tells each member what came of it.
-func (g *groups) commit(group []*member) {
+// commit runs a group and tells each participant what came of it.
+func (g *groups) commit(group []*participant) {
 	// Not the callers' contexts: whether it was committed has to be known.
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	conn, err := g.connection(ctx)
 	if err != nil {
-		for _, m := range group {
-			m.start <- nil
-			m.ended <- unavailable(err)
+		for _, pt := range group {
+			pt.start <- nil
+			pt.ended <- unavailable(err)
 		}
 		return
 	}
-	p := &pipeline{ctx: ctx, conn: conn, asks: make(chan ask, len(group))}
+	p := &pipeline{ctx: ctx, conn: conn, statements: make(chan statement, len(group))}
 	running := 0
-	for _, m := range group {
-		if m.err = m.ctx.Err(); m.err != nil {
-			m.start <- nil
+	for _, pt := range group {
+		if pt.err = pt.ctx.Err(); pt.err != nil {
+			pt.start <- nil
 			continue
 		}
-		m.tx = &Tx{pipeline: p}
+		pt.tx = &Tx{pipeline: p}
 		running++
-		m.start <- p
+		pt.start <- p
 	}
 	err = g.finish(p, group, p.run(running))
-	for _, m := range group {
+	for _, pt := range group {
 		switch {
-		case m.tx == nil: // its context had ended before
+		case pt.tx == nil: // its context had ended before
 		case err != nil:
-			m.err = err
-		case m.err == nil:
-			runAfter(m.tx)
+			pt.err = err
+		case pt.err == nil:
+			runAfter(pt.tx)
 		}
-		m.ended <- m.err
+		pt.ended <- pt.err
 	}
 }
 
-// finish stores the jobs of a group and commits, or rolls back: errSpoil.
-func (g *groups) finish(p *pipeline, group []*member, err error) error {
+// finish stores the jobs of a group and commits, or rolls back: errGroupAborted.
+func (g *groups) finish(p *pipeline, group []*participant, err error) error {
 	var jobs jobs
-	for _, m := range group {
+	for _, pt := range group {
 		switch {
-		case m.tx == nil || err != nil:
-		case m.err == nil:
-			jobs.kinds, jobs.ids = append(jobs.kinds, m.tx.jobs.kinds...), append(jobs.ids, m.tx.jobs.ids...)
-		case m.tx.wrote:
-			err = errSpoil
+		case pt.tx == nil || err != nil:
+		case pt.err == nil:
+			jobs.kinds, jobs.ids = append(jobs.kinds, pt.tx.jobs.kinds...), append(jobs.ids, pt.tx.jobs.ids...)
+		case pt.tx.wrote:
+			err = errGroupAborted
 		}
 	}
 	if p.tx == nil { // nobody has asked for anything
 		return err
 	}
-	if err == nil {
-		err = g.jobs.pgx(p.ctx, p.tx, jobs)
+	if err == nil && len(jobs.ids) > 0 {
+		err = g.jobs.PGX(p.ctx, p.tx, jobs.kinds, jobs.ids)
 	}
 	if err == nil {
 		if err = p.tx.Commit(p.ctx); err == nil {
 			return nil
 		}
-		if gaveWay(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
-			return errSpoil
+		if isSerializationFailure(err) || errors.Is(err, pgx.ErrTxCommitRollback) {
+			return errGroupAborted
 		}
 		return fmt.Errorf("committing: %w", err)
 	}
@@ -252,14 +222,14 @@ func (g *groups) finish(p *pipeline, group []*member, err error) error {
 
 // pipeline sends the statements of a group.
 type pipeline struct {
-	ctx  context.Context
-	conn *pgx.Conn
-	tx   pgx.Tx
-	asks chan ask
+	ctx        context.Context
+	conn       *pgx.Conn
+	tx         pgx.Tx
+	statements chan statement
 }
 
-// ask is a statement that a member waits for, or its word that it is done.
-type ask struct {
+// statement is what a participant waits for, or its word that it is done.
+type statement struct {
 	query  string
 	args   []any
 	scan   []any // where the values of the one row go; nil for none
@@ -273,89 +243,89 @@ type answer struct {
 	err  error
 }
 
-// run goes round until all members are done.
-func (p *pipeline) run(members int) (spoilt error) {
-	var round []ask
-	for members > 0 {
-		a := <-p.asks
-		if a.done {
-			members--
+// run goes round until all participants are done.
+func (p *pipeline) run(participants int) (aborted error) {
+	var round []statement
+	for participants > 0 {
+		next := <-p.statements
+		if next.done {
+			participants--
 		} else {
-			round = append(round, a)
+			round = append(round, next)
 		}
-		if len(round) == 0 || len(round) < members {
+		if len(round) == 0 || len(round) < participants {
 			continue
 		}
 		for part := range slices.Chunk(round, maxRoundStatements) {
-			if spoilt == nil {
-				spoilt = p.send(part)
+			if aborted == nil {
+				aborted = p.send(part)
 				continue
 			}
-			for _, a := range part {
-				a.answer <- answer{err: errSpoil}
+			for _, s := range part {
+				s.answer <- answer{err: errGroupAborted}
 			}
 		}
 		round = round[:0]
 	}
-	return spoilt
+	return aborted
 }
 
 // send sends what is asked for at once, and hands out what is answered.
-func (p *pipeline) send(round []ask) (spoilt error) {
+func (p *pipeline) send(round []statement) (aborted error) {
 	if p.tx == nil {
-		if p.tx, spoilt = p.conn.Begin(p.ctx); spoilt != nil {
-			spoilt = unavailable(fmt.Errorf("beginning a transaction: %w", spoilt))
-			for _, a := range round {
-				a.answer <- answer{err: spoilt}
+		if p.tx, aborted = p.conn.Begin(p.ctx); aborted != nil {
+			aborted = unavailable(fmt.Errorf("beginning a transaction: %w", aborted))
+			for _, s := range round {
+				s.answer <- answer{err: aborted}
 			}
-			return spoilt
+			return aborted
 		}
 	}
 	batch := &pgx.Batch{}
 	lock(batch, round)
 	locks := batch.Len()
-	for _, a := range round {
-		if a.lock == "" {
-			batch.Queue(a.query, a.args...)
+	for _, s := range round {
+		if s.lock == "" {
+			batch.Queue(s.query, s.args...)
 		}
 	}
 	results := p.tx.SendBatch(p.ctx, batch)
 	for range locks {
 		if _, err := results.Exec(); err != nil {
-			spoilt = errSpoil
+			aborted = errGroupAborted
 		}
 	}
-	for _, a := range round {
+	for _, s := range round {
 		var got answer
-		if got, spoilt = readAnswer(results, a, spoilt); spoilt != nil && got.err == nil {
-			got.err = spoilt
+		if got, aborted = readAnswer(results, s, aborted); aborted != nil && got.err == nil {
+			got.err = aborted
 		}
-		a.answer <- got
+		s.answer <- got
 	}
 	if err := results.Close(); err != nil {
-		spoilt = errSpoil
+		aborted = errGroupAborted
 	}
-	return spoilt
+	return aborted
 }
 
 // readAnswer reads the answer to one statement, unless one before it has failed.
-func readAnswer(results pgx.BatchResults, a ask, spoilt error) (answer, error) {
-	if spoilt != nil || a.lock != "" {
-		return answer{}, spoilt
+func readAnswer(results pgx.BatchResults, s statement, aborted error) (answer, error) {
+	if aborted != nil || s.lock != "" {
+		return answer{}, aborted
 	}
-	got := read(results, a)
+	got := read(results, s)
 	if got.err == nil || errors.Is(got.err, sql.ErrNoRows) {
 		return got, nil
 	}
-	if gaveWay(got.err) {
-		got.err = errSpoil
+	if isSerializationFailure(got.err) {
+		got.err = errGroupAborted
 	}
-	return got, errSpoil
+	return got, errGroupAborted
 }
 
-func read(results pgx.BatchResults, a ask) answer {
-	if a.scan != nil {
-		return answer{err: results.QueryRow().Scan(a.scan...)}
+func read(results pgx.BatchResults, s statement) answer {
+	if s.scan != nil {
+		return answer{err: results.QueryRow().Scan(s.scan...)}
 	}
 	tag, err := results.Exec()
 	return answer{tag.RowsAffected(), err}
@@ -363,11 +333,11 @@ func read(results pgx.BatchResults, a ask) answer {
 
 // lock takes all locks that a round asks for by one statement for each table, in the
 // order of ids: see LockProducts.
-func lock(batch *pgx.Batch, round []ask) {
+func lock(batch *pgx.Batch, round []statement) {
 	wanted := map[string][]string{}
-	for _, a := range round {
-		if a.lock != "" {
-			wanted[a.lock] = append(wanted[a.lock], a.args[0].([]string)...) //nolint:forcetypeassert // LockAll put it there
+	for _, s := range round {
+		if s.lock != "" {
+			wanted[s.lock] = append(wanted[s.lock], s.args[0].([]string)...) //nolint:forcetypeassert // LockAll put it there
 		}
 	}
 	for table, ids := range wanted {
@@ -376,35 +346,36 @@ func lock(batch *pgx.Batch, round []ask) {
 	}
 }
 
-func (p *pipeline) ask(a ask) answer {
-	a.answer = make(chan answer, 1)
-	p.asks <- a
-	return <-a.answer
+// do has a statement sent, and waits for its answer.
+func (p *pipeline) do(s statement) answer {
+	s.answer = make(chan answer, 1)
+	p.statements <- s
+	return <-s.answer
 }
 
 func (p *pipeline) exec(tx *Tx, query string, args []any) (int64, error) {
-	got := p.ask(ask{query: query, args: args})
+	got := p.do(statement{query: query, args: args})
 	tx.wrote = tx.wrote || got.rows > 0
 	return got.rows, translate(tx.DB, got.err)
 }
 
 func (p *pipeline) lockAll(table string, ids []string) error {
-	return p.ask(ask{lock: table, args: []any{ids}}).err
+	return p.do(statement{lock: table, args: []any{ids}}).err
 }
 
 func (p *pipeline) queryRow(tx *Tx, query string, args []any) Row {
-	return askedRow{p, tx, query, args}
+	return deferredRow{p, tx, query, args}
 }
 
-// askedRow asks when it is scanned: then it is known where the values go.
-type askedRow struct {
+// deferredRow is asked for when it is scanned: then it is known where the values go.
+type deferredRow struct {
 	p     *pipeline
 	tx    *Tx
 	query string
 	args  []any
 }
 
-func (r askedRow) Scan(dest ...any) error {
+func (r deferredRow) Scan(dest ...any) error {
 	r.tx.wrote = r.tx.wrote || !strings.HasPrefix(r.query, "SELECT")
-	return r.p.ask(ask{query: r.query, args: r.args, scan: dest}).err
+	return r.p.do(statement{query: r.query, args: r.args, scan: dest}).err
 }

@@ -121,7 +121,7 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 	checks, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	if !checked {
-		e.checking.Go(func() { e.checkTables(checks) })
+		e.checking.Go(func() { e.checkTables(checks, health) })
 	}
 	return storeOn(reads, e), nil
 }
@@ -145,15 +145,15 @@ func openPool(path, extra string, connections int) (*gorm.DB, error) {
 	return db, nil
 }
 
-// checkPatience is how long the start waits for the check of the file: a small one
+// checkTimeout is how long the start waits for the check of the file: a small one
 // is checked in that time.
-const checkPatience = 50 * time.Millisecond
+const checkTimeout = 50 * time.Millisecond
 
 // checkFile finds a damaged file at the start, where an operator sees it,
 // instead of at some request later. checked is false if the file is too large to be
 // checked now; then checkTables goes on.
 func checkFile(ctx context.Context, db *sql.DB) (checked bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var verdict string
 	err = db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
@@ -172,37 +172,19 @@ func damage(verdict string) error {
 
 // checkTables checks the file in the background, table by table, whenever the log is
 // small enough for it (walGuard). Once it has found damage, nothing is written any more.
-func (e *sqliteEngine) checkTables(ctx context.Context) {
-	tables, err := tablesOf(ctx, e.healthDB)
-	if err != nil {
+func (e *sqliteEngine) checkTables(ctx context.Context, db *gorm.DB) {
+	var tables []string
+	if err := db.WithContext(ctx).Table("sqlite_schema").Where("type = 'table' AND rootpage > 0").Pluck("name", &tables).Error; err != nil {
 		return // the database is closed
 	}
 	for _, table := range tables {
 		for ctx.Err() == nil && !e.checkTable(ctx, table) {
-			timer := time.NewTimer(time.Minute)
 			select {
-			case <-timer.C:
+			case <-time.After(time.Minute):
 			case <-ctx.Done():
 			}
-			timer.Stop()
 		}
 	}
-}
-
-func tablesOf(ctx context.Context, db *sql.DB) (tables []string, err error) {
-	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		tables = append(tables, name)
-	}
-	return tables, rows.Err()
 }
 
 func (e *sqliteEngine) checkTable(ctx context.Context, table string) (checked bool) {

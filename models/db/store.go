@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,14 +21,19 @@ type Store struct {
 	reads     *gorm.DB
 	expensive *semaphore.Weighted
 	engine    engine
+
+	closing sync.RWMutex // held for reading during a transaction
+	closed  bool
 }
+
+var errClosed = errors.New("the store is closed")
 
 const (
 	// maxExpensive is how many expensive reads run side by side: fewer than there are
 	// connections, so that reads of one row find one.
 	maxExpensive = 2
-	// expensivePatience bounds an expensive read, its turn included.
-	expensivePatience = 5 * time.Second
+	// expensiveTimeout bounds an expensive read, its turn included.
+	expensiveTimeout = 5 * time.Second
 )
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -207,6 +213,12 @@ func storeOn(reads *gorm.DB, e engine) *Store {
 
 // Close waits for writes under way, and closes the database.
 func (s *Store) Close() error {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
 	if err := s.engine.close(); err != nil {
 		return fmt.Errorf("closing the database: %w", err)
 	}
@@ -222,7 +234,7 @@ func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(
 // LimitedRead runs a query that may take long, such as that of a list. Few of them run side
 // by side, and not for long: beyond that the error is one with CodeOverloaded.
 func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) error {
-	reading, cancel := context.WithTimeout(ctx, expensivePatience)
+	reading, cancel := context.WithTimeout(ctx, expensiveTimeout)
 	defer cancel()
 	err := s.expensive.Acquire(reading, 1)
 	if err == nil {
@@ -253,6 +265,11 @@ func (s *Store) Overloaded() bool { return s.engine.waiting() > 0.75 }
 // nothing, so it must not change what it reads outside. It runs to its end even if ctx is cancelled
 // meanwhile; a ctx that is cancelled before its turn comes is an error.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.closed {
+		return errClosed
+	}
 	return Explain(s.engine.inTx(ctx, fn))
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"sync"
 
 	"gorm.io/gorm"
 )
@@ -20,10 +19,7 @@ type groupWriter struct {
 	now   *Tx            // of the function that runs
 	after func(*gorm.DB) // each commit
 	queue chan *write
-
-	closing sync.RWMutex // held for reading while a write is handed over
-	closed  bool
-	done    chan struct{}
+	done  chan struct{}
 }
 
 const (
@@ -43,8 +39,6 @@ type write struct {
 	again bool // it failed on the common way: do the group again, carefully
 	done  chan struct{}
 }
-
-var errClosed = errors.New("the store is closed")
 
 func newGroupWriter(db *gorm.DB, after func(*gorm.DB)) *groupWriter {
 	w := &groupWriter{db: db, after: after, queue: make(chan *write, queueSize), done: make(chan struct{})}
@@ -77,21 +71,17 @@ func (w *groupWriter) noteWrites(c *gorm.DB) {
 // do hands fn to the writer and waits for its outcome.
 func (w *groupWriter) do(ctx context.Context, fn func(*Tx) error) error {
 	job := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
-	if err := w.enqueue(ctx, job); err != nil {
+	if err := enqueue(ctx, w.queue, job); err != nil {
 		return err
 	}
 	<-job.done // not ctx: whether it was committed has to be known
 	return job.err
 }
 
-func (w *groupWriter) enqueue(ctx context.Context, job *write) error {
-	w.closing.RLock()
-	defer w.closing.RUnlock()
-	if w.closed {
-		return errClosed
-	}
+// enqueue waits for room in a queue, or for the end of ctx.
+func enqueue[T any](ctx context.Context, queue chan<- T, item T) error {
 	select {
-	case w.queue <- job:
+	case queue <- item:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -100,12 +90,7 @@ func (w *groupWriter) enqueue(ctx context.Context, job *write) error {
 
 // close lets the writes that wait finish.
 func (w *groupWriter) close() {
-	w.closing.Lock()
-	if !w.closed {
-		w.closed = true
-		close(w.queue)
-	}
-	w.closing.Unlock()
+	close(w.queue)
 	<-w.done
 }
 
@@ -113,7 +98,7 @@ func (w *groupWriter) run() {
 	defer close(w.done)
 	group := make([]*write, 0, groupSize)
 	for first := range w.queue {
-		group = w.gather(append(group[:0], first))
+		group = gather(append(group[:0], first), w.queue)
 		w.commit(group)
 		for _, job := range group {
 			close(job.done)
@@ -123,12 +108,12 @@ func (w *groupWriter) run() {
 	}
 }
 
-// gather adds what waits already. It never waits for more: a lone write is
+// gather adds to a group what waits already. It never waits for more: a lone write is
 // committed at once.
-func (w *groupWriter) gather(group []*write) []*write {
+func gather[T any](group []T, queue <-chan T) []T {
 	for len(group) < groupSize {
 		select {
-		case job, open := <-w.queue:
+		case job, open := <-queue:
 			if !open {
 				return group
 			}

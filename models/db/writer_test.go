@@ -26,7 +26,7 @@ func asGroup(t *testing.T, s *Store, fns ...func(tx *Tx) error) []error {
 	jobs := make([]*write, len(fns))
 	for i, fn := range fns {
 		jobs[i] = &write{ctx: within(t), fn: fn, done: make(chan struct{})}
-		if err := w.enqueue(within(t), jobs[i]); err != nil {
+		if err := enqueue(within(t), w.queue, jobs[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestContextEndsBeforeItsTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
 	ran := false
 	job := &write{ctx: ctx, fn: func(*Tx) error { ran = true; return nil }, done: make(chan struct{})}
-	if err := writerOf(t, s).enqueue(ctx, job); err != nil {
+	if err := enqueue(ctx, writerOf(t, s).queue, job); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -184,7 +184,7 @@ func TestFullQueueWaitsForItsCallers(t *testing.T) {
 	var jobs []*write
 	for range queueSize {
 		job := &write{ctx: within(t), fn: func(*Tx) error { ran <- struct{}{}; return nil }, done: make(chan struct{})}
-		if err := w.enqueue(within(t), job); err != nil {
+		if err := enqueue(within(t), w.queue, job); err != nil {
 			t.Fatal(err)
 		}
 		jobs = append(jobs, job)
@@ -214,7 +214,7 @@ func TestCloseLetsWaitingWritesFinish(t *testing.T) {
 	go func() { _ = s.InTx(within(t), func(*Tx) error { close(held); <-release; return nil }) }()
 	<-held
 	job := &write{ctx: within(t), fn: func(tx *Tx) error { return CreateProduct(tx, product("a", 1)) }, done: make(chan struct{})}
-	if err := w.enqueue(within(t), job); err != nil {
+	if err := enqueue(within(t), w.queue, job); err != nil {
 		t.Fatal(err)
 	}
 	closing := make(chan error, 2)
