@@ -1,7 +1,6 @@
 package models
 
 import (
-	"database/sql"
 	"time"
 
 	"petstore/callbacks"
@@ -99,14 +98,8 @@ func EachSale(db *gorm.DB, p Period, s Span, fn func(*Sale)) error {
 		Joins("JOIN order_items i ON i.order_id = orders.id").
 		Order("orders.id")
 	var sale Sale
-	err := each(OrderRows.span(q, p, s), func(rows *sql.Rows) error {
-		err := rows.Scan(&sale.OrderID, &sale.Day, &sale.Status, &sale.Currency,
-			&sale.Slug, &sale.Name, &sale.Category, &sale.Quantity, &sale.Price)
-		if err == nil {
-			fn(&sale)
-		}
-		return err
-	})
+	err := each(OrderRows.span(q, p, s), func() { fn(&sale) }, &sale.OrderID, &sale.Day, &sale.Status, &sale.Currency,
+		&sale.Slug, &sale.Name, &sale.Category, &sale.Quantity, &sale.Price)
 	return wrap(err, "reading sales")
 }
 
@@ -123,14 +116,9 @@ type StockItem struct {
 // EachStockItem reads the products in a span.
 func EachStockItem(db *gorm.DB, s Span, fn func(StockItem)) error {
 	q := db.Table("products").Select("slug, name, category, currency, price, stock").Order("id")
-	err := each(ProductRows.span(q, Period{}, s), func(rows *sql.Rows) error {
-		var item StockItem
-		err := rows.Scan(&item.Slug, &item.Name, &item.Category, &item.Currency, &item.Price, &item.Stock)
-		if err == nil {
-			fn(item)
-		}
-		return err
-	})
+	var item StockItem
+	err := each(ProductRows.span(q, Period{}, s), func() { fn(item) },
+		&item.Slug, &item.Name, &item.Category, &item.Currency, &item.Price, &item.Stock)
 	return wrap(err, "reading the stock")
 }
 
@@ -147,13 +135,8 @@ type Sent struct {
 // EachSent reads the deliveries in a span.
 func EachSent(db *gorm.DB, p Period, s Span, fn func(*Sent)) error {
 	q := db.Table("deliveries").Select(dayOf(db, "created_at") + ", url, status, attempts, created_at, delivered_at").Order("id")
-	err := each(DeliveryRows.span(q, p, s), func(rows *sql.Rows) error {
-		var sent Sent
-		err := rows.Scan(&sent.Day, &sent.URL, &sent.Status, &sent.Attempts, &sent.CreatedAt, &sent.DeliveredAt)
-		if err == nil {
-			fn(&sent)
-		}
-		return err
-	})
+	var sent Sent
+	err := each(DeliveryRows.span(q, p, s), func() { fn(&sent) },
+		&sent.Day, &sent.URL, &sent.Status, &sent.Attempts, &sent.CreatedAt, &sent.DeliveredAt)
 	return wrap(err, "reading deliveries")
 }

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -81,18 +80,19 @@ func idAt(prefix string, t time.Time) string {
 	return prefix + fmt.Sprintf("%012x", max(t.UnixMilli(), 0))
 }
 
-// each scans every row of a query. Rows are not collected, so that memory does
-// not grow with their number.
-func each(q *gorm.DB, scan func(*sql.Rows) error) error {
+// each calls fn for every row of a query, with its values in fields. Rows are not collected,
+// so that memory does not grow with their number.
+func each(q *gorm.DB, fn func(), fields ...any) error {
 	rows, err := q.Rows()
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := scan(rows); err != nil {
+		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
+		fn()
 	}
 	return rows.Err()
 }

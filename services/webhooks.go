@@ -12,6 +12,7 @@ import (
 	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/dispatch"
+	"petstore/services/pause"
 	"petstore/services/task"
 )
 
@@ -68,16 +69,9 @@ func (s *Webhooks) Follow(ctx context.Context) {
 }
 
 func (s *Webhooks) follow(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
-				slog.Warn("The webhooks could not be read; those known go on.", "err", err)
-			}
+	for pause.For(ctx, interval) == nil {
+		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+			slog.Warn("The webhooks could not be read; those known go on.", "err", err)
 		}
 	}
 }

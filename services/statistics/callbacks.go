@@ -15,18 +15,18 @@ import (
 	"petstore/services/report"
 )
 
-// sent counts deliveries. A latency is the time from the update to the answer
+// callbackStats counts deliveries. A latency is the time from the update to the answer
 // that says it was received, retries included.
-type sent struct {
-	all      went
+type callbackStats struct {
+	all      deliveryStats
 	byStatus map[string]int64
-	days     *groups[string, went]
-	hosts    *groups[string, went]
+	days     *groups[string, deliveryStats]
+	hosts    *groups[string, deliveryStats]
 	latency  *hdrhistogram.Histogram // in milliseconds
 }
 
-// went is how deliveries went.
-type went struct {
+// deliveryStats is what became of deliveries.
+type deliveryStats struct {
 	deliveries, delivered, failed, attempts int64
 	slowest                                 time.Duration
 }
@@ -41,8 +41,8 @@ func Callbacks(db *gorm.DB, d *report.Document, tell Step) error {
 	if err != nil {
 		return err
 	}
-	s := &sent{
-		byStatus: map[string]int64{}, days: newGroups[string, went](), hosts: newGroups[string, went](),
+	s := &callbackStats{
+		byStatus: map[string]int64{}, days: newGroups[string, deliveryStats](), hosts: newGroups[string, deliveryStats](),
 		latency: hdrhistogram.New(1, maxLatency.Milliseconds(), 3),
 	}
 	err = eachSpan(db, models.DeliveryRows, p, tell, func(span models.Span) error {
@@ -55,14 +55,14 @@ func Callbacks(db *gorm.DB, d *report.Document, tell Step) error {
 	return nil
 }
 
-func (s *sent) add(d *models.Sent) {
+func (s *callbackStats) add(d *models.Sent) {
 	s.byStatus[d.Status]++
 	var latency time.Duration
 	if d.DeliveredAt != nil {
 		latency = min(max(d.DeliveredAt.Sub(d.CreatedAt), 0), maxLatency)
 		_ = s.latency.RecordValue(latency.Milliseconds()) // is in range
 	}
-	for _, w := range []*went{&s.all, s.days.at(d.Day), s.hosts.at(receiverOf(d.URL))} {
+	for _, w := range []*deliveryStats{&s.all, s.days.at(d.Day), s.hosts.at(receiverOf(d.URL))} {
 		w.deliveries++
 		w.attempts += d.Attempts
 		w.slowest = max(w.slowest, latency)
@@ -86,11 +86,11 @@ func receiverOf(rawURL string) string {
 }
 
 // settled is the number of deliveries that have succeeded or failed for good.
-func (w *went) settled() int64 { return w.delivered + w.failed }
+func (w *deliveryStats) settled() int64 { return w.delivered + w.failed }
 
-func (s *sent) write(d *report.Document) {
+func (s *callbackStats) write(d *report.Document) {
 	d.Title = "Callbacks"
-	days := s.days.sorted(func(a, b group[string, went]) int { return cmp.Compare(a.key, b.key) })
+	days := s.days.sorted(func(a, b group[string, deliveryStats]) int { return cmp.Compare(a.key, b.key) })
 	hosts := s.hosts.sorted(worstFirst)
 	d.Summary = s.summary(d, hosts)
 	d.Figures = []report.Figure{
@@ -106,8 +106,8 @@ func (s *sent) write(d *report.Document) {
 	}
 	d.Tables = []report.Table{
 		s.statusTable(), s.latencyTable(),
-		wentTable("by_host", "By host, worst first", "host", "Host", hosts, s.hosts.others),
-		wentTable("by_day", "By day", "day", "Day", days, s.days.others),
+		deliveryTable("by_host", "By host, worst first", "host", "Host", hosts, s.hosts.others),
+		deliveryTable("by_day", "By day", "day", "Day", days, s.days.others),
 	}
 	if s.all.deliveries > 0 {
 		d.Charts = []report.Chart{callbackDays(days), failingHosts(hosts)}
@@ -115,7 +115,7 @@ func (s *sent) write(d *report.Document) {
 }
 
 // worstFirst puts the host first that has failed most of what was sent to it.
-func worstFirst(a, b group[string, went]) int {
+func worstFirst(a, b group[string, deliveryStats]) int {
 	return cmp.Or(
 		descending(a.value.failed*max(b.value.settled(), 1), b.value.failed*max(a.value.settled(), 1)),
 		descending(a.value.failed, b.value.failed),
@@ -124,7 +124,7 @@ func worstFirst(a, b group[string, went]) int {
 	)
 }
 
-func (s *sent) summary(d *report.Document, hosts []group[string, went]) string {
+func (s *callbackStats) summary(d *report.Document, hosts []group[string, deliveryStats]) string {
 	if s.all.deliveries == 0 {
 		return "No callbacks were sent " + inPeriod(d) + "."
 	}
@@ -142,7 +142,7 @@ func (s *sent) summary(d *report.Document, hosts []group[string, went]) string {
 }
 
 // quantile is a percentile of the latency as people read it.
-func (s *sent) quantile(q float64) string {
+func (s *callbackStats) quantile(q float64) string {
 	if s.latency.TotalCount() == 0 {
 		return "–"
 	}
@@ -156,7 +156,7 @@ func (s *sent) quantile(q float64) string {
 	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
 
-func (s *sent) statusTable() report.Table {
+func (s *callbackStats) statusTable() report.Table {
 	t := report.Table{Name: "by_status", Title: "By status", Columns: []report.Column{
 		{Name: "status", Title: "Status", Kind: report.Text},
 		{Name: "deliveries", Title: "Callbacks", Kind: report.Integer},
@@ -171,7 +171,7 @@ func (s *sent) statusTable() report.Table {
 	return t
 }
 
-func (s *sent) latencyTable() report.Table {
+func (s *callbackStats) latencyTable() report.Table {
 	t := report.Table{Name: "latency", Title: "Latency", Columns: []report.Column{
 		{Name: "percentile", Title: "Percentile", Kind: report.Decimal},
 		{Name: "latency_ms", Title: "Milliseconds", Kind: report.Integer},
@@ -186,7 +186,7 @@ func (s *sent) latencyTable() report.Table {
 	return t
 }
 
-func wentTable(name, title, keyName, keyTitle string, rows []group[string, went], others *went) report.Table {
+func deliveryTable(name, title, keyName, keyTitle string, rows []group[string, deliveryStats], others *deliveryStats) report.Table {
 	t := report.Table{Name: name, Title: title, Columns: []report.Column{
 		{Name: keyName, Title: keyTitle, Kind: report.Text},
 		{Name: "deliveries", Title: "Callbacks", Kind: report.Integer},
@@ -197,7 +197,7 @@ func wentTable(name, title, keyName, keyTitle string, rows []group[string, went]
 		{Name: "slowest_ms", Title: "Slowest, ms", Kind: report.Integer},
 	}}
 	if others != nil {
-		rows = append(rows, group[string, went]{"(others)", others})
+		rows = append(rows, group[string, deliveryStats]{"(others)", others})
 	}
 	for _, row := range rows {
 		w := row.value
@@ -213,7 +213,7 @@ func wentTable(name, title, keyName, keyTitle string, rows []group[string, went]
 	return t
 }
 
-func callbackDays(days []group[string, went]) report.Chart {
+func callbackDays(days []group[string, deliveryStats]) report.Chart {
 	delivered, failed := map[string]float64{}, map[string]float64{}
 	for _, day := range days {
 		delivered[day.key], failed[day.key] = float64(day.value.delivered), float64(day.value.failed)
@@ -224,12 +224,9 @@ func callbackDays(days []group[string, went]) report.Chart {
 	}}
 }
 
-func failingHosts(hosts []group[string, went]) report.Chart {
-	chart := report.Chart{Title: "Callbacks by host, worst first", Kind: report.Bars, Series: []report.Series{{Name: "Delivered"}, {Name: "Failed"}}}
-	for _, host := range hosts[:min(len(hosts), chartBars)] {
-		chart.Labels = append(chart.Labels, host.key)
-		chart.Series[0].Values = append(chart.Series[0].Values, float64(host.value.delivered))
-		chart.Series[1].Values = append(chart.Series[1].Values, float64(host.value.failed))
-	}
-	return chart
+func failingHosts(hosts []group[string, deliveryStats]) report.Chart {
+	return bars("Callbacks by host, worst first", chartBars, hosts,
+		func(host group[string, deliveryStats]) (string, []float64) {
+			return host.key, []float64{float64(host.value.delivered), float64(host.value.failed)}
+		}, "Delivered", "Failed")
 }

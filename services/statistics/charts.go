@@ -2,6 +2,7 @@ package statistics
 
 import (
 	"math/big"
+	"slices"
 	"time"
 
 	"petstore/services/report"
@@ -15,31 +16,43 @@ const (
 // charts draws the sales in one currency.
 func (s *sales) charts(currency string, days, products, categories []saleGroup) []report.Chart {
 	byDay := map[string]float64{}
-	for _, day := range days {
-		if day.key.currency == currency {
-			byDay[day.key.name] = major(&day.value.revenue, currency)
-		}
+	for _, day := range inCurrency(days, currency) {
+		byDay[day.key.name] = major(&day.value.revenue, currency)
 	}
 	revenue := "Revenue in " + currency
 	labels, values, unit := calendar(byDay)
-	charts := []report.Chart{
-		{Title: revenue + " by " + unit, Kind: report.Timeline, Labels: labels, Series: []report.Series{{Name: revenue, Values: values[0]}}},
-		saleBars(revenue+" by product, highest first", currency, products, func(g saleGroup) string { return s.names[g.key.name] }),
-		saleBars(revenue+" by category, highest first", currency, categories, func(g saleGroup) string { return g.key.name }),
+	bar := func(g saleGroup, label string) (string, []float64) {
+		return label, []float64{major(&g.value.revenue, currency)}
 	}
-	return charts
+	return []report.Chart{
+		{Title: revenue + " by " + unit, Kind: report.Timeline, Labels: labels, Series: []report.Series{{Name: revenue, Values: values[0]}}},
+		bars(revenue+" by product, highest first", chartBars, inCurrency(products, currency),
+			func(g saleGroup) (string, []float64) { return bar(g, s.names[g.key.name]) }, "Revenue"),
+		bars(revenue+" by category, highest first", chartBars, inCurrency(categories, currency),
+			func(g saleGroup) (string, []float64) { return bar(g, g.key.name) }, "Revenue"),
+	}
 }
 
-// saleBars draws the groups with the highest revenue in a currency.
-func saleBars(title, currency string, rows []saleGroup, label func(saleGroup) string) report.Chart {
-	chart := report.Chart{Title: title, Kind: report.Bars, Series: []report.Series{{Name: "Revenue"}}}
-	for _, row := range rows {
-		if row.key.currency == currency && len(chart.Labels) < chartBars {
-			chart.Labels = append(chart.Labels, label(row))
-			chart.Series[0].Values = append(chart.Series[0].Values, major(&row.value.revenue, currency))
+// bars draws the first rows, limit at most: draw says what a row is called, and its value in
+// each of the series.
+func bars[Row any](title string, limit int, rows []Row, draw func(Row) (string, []float64), series ...string) report.Chart {
+	chart := report.Chart{Title: title, Kind: report.Bars, Series: make([]report.Series, len(series))}
+	for i, name := range series {
+		chart.Series[i].Name = name
+	}
+	for _, row := range rows[:min(len(rows), limit)] {
+		label, values := draw(row)
+		chart.Labels = append(chart.Labels, label)
+		for i, value := range values {
+			chart.Series[i].Values = append(chart.Series[i].Values, value)
 		}
 	}
 	return chart
+}
+
+// inCurrency are the groups in one currency.
+func inCurrency[T any](rows []group[saleKey, T], currency string) []group[saleKey, T] {
+	return slices.DeleteFunc(slices.Clone(rows), func(g group[saleKey, T]) bool { return g.key.currency != currency })
 }
 
 // major is an amount in a currency's main unit, to be drawn.

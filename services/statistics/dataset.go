@@ -94,10 +94,6 @@ func columnTable(columns []dataset.Column) report.Table {
 }
 
 func distinctBars(columns []dataset.Column) report.Chart {
-	chart := report.Chart{Title: "Different values by column", Kind: report.Bars, Series: []report.Series{{Name: "Different values"}}}
-	for _, c := range columns[:min(len(columns), 2*chartBars)] {
-		chart.Labels = append(chart.Labels, c.Name)
-		chart.Series[0].Values = append(chart.Series[0].Values, float64(c.Distinct))
-	}
-	return chart
+	return bars("Different values by column", 2*chartBars, columns,
+		func(c dataset.Column) (string, []float64) { return c.Name, []float64{float64(c.Distinct)} }, "Different values")
 }

@@ -188,22 +188,14 @@ func (v *inventory) productTable() report.Table {
 func (v *inventory) lowest() report.Chart {
 	items := slices.Clone(v.items)
 	slices.SortStableFunc(items, func(a, b models.StockItem) int { return cmp.Compare(a.Stock, b.Stock) })
-	chart := report.Chart{Title: "Units of the products with the lowest stock", Kind: report.Bars, Series: []report.Series{{Name: "Units"}}}
-	for _, item := range items[:min(len(items), chartBars)] {
-		chart.Labels = append(chart.Labels, item.Name)
-		chart.Series[0].Values = append(chart.Series[0].Values, float64(item.Stock))
-	}
-	return chart
+	return bars("Units of the products with the lowest stock", chartBars, items,
+		func(item models.StockItem) (string, []float64) { return item.Name, []float64{float64(item.Stock)} }, "Units")
 }
 
 // largest draws the categories worth most in a currency.
 func largest(rows []group[saleKey, stocked], currency string) report.Chart {
-	chart := report.Chart{Title: "Value by category in " + currency, Kind: report.Bars, Series: []report.Series{{Name: "Value"}}}
-	for _, row := range rows {
-		if row.key.currency == currency && len(chart.Labels) < chartBars {
-			chart.Labels = append(chart.Labels, row.key.name)
-			chart.Series[0].Values = append(chart.Series[0].Values, major(&row.value.value, currency))
-		}
-	}
-	return chart
+	return bars("Value by category in "+currency, chartBars, inCurrency(rows, currency),
+		func(row group[saleKey, stocked]) (string, []float64) {
+			return row.key.name, []float64{major(&row.value.value, currency)}
+		}, "Value")
 }

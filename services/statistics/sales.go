@@ -18,8 +18,8 @@ import (
 type sales struct {
 	orders     int64
 	failed     int64
-	last       string // the order that was counted last
-	totals     *groups[saleKey, tally]
+	units      int64
+	totals     *groups[saleKey, tally] // by currency
 	days       *groups[saleKey, tally]
 	products   *groups[saleKey, tally]
 	categories *groups[saleKey, tally]
@@ -71,13 +71,6 @@ func Sales(db *gorm.DB, d *report.Document, tell Step) error {
 }
 
 func (s *sales) add(sale *models.Sale) {
-	if s.last != sale.OrderID {
-		s.last = sale.OrderID
-		s.orders++
-		if sale.Status == models.StatusFailed {
-			s.failed++
-		}
-	}
 	s.totals.at(saleKey{"", sale.Currency}).add(sale)
 	s.days.at(saleKey{sale.Day, sale.Currency}).add(sale)
 	s.categories.at(saleKey{sale.Category, sale.Currency}).add(sale)
@@ -92,6 +85,11 @@ func (s *sales) write(d *report.Document) {
 	totals := s.totals.sorted(func(a, b saleGroup) int {
 		return cmp.Or(descending(a.value.orders, b.value.orders), cmp.Compare(a.key.currency, b.key.currency))
 	})
+	for _, total := range totals { // an order is in one currency
+		s.orders += total.value.orders
+		s.failed += total.value.failed
+		s.units += total.value.units
+	}
 	days := s.days.sorted(func(a, b saleGroup) int {
 		return cmp.Or(cmp.Compare(a.key.name, b.key.name), cmp.Compare(a.key.currency, b.key.currency))
 	})
@@ -130,17 +128,15 @@ func (s *sales) summary(d *report.Document, totals, products []saleGroup) string
 	if s.orders == 0 {
 		return "No orders were placed " + inPeriod(d) + "."
 	}
-	var units int64
 	var amounts []string
 	for _, total := range totals {
-		units += total.value.units
 		if total.value.revenue.Sign() > 0 {
 			amounts = append(amounts, report.Amount(total.value.revenue.String(), total.key.currency))
 		}
 	}
 	text := report.Plural(s.orders, "order", "orders") + " " + inPeriod(d)
 	if len(amounts) > 0 {
-		text += fmt.Sprintf(": %s sold for %s", report.Plural(units, "item", "items"), list(amounts, 3))
+		text += fmt.Sprintf(": %s sold for %s", report.Plural(s.units, "item", "items"), list(amounts, 3))
 	}
 	if s.failed > 0 {
 		text += fmt.Sprintf("; %s failed (%s)", report.Plural(s.failed, "order", "orders"), report.Percentage(s.failed, s.orders))
@@ -165,12 +161,8 @@ func (s *sales) figures(totals []saleGroup) []report.Figure {
 	figures := []report.Figure{
 		{Title: "Orders", Value: report.Count(s.orders)},
 		{Title: "Failed", Value: report.Percentage(s.failed, s.orders)},
+		{Title: "Items sold", Value: report.Count(s.units)},
 	}
-	var units int64
-	for _, total := range totals {
-		units += total.value.units
-	}
-	figures = append(figures, report.Figure{Title: "Items sold", Value: report.Count(units)})
 	for _, total := range totals[:min(len(totals), 3)] {
 		figures = append(figures, report.Figure{Title: "Revenue", Value: report.Amount(total.value.revenue.String(), total.key.currency)})
 	}

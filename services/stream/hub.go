@@ -23,11 +23,10 @@ type Hub struct {
 	silent     bool // nothing is published any more
 	publishers sync.WaitGroup
 
-	mu         sync.Mutex   // held while updates are handed out
-	followers  atomic.Int64 // subscriptions
-	everything map[*Subscription]struct{}
-	byTask     map[string]map[*Subscription]struct{}
-	closed     bool
+	mu        sync.Mutex                            // held while updates are handed out
+	followers atomic.Int64                          // subscriptions
+	byTask    map[string]map[*Subscription]struct{} // "" for those to all tasks
+	closed    bool
 }
 
 // Subscription is a stream of updates, in the order of their positions. C is closed
@@ -49,9 +48,7 @@ func NewHub(store *models.Store) *Hub {
 	return h
 }
 
-func newHub() *Hub {
-	return &Hub{everything: map[*Subscription]struct{}{}, byTask: map[string]map[*Subscription]struct{}{}}
-}
+func newHub() *Hub { return &Hub{byTask: map[string]map[*Subscription]struct{}{}} }
 
 // Subscribe follows the updates of one task, or of all if taskID is "", from now
 // on. They come as many at a time as there are. A subscriber that leaves more
@@ -65,19 +62,15 @@ func (h *Hub) Subscribe(taskID string, buffer int) *Subscription {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.closed:
+	if h.closed {
 		close(c)
-	case taskID == "":
-		h.followers.Add(1)
-		h.everything[s] = struct{}{}
-	case h.byTask[taskID] == nil:
-		h.followers.Add(1)
-		h.byTask[taskID] = map[*Subscription]struct{}{s: {}}
-	default:
-		h.followers.Add(1)
-		h.byTask[taskID][s] = struct{}{}
+		return s
 	}
+	h.followers.Add(1)
+	if h.byTask[taskID] == nil {
+		h.byTask[taskID] = map[*Subscription]struct{}{}
+	}
+	h.byTask[taskID][s] = struct{}{}
 	return s
 }
 
@@ -91,11 +84,11 @@ func (h *Hub) Ready(ctx context.Context) error {
 	return err
 }
 
-// rest calls forget, and reports true, if nobody follows.
-func (h *Hub) rest(forget func()) bool {
+// idle calls forget, and reports true, if nobody follows.
+func (h *Hub) idle(forget func()) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.everything) > 0 || len(h.byTask) > 0 || h.poller.asking.Load() > 0 {
+	if len(h.byTask) > 0 || h.poller.asking.Load() > 0 {
 		return false
 	}
 	forget()
@@ -110,16 +103,13 @@ func (s *Subscription) Close() {
 }
 
 func (h *Hub) drop(s *Subscription) {
-	subscriptions := h.everything
-	if s.taskID != "" {
-		subscriptions = h.byTask[s.taskID]
-	}
+	subscriptions := h.byTask[s.taskID]
 	if _, there := subscriptions[s]; !there {
 		return
 	}
 	delete(subscriptions, s)
 	h.followers.Add(-1)
-	if s.taskID != "" && len(subscriptions) == 0 {
+	if len(subscriptions) == 0 {
 		delete(h.byTask, s.taskID)
 	}
 	close(s.c)
@@ -164,7 +154,7 @@ func (h *Hub) publish(u models.Update) {
 func (h *Hub) publishPending() {
 	for batch := h.take(); batch != nil; batch = h.take() {
 		h.mu.Lock()
-		for s := range h.everything {
+		for s := range h.byTask[""] {
 			h.give(s, batch)
 		}
 		for i, u := range batch {
@@ -205,9 +195,6 @@ func (h *Hub) Close() {
 	h.pendingMu.Unlock()
 	h.mu.Lock()
 	h.closed = true
-	for s := range h.everything {
-		h.drop(s)
-	}
 	for _, subscriptions := range h.byTask {
 		for s := range subscriptions {
 			h.drop(s)

@@ -22,7 +22,7 @@ func TestHubHandsOutWhatIsWanted(t *testing.T) {
 		t.Errorf("got %v of one task", got)
 	}
 	h.Close()
-	h.publish(models.Update{ID: 8})
+	h.publish(models.Update{ID: 8, TaskID: "task_1"})
 	one.Close()
 	for _, s := range []*Subscription{one, every, h.Subscribe("", 1)} {
 		if !ended(s) {
@@ -48,12 +48,12 @@ func TestHubDropsTheSlow(t *testing.T) {
 	t.Cleanup(h.Close)
 	slow, quick := h.Subscribe("", 2), h.Subscribe("", 3)
 	for i := range 3 {
-		h.publish(models.Update{ID: int64(i)})
+		h.publish(models.Update{ID: int64(i), TaskID: "task_1"})
 		if got := positions(t, quick, 1); got[0] != int64(i) {
 			t.Errorf("the quick one got %v", got)
 		}
 	}
-	h.publish(models.Update{ID: 3})
+	h.publish(models.Update{ID: 3, TaskID: "task_1"})
 	positions(t, quick, 1) // by now the third batch has been handed out to all
 	<-slow.C
 	<-slow.C

@@ -23,8 +23,8 @@ const (
 	// one is twice as long.
 	minPollWait = time.Millisecond
 
-	// restInterval is how often it looks whether somebody follows, who has rung the wake.
-	restInterval = time.Minute
+	// idleInterval is how often it looks whether somebody follows, who has rung the wake.
+	idleInterval = time.Minute
 
 	// unknown is a position before the first.
 	unknown = -1
@@ -109,8 +109,8 @@ func (p *poller) run(ctx context.Context) {
 	failing := false
 	var wait time.Duration
 	for soon := minPollWait; ctx.Err() == nil; p.pause(ctx, wait) {
-		if p.hub.rest(p.forget) {
-			wait = restInterval
+		if p.hub.idle(p.forget) {
+			wait = idleInterval
 			continue
 		}
 		err := p.look(ctx)
