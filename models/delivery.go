@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"petstore/models/db"
-
 	"gorm.io/gorm"
 )
 
@@ -124,6 +122,12 @@ func deliveriesOf(query *gorm.DB) (ds []Delivery, err error) {
 		err = withUpdates(query, ds)
 	}
 	return ds, err
+}
+
+// FindDeliveries finds deliveries by their ids, without their updates.
+func FindDeliveries(db *gorm.DB, ids []string) (ds []Delivery, err error) {
+	err = db.Where("id IN ?", ids).Find(&ds).Error
+	return ds, wrap(err, "finding %d deliveries", len(ids))
 }
 
 // withUpdates reads the updates of deliveries.
@@ -328,21 +332,15 @@ func createAttempt(tx *Tx, a *Attempt) error {
 	return err
 }
 
-// RenewDelivery makes a delivery pending again, with all its retries, and due when
-// those before it are done. One to a webhook goes to where that is now. A delivery
-// that is due anyway is left as it is: renewed is false. server has it in hand then.
-func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed bool, err error) {
+// Redeliver makes a delivery pending again, with all its retries, and due when those before
+// it are done. It goes to d.URL: of one to a webhook, where that is now. A delivery that is due
+// anyway is left as it is: renewed is false. server has claimed it then.
+func Redeliver(tx *Tx, d *Delivery, replaying bool, server string) (renewed bool, err error) {
 	if d.Status == DeliveryPending && d.Round == 0 && (d.NextAttemptAt != nil || d.Replaying) {
 		return false, nil
 	}
-	if d.WebhookID != "" {
-		err := db.QueryRow(tx.DB, "SELECT url FROM webhooks WHERE id = ?", d.WebhookID).Scan(&d.URL)
-		if err = notFound(err, "webhook", d.WebhookID); err != nil && Code(err) != CodeNotFound {
-			return false, err
-		}
-		d.Host = HostOf(d.URL)
-	}
 	now := Now()
+	d.Host = HostOf(d.URL)
 	d.Status, d.Round, d.NextAttemptAt, d.UpdatedAt, d.Replaying, d.ClaimedBy, d.Supersedable = DeliveryPending, 0, &now, now, replaying, server, false
 	if replaying {
 		d.NextAttemptAt = nil // the line gets there, see StartReplay
@@ -356,7 +354,7 @@ func RenewDelivery(tx *Tx, d *Delivery, replaying bool, server string) (renewed 
 	}
 	_, err = tx.Write("UPDATE deliveries SET status = ?, round = 0, next_attempt_at = ?, updated_at = ?, replaying = ?, supersedable = FALSE, claimed_by = ?, url = ?, host = ? WHERE id = ?",
 		d.Status, d.NextAttemptAt, now, replaying, d.ClaimedBy, d.URL, d.Host, d.ID)
-	return true, wrap(err, "renewing delivery %s", d.ID)
+	return true, wrap(err, "redelivering %s", d.ID)
 }
 
 // MatchingDeliveries lists deliveries that f matches and that can be made, newest

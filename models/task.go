@@ -59,6 +59,17 @@ func FindTask(db *gorm.DB, id string) (Task, error) {
 	return take[Task](db.Where("id = ?", id), "task", id)
 }
 
+// TaskSequences are the numbers of the newest updates of tasks, by their ids.
+func TaskSequences(db *gorm.DB, ids []string) (map[string]int64, error) {
+	var tasks []Task
+	err := db.Select("id, sequence").Where("id IN ?", ids).Find(&tasks).Error
+	sequences := make(map[string]int64, len(tasks))
+	for _, t := range tasks {
+		sequences[t.ID] = t.Sequence
+	}
+	return sequences, wrap(err, "reading how far %d tasks are", len(ids))
+}
+
 // The statements on the way of every task are written by hand, here and in
 // update.go and delivery.go: GORM's Create and Take find the columns by
 // reflection at every call, which costs several times what the statement does.

@@ -129,6 +129,17 @@ func EnabledWebhooks(db *gorm.DB) ([]Webhook, error) {
 	return webhooks, wrap(err, "listing enabled webhooks")
 }
 
+// WebhookURLs are the URLs of all webhooks, by id.
+func WebhookURLs(db *gorm.DB) (map[string]string, error) {
+	var webhooks []Webhook
+	err := db.Select("id, url").Find(&webhooks).Error
+	urls := make(map[string]string, len(webhooks))
+	for _, w := range webhooks {
+		urls[w.ID] = w.URL
+	}
+	return urls, wrap(err, "reading the URLs of webhooks")
+}
+
 // CreateWebhook stores a new webhook, unless there are MaxWebhooks already.
 func CreateWebhook(tx *Tx, w *Webhook) error {
 	if tx.Name() == "postgres" { // others must not register between counting and storing

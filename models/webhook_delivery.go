@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"petstore/models/db"
-
 	"gorm.io/gorm"
 )
 
@@ -141,10 +139,10 @@ func FutureDatedDeliveries(db *gorm.DB, now time.Time, slack time.Duration, limi
 	return ds, wrap(err, "looking for deliveries of the future")
 }
 
-// MakeDue makes a pending delivery due at a time.
-func MakeDue(tx *Tx, id string, at time.Time) error {
-	_, err := tx.Write("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id = ? AND status = 'pending'", at, Now(), id)
-	return wrap(err, "making delivery %s due", id)
+// MakeDue makes those of some deliveries due at a time that are pending.
+func MakeDue(tx *Tx, at time.Time, ids ...string) error {
+	err := tx.Exec("UPDATE deliveries SET next_attempt_at = ?, updated_at = ? WHERE id IN ? AND status = 'pending'", at, Now(), ids).Error
+	return wrap(err, "making %d deliveries due", len(ids))
 }
 
 // GiveUpDelivery ends a delivery that is pending because there is nobody left to
@@ -168,13 +166,4 @@ func GiveUpDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error
 func RedirectDeliveries(tx *Tx, webhookID, url string) error {
 	_, err := tx.Write("UPDATE deliveries SET url = ?, host = ? WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending'", url, HostOf(url), webhookID)
 	return wrap(err, "redirecting the deliveries of webhook %s", webhookID)
-}
-
-// TaskSequence is the number of a task's newest update.
-func TaskSequence(view *gorm.DB, taskID string) (sequence int64, err error) {
-	err = db.QueryRow(view, "SELECT sequence FROM tasks WHERE id = ?", taskID).Scan(&sequence)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return sequence, wrap(err, "reading how far task %s is", taskID)
 }

@@ -23,7 +23,7 @@ func (s *Deliveries) Hosts(page models.Page) models.List[models.HostStatus] {
 	return s.dispatcher.Hosts(page)
 }
 
-// maxRedeliveries is how many deliveries one request can renew. Those asked for
+// maxRedeliveries is how many deliveries one request can make again. Those asked for
 // first are done first, so a larger lot takes several requests.
 const maxRedeliveries = 1000
 
@@ -51,10 +51,12 @@ func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery,
 		if d, err = models.FindDelivery(tx.DB, id); err != nil {
 			return err
 		}
-		if err = checkWebhook(tx, d.WebhookID); err != nil {
-			return err
+		if d.WebhookID != "" {
+			if d.URL, err = webhookURL(tx, d.WebhookID); err != nil {
+				return err
+			}
 		}
-		return s.renew(tx, &d)
+		return s.redeliver(tx, &d)
 	})
 	return d, err
 }
@@ -68,9 +70,16 @@ func (s *Deliveries) RedeliverAll(ctx context.Context, f models.DeliveryFilter) 
 		if err != nil {
 			return err
 		}
+		urls, err := models.WebhookURLs(tx.DB)
+		if err != nil {
+			return err
+		}
 		count = len(ds)
 		for i := range ds {
-			if err := s.renew(tx, &ds[i]); err != nil {
+			if ds[i].WebhookID != "" {
+				ds[i].URL = urls[ds[i].WebhookID]
+			}
+			if err := s.redeliver(tx, &ds[i]); err != nil {
 				return err
 			}
 		}
@@ -79,23 +88,21 @@ func (s *Deliveries) RedeliverAll(ctx context.Context, f models.DeliveryFilter) 
 	return count, err
 }
 
-func checkWebhook(tx *models.Tx, id string) error {
-	if id == "" {
-		return nil
-	}
+// webhookURL is where a webhook is that is enabled.
+func webhookURL(tx *models.Tx, id string) (string, error) {
 	w, err := models.FindWebhook(tx.DB, id)
 	if models.Code(err) == models.CodeNotFound {
-		return models.Conflict("The webhook %s was deleted.", id)
+		return "", models.Conflict("The webhook %s was deleted.", id)
 	}
 	if err == nil && !w.Enabled() {
-		return errDisabled
+		return "", errDisabled
 	}
-	return err
+	return w.URL, err
 }
 
-// renew makes a delivery again. One that is due anyway is left as it is.
-func (s *Deliveries) renew(tx *models.Tx, d *models.Delivery) error {
-	renewed, err := models.RenewDelivery(tx, d, false, s.dispatcher.Server)
+// redeliver makes a delivery again. One that is due anyway is left as it is.
+func (s *Deliveries) redeliver(tx *models.Tx, d *models.Delivery) error {
+	renewed, err := models.Redeliver(tx, d, false, s.dispatcher.Server)
 	if err == nil && renewed {
 		again := *d
 		tx.AfterCommit(func() { s.dispatcher.Add(&again) })

@@ -62,7 +62,7 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 		if !w.Enabled() {
 			return errDisabled
 		}
-		if count, err = s.lineUp(tx, w, missed); err != nil {
+		if count, err = s.enqueueReplay(tx, w, missed); err != nil {
 			return err
 		}
 		tx.AfterCommit(func() { s.dispatcher.Wake(models.HostOf(w.URL)) })
@@ -72,35 +72,39 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 	return count, err
 }
 
-// lineUp makes deliveries of what was missed, or has them made again, in the
-// webhook's line of replays, and returns how many those are.
-func (s *Webhooks) lineUp(tx *models.Tx, w models.Webhook, missed []models.Missed) (count int, err error) {
+// enqueueReplay makes deliveries of what was missed, or has them made again, in the
+// webhook's replay queue, and returns how many those are.
+func (s *Webhooks) enqueueReplay(tx *models.Tx, w models.Webhook, missed []models.Missed) (count int, err error) {
 	now := models.Now()
+	var tried []string
 	for _, m := range missed {
-		var lined bool
-		if m.DeliveryID == "" {
-			d := s.dispatcher.Delivery(m.Update, w.ID, w.URL)
-			d.NextAttemptAt, d.Replaying, d.Supersedable, d.CreatedAt, d.UpdatedAt = nil, true, false, now, now
-			lined, err = models.CreateDelivery(tx, d)
-		} else {
-			lined, err = s.lineUpAgain(tx, m.DeliveryID)
+		if m.DeliveryID != "" {
+			tried = append(tried, m.DeliveryID)
+			continue
 		}
+		d := s.dispatcher.Delivery(m.Update, w.ID, w.URL)
+		d.NextAttemptAt, d.Replaying, d.Supersedable, d.CreatedAt, d.UpdatedAt = nil, true, false, now, now
+		created, err := models.CreateDelivery(tx, d)
 		if err != nil {
 			return 0, err
 		}
-		if lined {
+		if created {
 			count++
 		}
 	}
-	return count, nil
-}
-
-// lineUpAgain lines up a delivery that was made before, unless it was accepted
-// meanwhile, or is on its way.
-func (s *Webhooks) lineUpAgain(tx *models.Tx, id string) (bool, error) {
-	d, err := models.FindDelivery(tx.DB, id)
-	if err != nil || d.Status == models.DeliveryDelivered {
-		return false, err
+	ds, err := models.FindDeliveries(tx.DB, tried)
+	for i := range ds {
+		if ds[i].Status == models.DeliveryDelivered { // meanwhile
+			continue
+		}
+		ds[i].URL = w.URL
+		again, err := models.Redeliver(tx, &ds[i], true, s.dispatcher.Server)
+		if err != nil {
+			return 0, err
+		}
+		if again {
+			count++
+		}
 	}
-	return models.RenewDelivery(tx, &d, true, s.dispatcher.Server)
+	return count, err
 }

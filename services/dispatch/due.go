@@ -2,7 +2,11 @@ package dispatch
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
+
+	"gorm.io/gorm"
 
 	"petstore/models"
 )
@@ -122,27 +126,50 @@ func (d *Dispatcher) read(host string, limit int) (found []models.Delivery, next
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, delivery := range all {
-		if delivery.Supersedable {
-			sequence, err := models.TaskSequence(db, delivery.TaskID)
-			if err != nil {
-				return nil, nil, err
-			}
-			if sequence > delivery.Sequence {
-				err := d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.SupersedeProgress(tx, delivery.TaskID, sequence) })
-				if err != nil {
-					return nil, nil, err
-				}
-				continue
-			}
-		}
-		found = append(found, delivery)
+	if found, err = d.dropOvertaken(db, all); err != nil {
+		return nil, nil, err
 	}
 	if found, err = d.claim(found); err != nil {
 		return nil, nil, err
 	}
 	next, err = models.NextDue(db, host, now)
 	return found, next, err
+}
+
+// dropOvertaken leaves out, and gives up, progress that newer updates have overtaken.
+func (d *Dispatcher) dropOvertaken(db *gorm.DB, ds []models.Delivery) ([]models.Delivery, error) {
+	var tasks []string
+	for _, delivery := range ds {
+		if delivery.Supersedable {
+			tasks = append(tasks, delivery.TaskID)
+		}
+	}
+	if len(tasks) == 0 {
+		return ds, nil
+	}
+	newest, err := models.TaskSequences(db, tasks)
+	if err != nil {
+		return nil, err
+	}
+	overtaken := map[string]bool{}
+	ds = slices.DeleteFunc(ds, func(delivery models.Delivery) bool {
+		late := delivery.Supersedable && delivery.Sequence < newest[delivery.TaskID]
+		if late {
+			overtaken[delivery.TaskID] = true
+		}
+		return late
+	})
+	if len(overtaken) == 0 {
+		return ds, nil
+	}
+	return ds, d.store.InTx(d.ctx, func(tx *models.Tx) error {
+		for _, task := range slices.Sorted(maps.Keys(overtaken)) { // in one order at all servers
+			if err := models.SupersedeProgress(tx, task, newest[task]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // claim takes deliveries for this server, where there are others.
@@ -236,14 +263,7 @@ func (d *Dispatcher) mendStuck() error {
 		return err
 	}
 	slog.Warn("Stuck deliveries were rescheduled.", "deliveries", len(stuck))
-	return d.store.InTx(d.ctx, func(tx *models.Tx) error {
-		for _, id := range stuck {
-			if err := models.MakeDue(tx, id, models.Now()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.MakeDue(tx, models.Now(), stuck...) })
 }
 
 // mendClock reckons waits anew that were reckoned before the clock was set back.
@@ -255,7 +275,7 @@ func (d *Dispatcher) mendClock() {
 			err = d.store.InTx(d.ctx, func(tx *models.Tx) error {
 				for _, delivery := range distant {
 					wait := max(0, delivery.NextAttemptAt.Sub(delivery.UpdatedAt))
-					if err := models.MakeDue(tx, delivery.ID, now.Add(wait)); err != nil {
+					if err := models.MakeDue(tx, now.Add(wait), delivery.ID); err != nil {
 						return err
 					}
 				}
