@@ -53,6 +53,8 @@ type Error struct {
 	Message string `json:"message" example:"dog-food is out of stock"`
 }
 
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
 // Terminal reports whether this is the last update of its task.
 func (u Update) Terminal() bool {
 	return u.Status == StatusCompleted || u.Status == StatusFailed || u.Status == StatusCancelled

@@ -12,7 +12,7 @@ import (
 )
 
 type images interface {
-	Create(ctx context.Context, n models.NewImage) (models.Image, error)
+	Create(ctx context.Context, img models.Image, file io.Reader) (models.Image, error)
 	Get(ctx context.Context, id string) (models.Image, error)
 	List(ctx context.Context, f models.ImageFilter, page models.Page) (models.List[models.Image], error)
 	Change(ctx context.Context, id string, edit func(task *models.Task) error) (models.Image, error)
@@ -92,8 +92,8 @@ func showImage(i models.Image) image {
 }
 
 // check says what the validate tags cannot.
-func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.NewImage, error) {
-	n := models.NewImage{ImageURL: r.ImageURL, File: file, Format: r.Format, CallbackURL: r.CallbackURL, Metadata: r.Metadata}
+func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.Image, error) {
+	n := models.Image{ImageURL: r.ImageURL, Format: r.Format, Task: models.Task{CallbackURL: r.CallbackURL, Metadata: r.Metadata}}
 	switch {
 	case r.ImageURL == "" && file == nil:
 		return n, models.Invalid("image_url", "is required, or a file in a form (multipart/form-data)")
@@ -144,7 +144,7 @@ func (h imageHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := h.begin(c.Request.Context(), n)
+	a, err := h.begin(c.Request.Context(), n, file)
 	if err != nil {
 		return err
 	}
@@ -161,11 +161,11 @@ func (h imageHandlers) start(ctx context.Context, body []byte) (startedTask, err
 	if err != nil {
 		return startedTask{}, err
 	}
-	return h.begin(ctx, n)
+	return h.begin(ctx, n, nil)
 }
 
-func (h imageHandlers) begin(ctx context.Context, n models.NewImage) (startedTask, error) {
-	i, err := h.images.Create(ctx, n)
+func (h imageHandlers) begin(ctx context.Context, img models.Image, file io.Reader) (startedTask, error) {
+	i, err := h.images.Create(ctx, img, file)
 	if err != nil {
 		return startedTask{}, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 type payments interface {
-	Create(ctx context.Context, n models.NewPayment) (models.Payment, error)
+	Create(ctx context.Context, p models.Payment) (models.Payment, error)
 	Get(ctx context.Context, id string) (models.Payment, error)
 	List(ctx context.Context, f models.PaymentFilter, page models.Page) (models.List[models.Payment], error)
 	Delete(ctx context.Context, id string) error
@@ -139,9 +139,9 @@ func (h paymentHandlers) start(ctx context.Context, body []byte) (startedTask, e
 	if err := request.checkCallback(h.policy); err != nil {
 		return startedTask{}, err
 	}
-	p, err := h.payments.Create(ctx, models.NewPayment{
+	p, err := h.payments.Create(ctx, models.Payment{
 		Amount: request.Amount, Currency: request.Currency, Provider: request.Provider, PaymentMethod: request.PaymentMethod,
-		OrderID: request.OrderID, Description: request.Description, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
+		OrderID: request.OrderID, Description: request.Description, Task: models.Task{CallbackURL: request.CallbackURL, Metadata: request.Metadata},
 	})
 	if err != nil {
 		return startedTask{}, err

@@ -10,7 +10,7 @@ import (
 )
 
 type refunds interface {
-	Refund(ctx context.Context, paymentID string, n models.NewRefund) (models.Refund, error)
+	Refund(ctx context.Context, r models.Refund) (models.Refund, error)
 	GetRefund(ctx context.Context, paymentID, id string) (models.Refund, error)
 	ListRefunds(ctx context.Context, paymentID string, f models.RefundFilter, page models.Page) (models.List[models.Refund], error)
 }
@@ -75,11 +75,14 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err := request.checkCallback(h.policy); err != nil {
 		return err
 	}
-	n := models.NewRefund{Reason: request.Reason, CallbackURL: request.CallbackURL, Metadata: request.Metadata}
-	if request.Amount != nil {
-		n.Amount = *request.Amount
+	r := models.Refund{
+		PaymentID: paymentID, Reason: request.Reason,
+		Task: models.Task{CallbackURL: request.CallbackURL, Metadata: request.Metadata},
 	}
-	r, err := h.refunds.Refund(c.Request.Context(), paymentID, n)
+	if request.Amount != nil {
+		r.Amount = *request.Amount
+	}
+	r, err = h.refunds.Refund(c.Request.Context(), r)
 	if err != nil {
 		return err
 	}

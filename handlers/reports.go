@@ -12,7 +12,7 @@ import (
 )
 
 type reports interface {
-	Create(ctx context.Context, n models.NewReport) (models.Report, error)
+	Create(ctx context.Context, r models.Report) (models.Report, error)
 	Get(ctx context.Context, id string) (models.Report, error)
 	List(ctx context.Context, f models.ReportFilter, page models.Page) (models.List[models.Report], error)
 	Delete(ctx context.Context, id string) error
@@ -142,9 +142,9 @@ func (h reportHandlers) start(ctx context.Context, body []byte) (startedTask, er
 	if err := request.checkCallback(h.policy); err != nil {
 		return startedTask{}, err
 	}
-	r, err := h.reports.Create(ctx, models.NewReport{
+	r, err := h.reports.Create(ctx, models.Report{
 		Type: request.Type, FromDay: request.From, ToDay: request.To, Data: data,
-		CallbackURL: request.CallbackURL, Metadata: request.Metadata,
+		Task: models.Task{CallbackURL: request.CallbackURL, Metadata: request.Metadata},
 	})
 	if err != nil {
 		return startedTask{}, err

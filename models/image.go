@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"petstore/callbacks"
@@ -49,17 +48,6 @@ const (
 	FitContain = "contain" // whole, and as large as it can be
 	FitCover   = "cover"   // filling all of it, the rest cut off on both sides alike
 )
-
-// NewImage is what a client asks for. Exactly one of ImageURL and File is set.
-type NewImage struct {
-	ImageURL    string
-	File        io.Reader
-	Operations  []ImageOperation
-	Format      string
-	Quality     int
-	CallbackURL string
-	Metadata    Metadata
-}
 
 // ImageFilter narrows a list of images; zero values narrow nothing.
 type ImageFilter struct {

@@ -29,19 +29,6 @@ type Payment struct {
 	UpdatedAt     time.Time
 }
 
-// NewPayment is what a client asks for. An empty Currency is the order's, or
-// US dollars; an empty PaymentMethod is the test card, where there is one.
-type NewPayment struct {
-	Amount        int64
-	Currency      string
-	Provider      string
-	PaymentMethod string
-	OrderID       string
-	Description   string
-	CallbackURL   string
-	Metadata      Metadata
-}
-
 // PaymentFilter narrows a list of payments; zero values narrow nothing.
 type PaymentFilter struct {
 	Status   string

@@ -22,14 +22,6 @@ type Refund struct {
 	UpdatedAt  time.Time
 }
 
-// NewRefund is what a client asks for.
-type NewRefund struct {
-	Amount      int64 // 0 for all that is left
-	Reason      string
-	CallbackURL string
-	Metadata    Metadata
-}
-
 // RefundFilter narrows a list of refunds of one payment; zero values narrow nothing.
 type RefundFilter struct{ Status string }
 

@@ -30,16 +30,6 @@ type Report struct {
 	Data      string // what a dataset report profiles; only Create and ReportData touch it
 }
 
-// NewReport is what a client asks for.
-type NewReport struct {
-	Type        string
-	FromDay     string
-	ToDay       string
-	Data        string
-	CallbackURL string
-	Metadata    Metadata
-}
-
 // ReportFilter narrows a list of reports; zero values narrow nothing.
 type ReportFilter struct {
 	Type   string

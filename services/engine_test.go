@@ -177,7 +177,7 @@ func operation(run func(ctx context.Context, t *models.Task, report task.Progres
 // begin stores a task of testKind.
 func (e *engine) begin(callbackURL string) models.Task {
 	e.t.Helper()
-	draft, err := e.tasks.Draft(testKind, task.Request{ResourceID: "ord_test", CallbackURL: callbackURL, Message: "Begun"})
+	draft, err := e.tasks.Draft(models.Task{Kind: testKind, ResourceID: "ord_test", CallbackURL: callbackURL, Message: "Begun"})
 	if err == nil {
 		err = e.store.InTx(within(e.t), func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
 	}

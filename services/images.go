@@ -37,27 +37,24 @@ func NewImages(store *models.Store, tasks *task.Engine, blobs *blobs.Bucket) *Im
 // its row.
 const looseFor = 10 * time.Minute
 
-// Create stores an image, its task and its first update in one transaction. An uploaded file is stored before; should the transaction fail
-// then, it is deleted later.
-func (s *Images) Create(ctx context.Context, n models.NewImage) (models.Image, error) {
-	img := models.Image{
-		ID: models.NewID(callbacks.KindImage.Prefix), ImageURL: n.ImageURL, Operations: n.Operations,
-		Format: n.Format, Quality: n.Quality, CreatedAt: models.Now(),
-	}
+// Create stores an image, its task and its first update in one transaction. img says where it is and
+// what to make of it, and img.Task whom to tell. file is what was uploaded, nil if img has an ImageURL;
+// it is stored before, and should the transaction fail then, deleted later.
+func (s *Images) Create(ctx context.Context, img models.Image, file io.Reader) (models.Image, error) {
+	img.ID, img.CreatedAt = models.NewID(callbacks.KindImage.Prefix), models.Now()
 	if img.Operations == nil {
 		img.Operations = []models.ImageOperation{}
 	}
 	upload := blobOf(img.ID, sourceBlob)
-	if n.File != nil {
-		if err := s.receive(ctx, upload, n.File); err != nil {
+	if file != nil {
+		if err := s.receive(ctx, upload, file); err != nil {
 			return models.Image{}, err
 		}
 	}
-	err := s.tasks.Create(ctx, callbacks.KindImage.Name, task.Request{
-		ResourceID: img.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Image received",
-	}, func(tx *models.Tx, t models.Task) error {
+	img.Task.Kind, img.Task.ResourceID, img.Task.Message = callbacks.KindImage.Name, img.ID, "Image received"
+	err := s.tasks.Create(ctx, img.Task, func(tx *models.Tx, t models.Task) error {
 		img.Task, img.TaskID = t, t.ID
-		if n.File != nil {
+		if file != nil {
 			if err := models.KeepBlob(tx, upload); err != nil {
 				return err
 			}
@@ -221,7 +218,7 @@ func imageFailure(err error) error {
 	} else {
 		return err
 	}
-	return &task.Failure{Code: task.CodeProcessing, Message: "Failed to process image: " + reason}
+	return &callbacks.Error{Code: task.CodeProcessing, Message: "Failed to process image: " + reason}
 }
 
 func resultOf(variants []models.ImageVariant) processed {

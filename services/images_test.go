@@ -101,9 +101,9 @@ func (g *gallery) close() {
 }
 
 // create takes an image in.
-func (g *gallery) create(n models.NewImage) models.Image {
+func (g *gallery) create(img models.Image, file io.Reader) models.Image {
 	g.t.Helper()
-	img, err := g.images.Create(within(g.t), n)
+	img, err := g.images.Create(within(g.t), img, file)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestUploadedImage(t *testing.T) {
 	rc := newReceiver(t, nil)
 	g := newGallery(t, options{}, t.TempDir(), nil)
 	file := picturetest.WithExif(picturetest.JPEG(t, rotated(t, picturetest.Corners(1400, 1050), 270)), picturetest.Exif(6))
-	img := g.create(models.NewImage{File: bytes.NewReader(file), CallbackURL: rc.URL, Metadata: models.Metadata{"pet": "42"}})
+	img := g.create(models.Image{Task: models.Task{CallbackURL: rc.URL, Metadata: models.Metadata{"pet": "42"}}}, bytes.NewReader(file))
 	if img.Task.Status != models.StatusProcessing || img.ImageURL != "" {
 		t.Errorf("it begins as %+v", img)
 	}
@@ -219,10 +219,10 @@ func TestFetchedImage(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	g := newGallery(t, options{}, t.TempDir(), nil)
-	img := g.done(g.create(models.NewImage{
+	img := g.done(g.create(models.Image{
 		ImageURL: server.URL + "/cat.jpg", Format: "jpeg", Quality: 70,
 		Operations: []models.ImageOperation{{Op: "resize", Width: 100, Height: 100, Fit: "cover"}, {Op: "rotate", Degrees: 180}},
-	}))
+	}, nil))
 	if len(img.Variants) != 1 || img.Variants[0].Name != "processed" {
 		t.Fatalf("it is %+v", img)
 	}
@@ -271,7 +271,7 @@ func TestFailedImages(t *testing.T) {
 		"/text": "it is no JPEG, PNG, GIF or WebP, it looks like text/plain", "/empty": "it is empty",
 		"/missing": "its URL answered with the status 404",
 	} {
-		img := g.create(models.NewImage{ImageURL: server.URL + path, CallbackURL: rc.URL})
+		img := g.create(models.Image{ImageURL: server.URL + path, Task: models.Task{CallbackURL: rc.URL}}, nil)
 		last := rc.last(img.TaskID)
 		if last.Type != "image.failed" || last.Error == nil || last.Error.Code != "PROCESSING_ERROR" || last.Error.Message != "Failed to process image: "+want {
 			t.Errorf("%s: the last callback is %s", path, last.Body)
@@ -293,13 +293,13 @@ func TestImageKilledAnywhere(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	undisturbed := newGallery(t, options{}, t.TempDir(), nil)
-	want := undisturbed.done(undisturbed.create(models.NewImage{ImageURL: server.URL}))
+	want := undisturbed.done(undisturbed.create(models.Image{ImageURL: server.URL}, nil))
 	const steps = 6 // fetching, decoding, three pictures, storing
 	for _, after := range []bool{false, true} {
 		fetches = 0
 		var op task.Operation
 		g := newGallery(t, options{idle: true}, t.TempDir(), func(o task.Operation) task.Operation { op = o; return o })
-		img := g.create(models.NewImage{ImageURL: server.URL})
+		img := g.create(models.Image{ImageURL: server.URL}, nil)
 		for n := 1; n <= steps; n++ {
 			g.breakOff(op, img, n, after)
 		}
@@ -366,7 +366,7 @@ func TestCancelledImage(t *testing.T) {
 	t.Cleanup(server.Close)
 	rc := newReceiver(t, nil)
 	g := newGallery(t, options{}, t.TempDir(), nil)
-	img := g.create(models.NewImage{ImageURL: server.URL, CallbackURL: rc.URL})
+	img := g.create(models.Image{ImageURL: server.URL, Task: models.Task{CallbackURL: rc.URL}}, nil)
 	await(t, arrived, "the fetch")
 	if err := g.images.Delete(within(t), img.ID); models.Code(err) != models.CodeConflict {
 		t.Errorf("deleting it while it is processing: got %v", err)
@@ -387,7 +387,7 @@ func TestCancelledImage(t *testing.T) {
 
 func TestDeletedImage(t *testing.T) {
 	g := newGallery(t, options{}, t.TempDir(), nil)
-	img := g.done(g.create(models.NewImage{File: bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))}))
+	img := g.done(g.create(models.Image{}, bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))))
 	product := models.Product{Slug: "cat", Name: "Cat", Price: 1, Currency: "USD", ImageURL: picturePath(img.Variants[0])}
 	product, err := g.products.Create(within(t), product)
 	if err != nil {
@@ -431,7 +431,7 @@ func third[A, B any](_ A, _ B, err error) error { return err }
 func TestLostUpload(t *testing.T) {
 	g := newGallery(t, options{}, t.TempDir(), nil)
 	broken := errors.New("the client is gone")
-	if _, err := g.images.Create(within(t), models.NewImage{File: io.MultiReader(strings.NewReader("a part"), failing{broken})}); !errors.Is(err, broken) {
+	if _, err := g.images.Create(within(t), models.Image{}, io.MultiReader(strings.NewReader("a part"), failing{broken})); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	wantFiles(t, g.files())
@@ -472,7 +472,7 @@ func TestBlobsInMemory(t *testing.T) {
 		}
 	})
 	images := NewImages(e.store, e.tasks, bucket)
-	img, err := images.Create(within(t), models.NewImage{File: bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10)))})
+	img, err := images.Create(within(t), models.Image{}, bytes.NewReader(picturetest.PNG(t, picturetest.Corners(20, 10))))
 	if err != nil {
 		t.Fatal(err)
 	}

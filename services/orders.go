@@ -34,8 +34,9 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 	if err != nil {
 		return models.Order{}, err
 	}
-	err = s.tasks.Create(ctx, callbacks.KindOrder.Name, task.Request{
-		ResourceID: order.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received", Resource: order,
+	err = s.tasks.Create(ctx, models.Task{
+		Kind: callbacks.KindOrder.Name, ResourceID: order.ID, Resource: order,
+		CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received",
 	}, func(tx *models.Tx, t models.Task) error {
 		order.Task, order.TaskID = t, t.ID
 		return models.CreateOrder(tx, &order)
@@ -227,7 +228,7 @@ func (p *Packing) tell(order models.Order, number int, report task.Progress) err
 	})
 }
 
-// reserve takes all items of an order from the stock, or none: a *task.Failure rolls
+// reserve takes all items of an order from the stock, or none: a *callbacks.Error rolls
 // the transaction back. What another run has reserved, at a server that took this one
 // for dead, is not taken again.
 func reserve(tx *models.Tx, order models.Order) error {
@@ -241,7 +242,7 @@ func reserve(tx *models.Tx, order models.Order) error {
 			return err
 		}
 		if !ok {
-			return &task.Failure{Code: CodeOutOfStock, Message: fmt.Sprintf("There are not %d of %s in stock", item.Quantity, item.Slug)}
+			return &callbacks.Error{Code: CodeOutOfStock, Message: fmt.Sprintf("There are not %d of %s in stock", item.Quantity, item.Slug)}
 		}
 	}
 	reserved, err := models.ReserveOrder(tx, order.ID)

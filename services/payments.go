@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -31,42 +32,32 @@ func NewPayments(store *models.Store, tasks *task.Engine, method string) *Paymen
 	return &Payments{store: store, tasks: tasks, method: method}
 }
 
-// Create stores a payment, its task, its first update and its job, in one
-// transaction. A payment for an order claims it: until the payment has failed
-// or is given back, no other can be made for that order.
-func (s *Payments) Create(ctx context.Context, n models.NewPayment) (models.Payment, error) {
-	now := models.Now()
-	p := models.Payment{
-		ID: models.NewID(callbacks.KindPayment.Prefix), OrderID: n.OrderID, ClaimsOrder: n.OrderID != "",
-		Amount: n.Amount, Currency: n.Currency, Provider: n.Provider, PaymentMethod: n.PaymentMethod,
-		Description: n.Description, CreatedAt: now, UpdatedAt: now,
-	}
+// Create stores a payment, its task and its first update in one transaction. p says what to
+// charge, and p.Task whom to tell. An empty Currency is the order's, or US dollars. A payment
+// for an order claims it: until the payment has failed or is given back, no other can be made
+// for that order.
+func (s *Payments) Create(ctx context.Context, p models.Payment) (models.Payment, error) {
+	p.ID, p.ClaimsOrder = models.NewID(callbacks.KindPayment.Prefix), p.OrderID != ""
+	p.CreatedAt = models.Now()
+	p.UpdatedAt = p.CreatedAt
 	if p.PaymentMethod == "" {
 		p.PaymentMethod = s.method
 	}
 	if p.PaymentMethod == "" {
 		return p, models.Invalid("payment_method", "is required")
 	}
-	draft, err := s.tasks.Draft(callbacks.KindPayment.Name, task.Request{
-		ResourceID: p.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Payment received",
-	})
-	if err != nil {
-		return p, err
-	}
-	p.Task, p.TaskID = draft.Task, draft.Task.ID
+	p.Task.Kind, p.Task.ResourceID, p.Task.Message = callbacks.KindPayment.Name, p.ID, "Payment received"
 	var stored models.Payment
-	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		stored = p
-		if err = checkOrder(tx, &stored); err != nil {
-			return err
-		}
-		if stored.Currency == "" {
-			stored.Currency = currencyDefault
-		}
-		if err = s.tasks.Begin(tx, draft); err != nil {
-			return err
-		}
+	err := s.tasks.Create(ctx, p.Task, func(tx *models.Tx, t models.Task) error {
+		stored.Task, stored.TaskID = t, t.ID
 		return models.CreatePayment(tx, &stored)
+	}, func(tx *models.Tx) error {
+		stored = p
+		if err := checkOrder(tx, &stored); err != nil {
+			return err
+		}
+		stored.Currency = cmp.Or(stored.Currency, currencyDefault)
+		return nil
 	})
 	return stored, err
 }
@@ -188,7 +179,7 @@ func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Progr
 		}
 	}
 	err = c.settle(ctx, p, mayBeCharged, report)
-	var failure *task.Failure
+	var failure *callbacks.Error
 	if errors.As(err, &failure) && failure.Code == stripeclient.CodeProviderUnavailable {
 		failure.Message += "; should it have charged the payment, that is given back"
 	}
@@ -258,7 +249,9 @@ func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
 	}
 	// Nobody to call back: to a client that follows payment_id, "completed"
 	// would read as if the payment had.
-	draft, err := c.tasks.DraftFollowing(callbacks.KindReversal.Name, task.Request{ResourceID: p.ID, Metadata: t.Metadata, Message: "The outcome of the payment is unknown"})
+	draft, err := c.tasks.DraftFollowing(models.Task{
+		Kind: callbacks.KindReversal.Name, ResourceID: p.ID, Metadata: t.Metadata, Message: "The outcome of the payment is unknown",
+	})
 	if err != nil {
 		return err
 	}
@@ -267,13 +260,9 @@ func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
 
 // retry asks Stripe for something until it answers, or its outage has lasted too
 // long. The task waits at progress meanwhile, and says so. What Stripe refuses, and
-// the end of patience, are a *task.Failure.
+// the end of patience, are a *callbacks.Error.
 func (c *Charging) retry(ctx context.Context, report task.Progress, progress int, ask func() error) error {
-	err := c.stripe.Retry(ctx, func(message string) error { return report(progress, message) }, ask)
-	if refused, ok := errors.AsType[*stripeclient.Error](err); ok {
-		return &task.Failure{Code: refused.Code, Message: refused.Message}
-	}
-	return err
+	return c.stripe.Retry(ctx, func(message string) error { return report(progress, message) }, ask)
 }
 
 // decided reports whether a task that failed with this code is known not to have

@@ -310,7 +310,7 @@ func (x *till) wait(taskID string) models.Task {
 
 // pay makes a payment of an order, or without one of 1.00 USD.
 func (x *till) pay(order models.Order, method string) (models.Payment, error) {
-	n := models.NewPayment{Amount: 100, Provider: ProviderStripe, PaymentMethod: method, OrderID: order.ID, Metadata: models.Metadata{"till": "1"}}
+	n := models.Payment{Amount: 100, Provider: ProviderStripe, PaymentMethod: method, OrderID: order.ID, Task: models.Task{Metadata: models.Metadata{"till": "1"}}}
 	if order.ID != "" {
 		n.Amount = order.Total
 	}
@@ -340,7 +340,7 @@ func (x *till) find(id string) models.Payment {
 // refunded makes a refund and waits for its end.
 func (x *till) refunded(paymentID string, amount int64) models.Refund {
 	x.t.Helper()
-	r, err := x.payments.Refund(x.t.Context(), paymentID, models.NewRefund{Amount: amount})
+	r, err := x.payments.Refund(x.t.Context(), models.Refund{PaymentID: paymentID, Amount: amount})
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestPaymentOutcomes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.method, func(t *testing.T) {
-			p, err := x.payments.Create(t.Context(), models.NewPayment{Amount: test.amount, Provider: ProviderStripe, PaymentMethod: test.method})
+			p, err := x.payments.Create(t.Context(), models.Payment{Amount: test.amount, Provider: ProviderStripe, PaymentMethod: test.method})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,12 +101,12 @@ func TestIdempotencyKeys(t *testing.T) {
 func TestEveryRequestIsStripes(t *testing.T) {
 	x := newTill(t)
 	x.provider.mirror = stripemock.Start(t)
-	p, err := x.payments.Create(t.Context(), models.NewPayment{Amount: 100, Currency: "JPY", Provider: ProviderStripe, Description: "Dog food & toys"})
+	p, err := x.payments.Create(t.Context(), models.Payment{Amount: 100, Currency: "JPY", Provider: ProviderStripe, Description: "Dog food & toys"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.wait(p.TaskID)
-	r, err := x.payments.Refund(t.Context(), p.ID, models.NewRefund{Amount: 40, Reason: "requested_by_customer"})
+	r, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: p.ID, Amount: 40, Reason: "requested_by_customer"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,15 +238,15 @@ func TestPaymentIsCheckedAgainstItsOrder(t *testing.T) {
 	}
 	tests := []struct {
 		name    string
-		payment models.NewPayment
+		payment models.Payment
 		code    string
 		field   string
 	}{
-		{"no such order", models.NewPayment{Amount: 1, OrderID: "ord_nope"}, models.CodeInvalid, "order_id"},
-		{"too little", models.NewPayment{Amount: order.Total - 1, OrderID: order.ID}, models.CodeInvalid, "amount"},
-		{"too much", models.NewPayment{Amount: order.Total + 1, OrderID: order.ID}, models.CodeInvalid, "amount"},
-		{"another currency", models.NewPayment{Amount: order.Total, Currency: "EUR", OrderID: order.ID}, models.CodeInvalid, "currency"},
-		{"cancelled order", models.NewPayment{Amount: order.Total, OrderID: cancelled.ID}, models.CodeConflict, ""},
+		{"no such order", models.Payment{Amount: 1, OrderID: "ord_nope"}, models.CodeInvalid, "order_id"},
+		{"too little", models.Payment{Amount: order.Total - 1, OrderID: order.ID}, models.CodeInvalid, "amount"},
+		{"too much", models.Payment{Amount: order.Total + 1, OrderID: order.ID}, models.CodeInvalid, "amount"},
+		{"another currency", models.Payment{Amount: order.Total, Currency: "EUR", OrderID: order.ID}, models.CodeInvalid, "currency"},
+		{"cancelled order", models.Payment{Amount: order.Total, OrderID: cancelled.ID}, models.CodeConflict, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestPaymentIsCheckedAgainstItsOrder(t *testing.T) {
 	if n := len(x.provider.asks("")); n != 0 {
 		t.Errorf("the provider was asked %d times", n)
 	}
-	if _, err := NewPayments(x.store, x.tasks, "").Create(t.Context(), models.NewPayment{Amount: 1}); models.Code(err) != models.CodeInvalid {
+	if _, err := NewPayments(x.store, x.tasks, "").Create(t.Context(), models.Payment{Amount: 1}); models.Code(err) != models.CodeInvalid {
 		t.Errorf("without a method: %v", err)
 	}
 }
@@ -272,7 +272,7 @@ func TestRefundsNeverExceedThePayment(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			r, err := x.payments.Refund(t.Context(), p.ID, models.NewRefund{Amount: 30})
+			r, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: p.ID, Amount: 30})
 			switch {
 			case err == nil:
 				accepted.Add(1)
@@ -291,18 +291,18 @@ func TestRefundsNeverExceedThePayment(t *testing.T) {
 	}
 	x.checkBalance(p.ID, 100, 100)
 	for _, amount := range []int64{0, 1, 100} {
-		if _, err := x.payments.Refund(t.Context(), p.ID, models.NewRefund{Amount: amount}); models.Code(err) != models.CodeConflict {
+		if _, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: p.ID, Amount: amount}); models.Code(err) != models.CodeConflict {
 			t.Errorf("refund of %d of nothing: %v", amount, err)
 		}
 	}
-	if _, err := x.payments.Refund(t.Context(), p.ID, models.NewRefund{Amount: 101}); models.Code(err) != models.CodeInvalid {
+	if _, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: p.ID, Amount: 101}); models.Code(err) != models.CodeInvalid {
 		t.Errorf("refund of more than was paid: %v", err)
 	}
 	failed := x.paid(models.Order{}, "pm_card_visa_chargeDeclined")
-	if _, err := x.payments.Refund(t.Context(), failed.ID, models.NewRefund{}); models.Code(err) != models.CodeConflict {
+	if _, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: failed.ID}); models.Code(err) != models.CodeConflict {
 		t.Errorf("refund of a failed payment: %v", err)
 	}
-	if _, err := x.payments.Refund(t.Context(), "pay_nope", models.NewRefund{}); models.Code(err) != models.CodeNotFound {
+	if _, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: "pay_nope"}); models.Code(err) != models.CodeNotFound {
 		t.Errorf("refund of no payment: %v", err)
 	}
 	if _, err := x.payments.GetRefund(t.Context(), failed.ID, x.refundsOf(p.ID, models.RefundFilter{})[0].ID); models.Code(err) != models.CodeNotFound {
@@ -353,7 +353,7 @@ func TestDeletePayment(t *testing.T) {
 	}
 	hold := make(chan struct{})
 	x.provider.disturb(func(ask) fault { <-hold; return healthy })
-	r, err := x.payments.Refund(t.Context(), p.ID, models.NewRefund{})
+	r, err := x.payments.Refund(t.Context(), models.Refund{PaymentID: p.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +399,7 @@ func TestListPayments(t *testing.T) {
 	order := x.order()
 	failed := x.paid(order, "pm_card_visa_chargeDeclined")
 	paid := x.paid(order, "")
-	yen, err := x.payments.Create(t.Context(), models.NewPayment{Amount: 100, Currency: "JPY"})
+	yen, err := x.payments.Create(t.Context(), models.Payment{Amount: 100, Currency: "JPY"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestPhotographs(t *testing.T) {
 	} {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			original := photograph(t, of)
-			img := g.done(g.create(models.NewImage{File: bytes.NewReader(readFile(t, file))}))
+			img := g.done(g.create(models.Image{}, bytes.NewReader(readFile(t, file))))
 			if img.Task.Status != models.StatusCompleted || len(img.Variants) != 3 {
 				t.Fatalf("it is %s with %d pictures: %s", img.Task.Status, len(img.Variants), img.Task.Message)
 			}

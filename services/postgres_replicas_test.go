@@ -95,7 +95,7 @@ func TestReplicasRefundOnce(t *testing.T) {
 		if i == 0 {
 			amount = order.Total % shares
 		}
-		r, err := x[i%2].payments.Refund(t.Context(), p.ID, models.NewRefund{Amount: amount})
+		r, err := x[i%2].payments.Refund(t.Context(), models.Refund{PaymentID: p.ID, Amount: amount})
 		if err == nil {
 			x[i%2].wait(r.TaskID)
 		}
@@ -189,7 +189,7 @@ func TestPaymentIsNotDeletedUnderItsRefund(t *testing.T) {
 		var refund models.Refund
 		var refunding, deleting error
 		var both sync.WaitGroup
-		both.Go(func() { refund, refunding = x.payments.Refund(t.Context(), p.ID, models.NewRefund{}) })
+		both.Go(func() { refund, refunding = x.payments.Refund(t.Context(), models.Refund{PaymentID: p.ID}) })
 		both.Go(func() { deleting = x.payments.Delete(t.Context(), p.ID) })
 		both.Wait()
 		switch {

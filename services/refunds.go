@@ -12,39 +12,29 @@ import (
 	"gorm.io/gorm"
 )
 
-// Refund stores a refund, its task, its first update and its job. The refunds of
-// a payment never exceed it, however many are asked for at once.
-func (s *Payments) Refund(ctx context.Context, paymentID string, n models.NewRefund) (models.Refund, error) {
-	now := models.Now()
-	r := models.Refund{
-		ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: paymentID, Amount: n.Amount, Reason: n.Reason, CreatedAt: now, UpdatedAt: now,
-	}
-	draft, err := s.tasks.Draft(callbacks.KindRefund.Name, task.Request{
-		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Refund received",
-	})
-	if err != nil {
-		return r, err
-	}
-	r.Task, r.TaskID = draft.Task, draft.Task.ID
+// Refund stores a refund, its task and its first update in one transaction. r says what of which
+// payment to give back, all that is left if its Amount is 0, and r.Task whom to tell. The refunds
+// of a payment never exceed it, however many are asked for at once.
+func (s *Payments) Refund(ctx context.Context, r models.Refund) (models.Refund, error) {
+	r.ID, r.CreatedAt = models.NewID(callbacks.KindRefund.Prefix), models.Now()
+	r.UpdatedAt = r.CreatedAt
+	r.Task.Kind, r.Task.ResourceID, r.Task.Message = callbacks.KindRefund.Name, r.ID, "Refund received"
 	var stored models.Refund
-	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		stored = r
-		if stored.Payment, err = models.LockPayment(tx, paymentID); err != nil {
-			return err
-		}
-		if err = take(tx, &stored); err != nil {
-			return err
-		}
-		if err = s.tasks.Begin(tx, draft); err != nil {
-			return err
-		}
+	err := s.tasks.Create(ctx, r.Task, func(tx *models.Tx, t models.Task) error {
+		stored.Task, stored.TaskID = t, t.ID
 		return models.Create(tx, &stored)
+	}, func(tx *models.Tx) (err error) {
+		stored = r
+		if stored.Payment, err = models.LockPayment(tx, r.PaymentID); err != nil {
+			return err
+		}
+		return reserveRefund(tx, &stored)
 	})
 	return stored, err
 }
 
-// take takes the amount of a refund from what is left of its payment.
-func take(tx *models.Tx, r *models.Refund) error {
+// reserveRefund takes the amount of a refund from what is left of its payment.
+func reserveRefund(tx *models.Tx, r *models.Refund) error {
 	p := r.Payment
 	if p.Task.Status != models.StatusCompleted {
 		return models.Conflict("The payment is %s; only one that is completed can be refunded.", p.Task.Status)

@@ -44,15 +44,13 @@ func NewReports(store *models.Store, tasks *task.Engine) *Reports {
 	return &Reports{store: store, tasks: tasks}
 }
 
-// Create stores a report, its task and its first update in one transaction.
-func (s *Reports) Create(ctx context.Context, n models.NewReport) (models.Report, error) {
-	r := models.Report{
-		ID: models.NewID(callbacks.KindReport.Prefix), Type: n.Type, FromDay: n.FromDay, ToDay: n.ToDay, Data: n.Data, CreatedAt: models.Now(),
-	}
+// Create stores a report, its task and its first update in one transaction. r says what it is
+// about, and r.Task whom to tell.
+func (s *Reports) Create(ctx context.Context, r models.Report) (models.Report, error) {
+	r.ID, r.CreatedAt = models.NewID(callbacks.KindReport.Prefix), models.Now()
 	r.UpdatedAt = r.CreatedAt
-	err := s.tasks.Create(ctx, callbacks.KindReport.Name, task.Request{
-		ResourceID: r.ID, CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Report requested",
-	}, func(tx *models.Tx, t models.Task) error {
+	r.Task.Kind, r.Task.ResourceID, r.Task.Message = callbacks.KindReport.Name, r.ID, "Report requested"
+	err := s.tasks.Create(ctx, r.Task, func(tx *models.Tx, t models.Task) error {
 		r.Task, r.TaskID = t, t.ID
 		return models.Create(tx, &r)
 	})
@@ -164,7 +162,7 @@ func (r *Reporting) inTime(ctx context.Context, id string, tell task.Progress) (
 	defer cancel()
 	document, err := r.make(limited, id, tell)
 	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
-		return document, &task.Failure{Code: CodeReportTooLarge, Message: fmt.Sprintf(
+		return document, &callbacks.Error{Code: CodeReportTooLarge, Message: fmt.Sprintf(
 			"The report was not finished after %.0f minutes: ask for a shorter period", reportPatience.Minutes())}
 	}
 	return document, err
@@ -213,7 +211,7 @@ func (r *Reporting) profile(ctx context.Context, d *report.Document, step statis
 	}
 	err = statistics.Dataset(ctx, data, d, step)
 	if wrong, ok := errors.AsType[*dataset.MalformedError](err); ok {
-		return &task.Failure{Code: CodeInvalidDataset, Message: wrong.Message}
+		return &callbacks.Error{Code: CodeInvalidDataset, Message: wrong.Message}
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func item(slug, category string, quantity, price int64) models.OrderItem {
 }
 
 // reports makes a report and returns what it says, as a program reads it.
-func (e *engine) reports(r *Reports, n models.NewReport) (models.Task, map[string][]map[string]any) {
+func (e *engine) reports(r *Reports, n models.Report) (models.Task, map[string][]map[string]any) {
 	e.t.Helper()
 	row, err := r.Create(within(e.t), n)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestSalesReport(t *testing.T) {
 	e.sold(midnight, models.StatusCompleted, "JPY", item("fish", "cat", 2, 100))
 	e.start()
 
-	task, tables := e.reports(r, models.NewReport{Type: models.ReportSales})
+	task, tables := e.reports(r, models.Report{Type: models.ReportSales})
 	want := "5 orders so far: 7 items sold for 20.00 USD and 200 JPY; 1 order failed (20.0%). Best seller: BONE, 3 items."
 	if got := summary(t, task); got != want {
 		t.Errorf("says %q, want %q", got, want)
@@ -128,7 +128,7 @@ func TestSalesReport(t *testing.T) {
 		"before":        {"", "2026-03-13", "No orders were placed until 2026-03-13."},
 		"both":          {"2026-03-14", "2026-03-15", "5 orders from 2026-03-14 to 2026-03-15: 7 items sold for 20.00 USD and 200 JPY; 1 order failed (20.0%). Best seller: BONE, 3 items."},
 	} {
-		task, _ := e.reports(r, models.NewReport{Type: models.ReportSales, FromDay: test.from, ToDay: test.to})
+		task, _ := e.reports(r, models.Report{Type: models.ReportSales, FromDay: test.from, ToDay: test.to})
 		if got := summary(t, task); got != test.want {
 			t.Errorf("%s: says %q, want %q", name, got, test.want)
 		}
@@ -141,7 +141,7 @@ func TestProgressOfTheArticle(t *testing.T) {
 	e, r := newReporter(t)
 	e.seed(1000)
 	rc := newReceiver(t, nil)
-	row, err := r.Create(within(t), models.NewReport{Type: models.ReportSales, CallbackURL: rc.URL, Metadata: models.Metadata{"for": "the boss"}})
+	row, err := r.Create(within(t), models.Report{Type: models.ReportSales, Task: models.Task{CallbackURL: rc.URL, Metadata: models.Metadata{"for": "the boss"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestReportIsOneMoment(t *testing.T) {
 // is not repeated; one that was killed before is.
 func TestReportGoesOnFromWhatIsStored(t *testing.T) {
 	e, r := newReporter(t)
-	done, err := r.Create(within(t), models.NewReport{Type: models.ReportInventory})
+	done, err := r.Create(within(t), models.Report{Type: models.ReportInventory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestReportGoesOnFromWhatIsStored(t *testing.T) {
 func TestInventoryReport(t *testing.T) {
 	e, r := newReporter(t)
 	e.start()
-	task, _ := e.reports(r, models.NewReport{Type: models.ReportInventory})
+	task, _ := e.reports(r, models.Report{Type: models.ReportInventory})
 	if got := summary(t, task); got != "The catalogue has no products." {
 		t.Errorf("says %q", got)
 	}
@@ -245,7 +245,7 @@ func TestInventoryReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	task, tables := e.reports(r, models.NewReport{Type: models.ReportInventory})
+	task, tables := e.reports(r, models.Report{Type: models.ReportInventory})
 	want := "23 products with 20,000,000,041 units in stock, worth 20,000,000,000,000,000,000 JPY and 102.50 USD; 1 is low and 1 is out of stock."
 	if got := summary(t, task); got != want {
 		t.Errorf("says %q, want %q", got, want)
@@ -258,12 +258,12 @@ func TestInventoryReport(t *testing.T) {
 func TestCallbacksReport(t *testing.T) {
 	e, r := newReporter(t)
 	e.start()
-	task, _ := e.reports(r, models.NewReport{Type: models.ReportCallbacks})
+	task, _ := e.reports(r, models.Report{Type: models.ReportCallbacks})
 	if got := summary(t, task); got != "No callbacks were sent so far." {
 		t.Errorf("says %q", got)
 	}
 	e.seedDeliveries(map[string]int{"http://good.test/a?secret=1": 97, "http://BAD.test:81/b": 3})
-	task, tables := e.reports(r, models.NewReport{Type: models.ReportCallbacks, FromDay: "2026-03-14", ToDay: "2026-03-14"})
+	task, tables := e.reports(r, models.Report{Type: models.ReportCallbacks, FromDay: "2026-03-14", ToDay: "2026-03-14"})
 	want := "100 callbacks on 2026-03-14: 97.0% of the settled ones were delivered, half of them within 49 ms and 99% within 96 ms. " +
 		"The worst host is bad.test:81, where 3 of 3 failed."
 	if got := summary(t, task); got != want {
@@ -322,7 +322,7 @@ func TestDatasetReport(t *testing.T) {
 		"[]":                          "The data is empty.",
 		strings.Repeat("line\n", 3e3): "Text of 3,000 lines, 3,000 words and 12,000 characters.",
 	} {
-		task, tables := e.reports(r, models.NewReport{Type: models.ReportDataset, Data: data})
+		task, tables := e.reports(r, models.Report{Type: models.ReportDataset, Data: data})
 		if got := summary(t, task); got != want {
 			t.Errorf("%.20q: says %q, want %q", data, got, want)
 		}
@@ -330,7 +330,7 @@ func TestDatasetReport(t *testing.T) {
 			t.Errorf("%.20q: no columns", data)
 		}
 	}
-	task, _ := e.reports(r, models.NewReport{Type: models.ReportDataset, Data: `[{"a":1},`})
+	task, _ := e.reports(r, models.Report{Type: models.ReportDataset, Data: `[{"a":1},`})
 	if task.Status != models.StatusFailed || task.ErrorCode != CodeInvalidDataset || !strings.Contains(task.ErrorMessage, "ends before") {
 		t.Errorf("bad data ends as %s: %s %s", task.Status, task.ErrorCode, task.ErrorMessage)
 	}
@@ -340,7 +340,7 @@ func TestDatasetReport(t *testing.T) {
 func TestDeletingAReport(t *testing.T) {
 	e, r := newReporter(t)
 	rc := newReceiver(t, nil)
-	row, err := r.Create(within(t), models.NewReport{Type: models.ReportSales, CallbackURL: rc.URL})
+	row, err := r.Create(within(t), models.Report{Type: models.ReportSales, Task: models.Task{CallbackURL: rc.URL}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stripe/stripe-go/v85"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
@@ -32,7 +33,7 @@ func (c *Charging) reverse(ctx context.Context, t *models.Task, report task.Prog
 		}
 		return err
 	})
-	var failure *task.Failure
+	var failure *callbacks.Error
 	if errors.As(err, &failure) && failure.Code == stripeclient.CodeProviderUnavailable {
 		return nil, errors.New("reversing the payment: Stripe is out of order still") // the engine tries again, later each time
 	}

@@ -94,7 +94,7 @@ func (e *hookEngine) work(ctx context.Context, t *models.Task, report task.Progr
 		}
 	}
 	if t.Metadata["fail"] != "" {
-		return nil, &task.Failure{Code: "ASKED_FOR", Message: "It was to fail"}
+		return nil, &callbacks.Error{Code: "ASKED_FOR", Message: "It was to fail"}
 	}
 	return map[string]string{"summary": "Done"}, nil
 }
@@ -125,7 +125,7 @@ func (e *hookEngine) register(url string, events ...string) models.Webhook {
 
 func (e *hookEngine) begin(callbackURL string, metadata models.Metadata) models.Task {
 	e.t.Helper()
-	draft, err := e.tasks.Draft(callbacks.KindOrder.Name, task.Request{ResourceID: models.NewID(callbacks.KindOrder.Prefix), CallbackURL: callbackURL, Metadata: metadata})
+	draft, err := e.tasks.Draft(models.Task{Kind: callbacks.KindOrder.Name, ResourceID: models.NewID(callbacks.KindOrder.Prefix), CallbackURL: callbackURL, Metadata: metadata})
 	if err == nil {
 		err = e.store.InTx(e.ctx, func(tx *models.Tx) error { return e.tasks.Begin(tx, draft) })
 	}

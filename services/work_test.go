@@ -184,10 +184,10 @@ func TestReports(t *testing.T) {
 			return refused
 		})
 		if !errors.Is(err, refused) || t.Sequence != before.Sequence || t.Message != before.Message {
-			return nil, &task.Failure{Code: "X", Message: "a refused report was told"}
+			return nil, &callbacks.Error{Code: "X", Message: "a refused report was told"}
 		}
 		if err := report(50, "Never told", func(*models.Tx) error { panic("in a report") }); err == nil {
-			return nil, &task.Failure{Code: "X", Message: "a panic was passed over"}
+			return nil, &callbacks.Error{Code: "X", Message: "a panic was passed over"}
 		}
 		return nil, nil
 	})}})
@@ -213,7 +213,7 @@ func TestReports(t *testing.T) {
 func TestEndedIsCalledOnce(t *testing.T) {
 	var ended []string
 	op := operation(func(_ context.Context, _ *models.Task, report task.Progress) (any, error) {
-		return nil, &task.Failure{Code: "NO", Message: "No."}
+		return nil, &callbacks.Error{Code: "NO", Message: "No."}
 	})
 	op.Ended = func(_ *models.Tx, task *models.Task) error { ended = append(ended, task.Status); return nil }
 	e := newEngine(t, options{idle: true, operations: []task.Operation{op}})
@@ -354,7 +354,11 @@ func TestAfterACrash(t *testing.T) {
 			e.delivered(begun.ID)
 			e.nothingPending()
 			e.drain()
-			if a := rc.next(); !a.Terminal() {
+			a := rc.next()
+			if test.tells == 3 && !a.Terminal() { // what was stored, but not sent; the end may have overtaken it
+				a = rc.next()
+			}
+			if !a.Terminal() {
 				t.Errorf("old progress was sent: %s", a.Body)
 			}
 			rc.nothingMore()

@@ -161,7 +161,7 @@ func (o *outage) Unwrap() error { return o.err }
 
 var errUnsettled = errors.New("no decision yet")
 
-// explain turns an error of the client into an *outage, or into the *Error
+// explain turns an error of the client into an *outage, or into the *callbacks.Error
 // that it means for the payment.
 func explain(ctx context.Context, err error) error {
 	if err == nil {
@@ -190,7 +190,7 @@ func explain(ctx context.Context, err error) error {
 }
 
 // Retry calls ask until Stripe answers, or its outage has lasted too long:
-// then the error is the *Error for that. A shortage of this machine's is returned at
+// then the error is the *callbacks.Error for that. A shortage of this machine's is returned at
 // once: it says nothing about Stripe. waiting is told before each pause.
 func (c *Client) Retry(ctx context.Context, waiting func(message string) error, ask func() error) error {
 	for attempt := 0; ; attempt++ {

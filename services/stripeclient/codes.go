@@ -1,6 +1,10 @@
 package stripeclient
 
-import "github.com/stripe/stripe-go/v85"
+import (
+	"github.com/stripe/stripe-go/v85"
+
+	"petstore/callbacks"
+)
 
 // Codes of payments and refunds that failed. Where Stripe has a code for it, it
 // is Stripe's.
@@ -38,20 +42,15 @@ var failureText = map[string]string{
 	CodeProviderUnavailable:    "The provider cannot be reached",
 }
 
-// Error is why a payment or a refund failed, in words meant for the customer.
-type Error struct {
-	Code    string // one of the above
-	Message string // a sentence
+// newError is why a payment or a refund failed, in words meant for the customer.
+func newError(code string) *callbacks.Error {
+	return &callbacks.Error{Code: code, Message: failureText[code]}
 }
-
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
-func newError(code string) *Error { return &Error{Code: code, Message: failureText[code]} }
 
 // declined is the failure for a card error. The decline code is the finer one;
 // those that a customer must not be told (lost, stolen, fraudulent) are plain
 // declines, as https://docs.stripe.com/declines/codes asks for.
-func declined(e *stripe.Error) *Error {
+func declined(e *stripe.Error) *callbacks.Error {
 	if e == nil {
 		return newError(CodeCardDeclined)
 	}
@@ -65,7 +64,7 @@ func declined(e *stripe.Error) *Error {
 }
 
 // rejected is the failure for a request that Stripe does not accept.
-func rejected(e *stripe.Error) *Error {
+func rejected(e *stripe.Error) *callbacks.Error {
 	switch {
 	case e.Code == stripe.ErrorCodeAmountTooSmall:
 		return newError(CodeAmountTooSmall)

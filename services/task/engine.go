@@ -32,7 +32,7 @@ type Operation struct {
 	// waiting. 0 is 4,000.
 	Concurrency int
 	// Run does the work. It reports progress as it goes, and returns what to
-	// tell as the result: any value that JSON can hold. A *Failure ends the
+	// tell as the result: any value that JSON can hold. A *callbacks.Error ends the
 	// task as failed. Any other error is the server's own, and Run is called
 	// again later; so what Run has done already must not be done twice.
 	Run func(ctx context.Context, t *models.Task, report Progress) (any, error)
@@ -46,14 +46,6 @@ type Operation struct {
 // models.ErrTaskEnded when the task was cancelled meanwhile. One goroutine at a
 // time may report.
 type Progress func(progress int, message string, also ...func(tx *models.Tx) error) error
-
-// Failure is why work failed, in words meant for the client.
-type Failure struct { //nolint:errname // what a client is told, and only beside that an error
-	Code    string // stable, for programs: OUT_OF_STOCK
-	Message string // a sentence, for people
-}
-
-func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 
 // Queue runs tasks.
 type Queue interface {
@@ -105,52 +97,38 @@ func (e *Engine) Operations() map[string]Operation { return e.operations }
 // SetQueue says who runs tasks.
 func (e *Engine) SetQueue(q Queue) { e.queue = q }
 
-// Request is what begins a task.
-type Request struct {
-	ResourceID  string
-	CallbackURL string // may be empty: nobody to call back
-	Metadata    models.Metadata
-	Message     string // of the first update
-	Resource    any    // for the operation, to save it reading what was just written; may be nil
-}
-
 // Draft is a task as it is about to be, and the update that will say so. Where it
 // can, it is made before the transaction that stores it: while one writes, all
 // others wait.
 type Draft struct {
-	Task     models.Task
-	event    string // what happens to the task
-	update   models.Update
-	resource any
+	Task   models.Task
+	event  string // what happens to the task
+	update models.Update
 }
 
 // ErrOverloaded says that more work is waiting than the server should accept.
 var ErrOverloaded = &models.Error{Code: db.CodeOverloaded, Message: "The server has too much to do. Nothing of this request was stored; try again in a moment."}
 
-// Draft makes a task that is to begin. It returns ErrOverloaded when too much is
-// waiting.
-func (e *Engine) Draft(kind string, r Request) (*Draft, error) {
-	if e.store.Overloaded() || e.queue.Full(kind) {
-		e.warnings.Warn("Requests are refused: too much is waiting.", "kind", kind)
+// Draft makes a task that is to begin. t says of what Kind it is, on what it works (ResourceID, and
+// Resource, if that is at hand), whom to tell, and the Message of its first update. It returns
+// ErrOverloaded when too much is waiting.
+func (e *Engine) Draft(t models.Task) (*Draft, error) {
+	if e.store.Overloaded() || e.queue.Full(t.Kind) {
+		e.warnings.Warn("Requests are refused: too much is waiting.", "kind", t.Kind)
 		return nil, ErrOverloaded
 	}
-	return e.draft(kind, r)
+	return e.DraftFollowing(t)
 }
 
 // DraftFollowing is Draft for a task that follows from another, whatever else waits.
-func (e *Engine) DraftFollowing(kind string, r Request) (*Draft, error) { return e.draft(kind, r) }
-
-func (e *Engine) draft(kind string, r Request) (*Draft, error) {
-	now := models.Now()
-	t := models.Task{
-		ID: models.NewID(models.PrefixTask), Kind: kind, ResourceID: r.ResourceID,
-		Status: models.StatusProcessing, Message: r.Message, Sequence: 1,
-		Metadata: r.Metadata, CallbackURL: r.CallbackURL, CreatedAt: now, UpdatedAt: now,
-	}
+func (e *Engine) DraftFollowing(t models.Task) (*Draft, error) {
+	t.ID, t.Status, t.Sequence = models.NewID(models.PrefixTask), models.StatusProcessing, 1
+	t.CreatedAt = models.Now()
+	t.UpdatedAt = t.CreatedAt
 	if t.Metadata == nil {
 		t.Metadata = models.Metadata{}
 	}
-	d := &Draft{Task: t, event: callbacks.EventCreated, resource: r.Resource}
+	d := &Draft{Task: t, event: callbacks.EventCreated}
 	return d, e.compose(d)
 }
 
@@ -177,24 +155,36 @@ func (e *Engine) Begin(tx *models.Tx, d *Draft) error {
 		return err
 	}
 	t := d.Task
-	t.Resource = d.resource
 	e.queue.Add(tx, &t)
 	return nil
 }
 
-// Create begins a task in one transaction with what it works on, which store stores.
-// It may be called twice.
-func (e *Engine) Create(ctx context.Context, kind string, r Request, store func(tx *models.Tx, t models.Task) error) error {
-	draft, err := e.Draft(kind, r)
+// Create begins a task, see Draft, in one transaction with what it works on, which store stores.
+// Checks come before both. All of them may be called twice.
+func (e *Engine) Create(ctx context.Context, t models.Task, store func(tx *models.Tx, t models.Task) error, checks ...func(tx *models.Tx) error) error {
+	draft, err := e.Draft(t)
 	if err != nil {
 		return err
 	}
 	return e.store.InTx(ctx, func(tx *models.Tx) error {
+		if err := runAll(tx, checks); err != nil {
+			return err
+		}
 		if err := e.Begin(tx, draft); err != nil {
 			return err
 		}
 		return store(tx, draft.Task)
 	})
+}
+
+// runAll runs functions until one fails.
+func runAll(tx *models.Tx, fns []func(tx *models.Tx) error) error {
+	for _, fn := range fns {
+		if err := fn(tx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deliver stores the deliveries of an update, and has them sent.
@@ -269,10 +259,8 @@ func (e *Engine) Cancel(ctx context.Context, id string, checks ...func(tx *model
 		if t.Ended() {
 			return models.Conflict("The task is %s already.", t.Status)
 		}
-		for _, check := range checks {
-			if err = check(tx); err != nil {
-				return err
-			}
+		if err = runAll(tx, checks); err != nil {
+			return err
 		}
 		t.Status, t.Message = models.StatusCancelled, "Cancelled"
 		d, err := e.next(t, t.Status)

@@ -49,7 +49,7 @@ func Example() {
 	defer dispatcher.Stop()
 	defer queue.Stop(ctx)
 
-	draft, err := engine.Draft(callbacks.KindOrder.Name, task.Request{ResourceID: "ord_1", Message: "Begun"})
+	draft, err := engine.Draft(models.Task{Kind: callbacks.KindOrder.Name, ResourceID: "ord_1", Message: "Begun"})
 	check(err)
 	check(store.InTx(ctx, func(tx *models.Tx) error { return engine.Begin(tx, draft) }))
 	ended, err := engine.Wait(ctx, draft.Task.ID, 10*time.Second)

@@ -156,7 +156,7 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
 		return why
 	}
-	var failure *Failure
+	var failure *callbacks.Error
 	if err != nil && !errors.As(err, &failure) {
 		if callbacks.IsShortage(err) {
 			e.warnings.Warn("This machine is short of descriptors or memory: tasks wait.", "task_id", t.ID, "err", err)
@@ -167,7 +167,7 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}
 		slog.Error("A task failed with an internal error, for the last time.", "task_id", t.ID, "starts", starts, "errors", t.Errors, "err", err)
-		failure = &Failure{Code: CodeProcessing, Message: fmt.Sprintf("Failed to process %s", t.Kind)}
+		failure = &callbacks.Error{Code: CodeProcessing, Message: fmt.Sprintf("Failed to process %s", t.Kind)}
 	}
 	if err := conclude(t, result, failure); err != nil {
 		return err
@@ -199,10 +199,8 @@ func (e *Engine) reporter(ctx context.Context, t *models.Task) Progress {
 			return err
 		}
 		err = e.store.InTx(ctx, func(tx *models.Tx) error {
-			for _, fn := range also {
-				if err := fn(tx); err != nil {
-					return err
-				}
+			if err := runAll(tx, also); err != nil {
+				return err
 			}
 			return e.advance(tx, d)
 		})
@@ -216,7 +214,7 @@ func (e *Engine) reporter(ctx context.Context, t *models.Task) Progress {
 }
 
 // conclude writes the outcome of an operation into its task.
-func conclude(t *models.Task, result []byte, failure *Failure) (err error) {
+func conclude(t *models.Task, result []byte, failure *callbacks.Error) (err error) {
 	if failure == nil {
 		t.Status, t.Progress, t.Message, t.Result = models.StatusCompleted, 100, "Completed", result
 		return nil
@@ -226,8 +224,8 @@ func conclude(t *models.Task, result []byte, failure *Failure) (err error) {
 	// The article shows `error` in its error callback, and reads
 	// `result.error` in its handler: both are there.
 	t.Result, err = encode(struct {
-		Error callbacks.Error `json:"error"`
-	}{callbacks.Error{Code: failure.Code, Message: failure.Message}})
+		Error *callbacks.Error `json:"error"`
+	}{failure})
 	return err
 }
 

@@ -51,7 +51,7 @@ func newQueue(t *testing.T, run func(ctx context.Context) error) (context.Contex
 func TestFoundBeforeAdded(t *testing.T) {
 	var runs atomic.Int32
 	ctx, q := newQueue(t, func(context.Context) error { runs.Add(1); return nil })
-	draft, err := q.engine.Draft("order", task.Request{ResourceID: "ord_1"})
+	draft, err := q.engine.Draft(models.Task{Kind: "order", ResourceID: "ord_1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestAddedWhileTheTableIsRead(t *testing.T) {
 			n++
 			id := fmt.Sprintf("ord_%06d", n)
 			adding.Go(func() {
-				draft, err := q.engine.Draft("order", task.Request{ResourceID: id})
+				draft, err := q.engine.Draft(models.Task{Kind: "order", ResourceID: id})
 				if err == nil {
 					err = q.store.InTx(ctx, func(tx *models.Tx) error { return q.engine.Begin(tx, draft) })
 				}
