@@ -30,7 +30,7 @@ func Describe(ctx context.Context, err error) string {
 		return "not a valid URL"
 	case errors.Is(err, errPlainHTTP):
 		return "plain http not allowed"
-	case IsShortage(err):
+	case IsLocalResourceError(err):
 		return "this machine is short of descriptors or memory"
 	case errors.Is(err, ErrForbiddenAddress):
 		return "address not allowed"
@@ -72,9 +72,9 @@ func isTLS(err error) bool {
 		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error"
 }
 
-// IsShortage reports whether an error says that this machine has too little of something: descriptors, buffers,
+// IsLocalResourceError reports whether an error says that this machine has too little of something: descriptors, buffers,
 // memory. It says nothing about whoever was to be reached.
-func IsShortage(err error) bool {
+func IsLocalResourceError(err error) bool {
 	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, shortage) {
 			return true

@@ -80,14 +80,14 @@ func Middleware(secret string) func(next http.Handler) http.Handler {
 		panic(err)
 	}
 	return func(next http.Handler) http.Handler {
-		return &receiver{secret: secret, next: next, processed: newOnce(1 << 16)}
+		return &receiver{secret: secret, next: next, processed: newDeduplicator(1 << 16)}
 	}
 }
 
 type receiver struct {
 	secret    string
 	next      http.Handler
-	processed *once
+	processed *deduplicator
 }
 
 func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -128,7 +128,7 @@ func (rc *receiver) processOnce(w http.ResponseWriter, r *http.Request, id strin
 		rc.next.ServeHTTP(w, r)
 		return
 	}
-	first, err := rc.processed.begin(r.Context(), id)
+	first, err := rc.processed.acquire(r.Context(), id)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
 		reply(w, http.StatusServiceUnavailable, "Still being processed")
@@ -141,7 +141,7 @@ func (rc *receiver) processOnce(w http.ResponseWriter, r *http.Request, id strin
 	// Deferred, so that a handler that panics leaves the id open.
 	watched := &status.Writer{ResponseWriter: w}
 	finished := false
-	defer func() { rc.processed.end(id, finished && watched.Accepted()) }()
+	defer func() { rc.processed.release(id, finished && watched.Accepted()) }()
 	rc.next.ServeHTTP(watched, r)
 	finished = true
 }

@@ -239,14 +239,14 @@ func TestReceiveWaitsNoLongerThanItsRequest(t *testing.T) {
 }
 
 func TestOnceForgetsTheOldest(t *testing.T) {
-	o := newOnce(3)
+	o := newDeduplicator(3)
 	process := func(id string) bool {
-		first, err := o.begin(t.Context(), id)
+		first, err := o.acquire(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if first {
-			o.end(id, true)
+			o.release(id, true)
 		}
 		return first
 	}

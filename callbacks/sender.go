@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,10 +22,6 @@ type SenderOptions struct {
 	Policy Policy
 	// Timeout bounds a whole exchange, from DNS to the end of the answer. Default 15 s.
 	Timeout time.Duration
-	// MaxIdlePerHost is how many connections to one host are kept for reuse. Default 64.
-	MaxIdlePerHost int
-	// UserAgent is sent with each request. Default "petstore-callbacks/1".
-	UserAgent string
 }
 
 // Sender POSTs callbacks. It follows no redirect, uses no proxy, and speaks HTTP/1.1: with HTTP/2 all callbacks to
@@ -36,7 +31,6 @@ type Sender struct {
 	dialer    *net.Dialer
 	transport *http.Transport
 	timeout   time.Duration
-	userAgent string
 }
 
 // idleTimeout is how long an unused connection is kept. It is less than the five seconds after which Node's server
@@ -47,9 +41,8 @@ const idleTimeout = 4 * time.Second
 // NewSender returns a Sender. Close it after use.
 func NewSender(o SenderOptions) *Sender {
 	s := &Sender{
-		policy:    o.Policy,
-		timeout:   cmp.Or(o.Timeout, 15*time.Second),
-		userAgent: cmp.Or(o.UserAgent, "petstore-callbacks/1"),
+		policy:  o.Policy,
+		timeout: cmp.Or(o.Timeout, 15*time.Second),
 	}
 	s.dialer = &net.Dialer{Timeout: s.timeout, ControlContext: control(o.Policy.PrivateAddresses)}
 	protocols := new(http.Protocols)
@@ -59,7 +52,7 @@ func NewSender(o SenderOptions) *Sender {
 		Protocols:              protocols,
 		DisableCompression:     true,
 		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    cmp.Or(o.MaxIdlePerHost, 64),
+		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        idleTimeout,
 		TLSHandshakeTimeout:    s.timeout,
 		MaxResponseHeaderBytes: maxAnswer,
@@ -95,9 +88,9 @@ type Attempt struct {
 	Body string
 	// Error says in a few stable words why no answer came, or why its body could not be read; "" if it came whole.
 	Error string
-	// Shortage says that this machine was short of descriptors or memory, so that the attempt says nothing
+	// LocalError says that this machine was short of descriptors or memory, so that the attempt says nothing
 	// about the receiver.
-	Shortage bool
+	LocalError bool
 	// RetryAfter is what a 429 or 503 answer asked for, up to 24 h.
 	RetryAfter time.Duration
 }
@@ -138,7 +131,7 @@ func (s *Sender) Send(ctx context.Context, d Delivery) Attempt {
 	ctx = context.WithValue(ctx, routeKey{}, route)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: route.gotConn})
 	if err := s.exchange(ctx, d, &attempt); err != nil {
-		attempt.Error, attempt.Shortage = Describe(ctx, err), attempt.Status == 0 && IsShortage(err)
+		attempt.Error, attempt.LocalError = Describe(ctx, err), attempt.Status == 0 && IsLocalResourceError(err)
 	}
 	attempt.Address = route.address()
 	attempt.Duration = time.Since(attempt.At)
@@ -155,7 +148,7 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	}
 	request.Header = make(http.Header, 8)
 	request.Header["Content-Type"] = jsonContentType
-	request.Header["User-Agent"] = []string{s.userAgent}
+	request.Header["User-Agent"] = userAgent
 	sign := d.Signer
 	if sign == nil {
 		sign = SignWith() // the id and the time all the same
@@ -170,36 +163,26 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	attempt.Status = response.StatusCode
 	attempt.Headers = cleanHeader(response.Header)
 	attempt.RetryAfter = retryAfter(response.StatusCode, response.Header, time.Now())
-	attempt.Body, err = excerpt(response)
+	attempt.Body, err = readBodyPrefix(response)
 	return err
 }
 
-var jsonContentType = []string{"application/json"}
+var (
+	jsonContentType = []string{"application/json"}
+	userAgent       = []string{"petstore-callbacks/1"}
+)
 
-var excerptBuffers = sync.Pool{New: func() any { return new([maxAnswer]byte) }}
-
-// excerpt reads the beginning of the answer. A connection is used again only when its answer has been read to the
-// end, so a longer one costs its connection.
-func excerpt(response *http.Response) (string, error) {
+// readBodyPrefix reads the beginning of the answer. A connection is used again only when its answer has been read to
+// the end, so a longer one costs its connection.
+func readBodyPrefix(response *http.Response) (string, error) {
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return "", nil // What follows is not HTTP, and may never end.
 	}
-	buffer := excerptBuffers.Get().(*[maxAnswer]byte)
-	defer excerptBuffers.Put(buffer)
-	var n int
-	var err error
-	for n < len(buffer) && err == nil {
-		var read int
-		read, err = response.Body.Read(buffer[n:])
-		n += read
-	}
-	if err == io.EOF {
-		err = nil
-	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return "", err
 	}
-	return cleanText(string(buffer[:n])), err
+	return cleanText(string(body)), err
 }
 
 // route notes where a request goes. The transport may go on dialling after the request is over, hence atomic.

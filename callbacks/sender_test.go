@@ -97,7 +97,7 @@ func TestSend(t *testing.T) {
 	if err := VerifyStandard(got.Header, body, "secret", time.Now()); err != nil {
 		t.Error(err)
 	}
-	if err := VerifyArticle(got.Header, body, "secret"); err != nil {
+	if err := VerifyBody(got.Header, body, "secret"); err != nil {
 		t.Error(err)
 	}
 }

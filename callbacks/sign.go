@@ -30,7 +30,7 @@ const (
 )
 
 const (
-	articlePrefix        = "sha256="
+	bodyPrefix           = "sha256="
 	standardPrefix       = "v1,"
 	standardSecretPrefix = "whsec_"
 )
@@ -69,7 +69,7 @@ func Sign(h http.Header, id string, at time.Time, body []byte, secrets ...string
 			continue
 		}
 		if len(standard) == 0 {
-			h[HeaderSignature] = []string{articleSignature(secret, body)}
+			h[HeaderSignature] = []string{bodySignature(secret, body)}
 		}
 		standard = append(standard, standardSignature(key, id, timestamp, body))
 	}
@@ -97,12 +97,12 @@ func SignWebhookWith(secrets ...string) Signer {
 	}
 }
 
-// articleSignature is "sha256=" and the hex HMAC-SHA256 of the body. The key is the secret as it is, "whsec_"
+// bodySignature is "sha256=" and the hex HMAC-SHA256 of the body. The key is the secret as it is, "whsec_"
 // included, because that is what the article's crypto.createHmac('sha256', process.env.CALLBACK_SECRET) does.
-func articleSignature(secret string, body []byte) string {
+func bodySignature(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
-	return articlePrefix + hex.EncodeToString(mac.Sum(nil))
+	return bodyPrefix + hex.EncodeToString(mac.Sum(nil))
 }
 
 // standardSignature is Standard Webhooks' v1: the base64 HMAC-SHA256 of "{id}.{timestamp}.{body}".

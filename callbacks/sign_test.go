@@ -47,7 +47,7 @@ func TestSignRotation(t *testing.T) {
 			t.Errorf("Verify with %q: %v", secret, err)
 		}
 	}
-	if VerifyArticle(h, body, "new") != nil || VerifyArticle(h, body, "old") == nil {
+	if VerifyBody(h, body, "new") != nil || VerifyBody(h, body, "old") == nil {
 		t.Error("X-Callback-Signature is not made with the newest secret")
 	}
 	Sign(h, "cb_1", vectorTime, body)
@@ -116,7 +116,7 @@ func TestVerifyNoticesEveryBit(t *testing.T) {
 	for i := range len(vectorBody) * 8 {
 		body := []byte(vectorBody)
 		body[i/8] ^= 1 << (i % 8)
-		if VerifyStandard(h, body, vectorSecret, vectorTime) == nil || VerifyArticle(h, body, vectorSecret) == nil {
+		if VerifyStandard(h, body, vectorSecret, vectorTime) == nil || VerifyBody(h, body, vectorSecret) == nil {
 			t.Fatalf("bit %d may change", i)
 		}
 	}

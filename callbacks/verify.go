@@ -33,12 +33,12 @@ func Verify(h http.Header, body []byte, secret string, now time.Time) error {
 	if h.Get(HeaderWebhookSignature) != "" {
 		return VerifyStandard(h, body, secret, now)
 	}
-	return VerifyArticle(h, body, secret)
+	return VerifyBody(h, body, secret)
 }
 
-// VerifyArticle checks X-Callback-Signature, or X-API-Signature where the former is missing, as the article does,
+// VerifyBody checks X-Callback-Signature, or X-API-Signature where the former is missing, as the article does,
 // but in constant time. It proves the body and says nothing of when it was sent.
-func VerifyArticle(h http.Header, body []byte, secret string) error {
+func VerifyBody(h http.Header, body []byte, secret string) error {
 	if err := CheckSecret(secret); err != nil {
 		return err
 	}
@@ -46,10 +46,10 @@ func VerifyArticle(h http.Header, body []byte, secret string) error {
 	if signature == "" {
 		signature = h.Get(HeaderAPISignature)
 	}
-	if !strings.HasPrefix(signature, articlePrefix) {
+	if !strings.HasPrefix(signature, bodyPrefix) {
 		return ErrUnsigned
 	}
-	if !hmac.Equal([]byte(signature), []byte(articleSignature(secret, body))) {
+	if !hmac.Equal([]byte(signature), []byte(bodySignature(secret, body))) {
 		return ErrSignature
 	}
 	return nil

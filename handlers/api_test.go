@@ -60,13 +60,13 @@ type api struct {
 }
 
 type settings struct {
-	database   string // its URL; by default a new SQLite file
-	production bool
-	step       time.Duration // how long an item takes to pack
-	schedule   callbacks.Schedule
-	origins    []string
-	heartbeat  time.Duration
-	patience   time.Duration
+	database     string // its URL; by default a new SQLite file
+	production   bool
+	step         time.Duration // how long an item takes to pack
+	schedule     callbacks.Schedule
+	origins      []string
+	heartbeat    time.Duration
+	writeTimeout time.Duration
 }
 
 // newAPI returns a server, put together as in cmd/petstore, that takes orders
@@ -118,7 +118,7 @@ func newAPI(t testing.TB, s settings) *api {
 			handlers.Payments(payments), handlers.Deliveries(services.NewDeliveries(store, dispatcher)), handlers.Webhooks(webhooks),
 		},
 		Tasks: tasks, Health: store, Feed: stream.NewFeed(store, hub),
-		Policy: policy, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WritePatience: s.patience,
+		Policy: policy, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WriteTimeout: s.writeTimeout,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

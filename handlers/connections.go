@@ -3,7 +3,8 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"petstore/models"
 )
@@ -11,57 +12,34 @@ import (
 // maxStreams bounds the streams and WebSockets open at a time.
 const maxStreams = 10_000
 
-// connections counts the connections that stay open: it bounds them, and tells them
-// when the server stops.
+// connections bounds the connections that stay open, and tells them when the server stops.
 type connections struct {
-	max      int
+	max      int64
+	places   *semaphore.Weighted
 	stopping context.Context // once it ends, nobody is let in
 	stop     context.CancelFunc
-
-	mu   sync.Mutex
-	open int
-	all  sync.WaitGroup
 }
 
-func newConnections(most int) *connections {
-	c := &connections{max: most}
+func newConnections(most int64) *connections {
+	c := &connections{max: most, places: semaphore.NewWeighted(most)}
 	c.stopping, c.stop = context.WithCancel(context.Background())
 	return c
 }
 
 // acquire takes a place, which release gives back.
 func (c *connections) acquire() (release func(), err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open >= c.max || c.stopping.Err() != nil {
+	if c.stopping.Err() != nil || !c.places.TryAcquire(1) {
 		return nil, &models.Error{Code: codeUnavailable, Message: "There are too many open connections, or the server is stopping. Try again in a moment."}
 	}
-	c.open++
-	c.all.Add(1)
-	return c.release, nil
+	return func() { c.places.Release(1) }, nil
 }
 
-func (c *connections) release() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.open--
-	c.all.Done()
-}
-
-// close tells all to end, and waits until they have.
+// close tells all to end, and waits until they have: until all places are its own.
 func (c *connections) close(ctx context.Context) error {
-	c.mu.Lock()
 	c.stop()
-	c.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		c.all.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for open connections to end: %w", ctx.Err())
+	if err := c.places.Acquire(ctx, c.max); err != nil {
+		return fmt.Errorf("waiting for open connections to end: %w", err)
 	}
+	c.places.Release(c.max) // for a second close
+	return nil
 }

@@ -58,7 +58,7 @@ func readBody(c *gin.Context, mediaTypes ...string) ([]byte, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &models.Error{Code: codeTooLarge, Message: fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit)}
+		return nil, &models.Error{Code: codeBodyTooLarge, Message: fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit)}
 	case err != nil:
 		return nil, &models.Error{Code: codeMalformed, Message: "The body could not be read to its end.", Err: err}
 	}
@@ -74,7 +74,7 @@ func checkMediaType(header string, wanted []string) error {
 	if got == "application/x-www-form-urlencoded" {
 		message += fmt.Sprintf(" With curl, add: -H 'Content-Type: %s'", wanted[0])
 	}
-	return &models.Error{Code: codeMediaType, Message: message,
+	return &models.Error{Code: codeUnsupportedMediaType, Message: message,
 		Fields: []models.FieldError{{Field: "Content-Type", Message: "must be " + strings.Join(wanted, " or ")}}}
 }
 
@@ -245,9 +245,9 @@ func ruleText(w validator.FieldError) string {
 			return "is required, and must not be 0"
 		}
 		return "is required"
-	case "min", "gte":
+	case "min":
 		return "must be at least " + w.Param() + unit
-	case "max", "lte":
+	case "max":
 		return "must be at most " + w.Param() + unit
 	case "oneof":
 		return "must be one of " + strings.ReplaceAll(w.Param(), " ", ", ")
@@ -255,8 +255,6 @@ func ruleText(w validator.FieldError) string {
 		return "must not have the same entry twice"
 	case "iso4217":
 		return "must be a currency's code, such as USD (ISO 4217)"
-	case "excluded_with":
-		return "must not be given together with " + strings.ToLower(w.Param())
 	}
 	return "is not valid"
 }

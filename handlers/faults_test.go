@@ -144,7 +144,7 @@ func (firehose) Follow(context.Context, models.UpdateFilter, int64, time.Duratio
 // TestStopBesideAClientThatDoesNotRead holds that such a client does not keep the server from
 // stopping for as long as it may otherwise take to read.
 func TestStopBesideAClientThatDoesNotRead(t *testing.T) {
-	api := handlers.New(handlers.Config{Feed: firehose{}, WritePatience: time.Minute})
+	api := handlers.New(handlers.Config{Feed: firehose{}, WriteTimeout: time.Minute})
 	server := httptest.NewServer(api)
 	defer server.Close()
 	res, err := http.Get(server.URL + "/api/tasks/stream")

@@ -38,7 +38,7 @@ func Images(s images) Resource {
 		g.patch("/:image_id", h.patch)
 		g.delete("/:image_id", h.delete)
 		g.post("/:image_id/cancel", h.cancel)
-		g.get("/:image_id/:variant", h.picture)
+		g.get("/:image_id/:variant", h.getVariant)
 		a.starters[callbacks.KindImage.Name] = h.start
 	}
 }
@@ -110,7 +110,7 @@ func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.Ima
 		}
 	}
 	for i, op := range r.Operations {
-		if field, message := op.wrong(); field != "" {
+		if field, message := op.validate(); field != "" {
 			return n, models.Invalid(fmt.Sprintf("operations[%d].%s", i, field), "%s", message)
 		}
 		n.Operations = append(n.Operations, models.ImageOperation(op))

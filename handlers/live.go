@@ -112,10 +112,10 @@ func (s *session) receive(event string, data jsontext.Value, reply func(answer a
 
 // process begins slow work.
 func (s *session) process(data jsontext.Value) (answer any, follow string, err error) {
-	if err := s.hasRoom(); err != nil {
+	if err := s.checkLimit(); err != nil {
 		return nil, "", err
 	}
-	kind, request, err := s.live.sort(data)
+	kind, request, err := s.live.parseProcess(data)
 	if err != nil {
 		return nil, "", err
 	}
@@ -123,9 +123,9 @@ func (s *session) process(data jsontext.Value) (answer any, follow string, err e
 	return t.resource, t.id, err
 }
 
-// sort finds out which kind of work is asked for. What is left is the request as
+// parseProcess finds out which kind of work is asked for. What is left is the request as
 // its POST takes it.
-func (l *live) sort(data jsontext.Value) (kind string, request []byte, err error) {
+func (l *live) parseProcess(data jsontext.Value) (kind string, request []byte, err error) {
 	var fields map[string]jsontext.Value
 	if err := parse(data, &fields); err != nil {
 		return "", nil, err
@@ -154,7 +154,7 @@ func (l *live) sort(data jsontext.Value) (kind string, request []byte, err error
 
 // subscribe looks up the task to follow.
 func (s *session) subscribe(data jsontext.Value) (answer any, follow string, err error) {
-	if err := s.hasRoom(); err != nil {
+	if err := s.checkLimit(); err != nil {
 		return nil, "", err
 	}
 	id, err := taskID(data)
@@ -188,13 +188,13 @@ func taskID(data jsontext.Value) (id string, err error) {
 	return id, nil
 }
 
-func (s *session) hasRoom() error {
+func (s *session) checkLimit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.followed) < maxFollowed {
 		return nil
 	}
-	return &models.Error{Code: codeTooMany, Message: fmt.Sprintf("A socket follows at most %d tasks at a time.", maxFollowed)}
+	return &models.Error{Code: codeTooManySubscriptions, Message: fmt.Sprintf("A socket follows at most %d tasks at a time.", maxFollowed)}
 }
 
 // follow tells all of a task, from its beginning to its end.
@@ -208,7 +208,7 @@ func (s *session) follow(id string) {
 	s.followed[id] = stop
 	s.followers.Go(func() {
 		defer s.forget(id)
-		s.tell(ctx, id)
+		s.forwardUpdates(ctx, id)
 	})
 }
 
@@ -219,7 +219,7 @@ func (s *session) forget(id string) {
 	delete(s.followed, id)
 }
 
-func (s *session) tell(ctx context.Context, id string) {
+func (s *session) forwardUpdates(ctx context.Context, id string) {
 	for updates, err := range s.live.feed.Follow(ctx, models.UpdateFilter{TaskID: id}, 0, time.Hour) {
 		if err != nil {
 			slog.ErrorContext(ctx, "A subscription has ended.", "task_id", id, "err", err)

@@ -26,8 +26,8 @@ type imageOperation struct {
 	Degrees int `json:"degrees,omitempty" validate:"omitempty,oneof=90 180 270" enums:"90,180,270" example:"90"`
 }
 
-// wrong names the field that does not fit the operation, "" if all do.
-func (o imageOperation) wrong() (field, message string) {
+// validate names the field that does not fit the operation, "" if all do.
+func (o imageOperation) validate() (field, message string) {
 	const maxResize = 5000
 	used := map[string][]string{
 		models.OpResize: {"width", "height", "fit"}, models.OpCrop: {"width", "height", "x", "y"}, models.OpRotate: {"degrees"},

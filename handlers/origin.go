@@ -19,7 +19,7 @@ type origins struct {
 	local   bool     // pages from this machine may, too: a frontend's development server
 }
 
-var errOrigin = &models.Error{Code: codeForbidden, Message: "Pages of this origin may not use the API."}
+var errOrigin = &models.Error{Code: codeOriginForbidden, Message: "Pages of this origin may not use the API."}
 
 // allow reports whether the page that a request comes from may use the API: by
 // default only pages that this server itself has served.
@@ -36,12 +36,12 @@ func (o origins) allow(r *http.Request) bool {
 	return strings.EqualFold(page.Host, r.Host) || o.local && (page.Hostname() == "localhost" || ip.IsLoopback())
 }
 
-// share lets pages of other origins that are allowed read the answers
+// setCORSHeaders lets pages of other origins that are allowed read the answers
 // (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol). Without these
 // headers browsers keep the answers from other pages. But they send their
 // requests all the same, if those look like a form's: hence what writes is
 // refused.
-func (o origins) share(c *gin.Context) {
+func (o origins) setCORSHeaders(c *gin.Context) {
 	header := c.Writer.Header()
 	header.Add("Vary", "Origin")
 	if c.GetHeader("Origin") == "" {

@@ -29,36 +29,36 @@ type problem struct {
 
 // Codes that only the HTTP edge knows. The others are in models.
 const (
-	codeMalformed   = "MALFORMED_REQUEST"
-	codeTooLarge    = "BODY_TOO_LARGE"
-	codeMediaType   = "UNSUPPORTED_MEDIA_TYPE"
-	codeNoMethod    = "METHOD_NOT_ALLOWED"
-	codeRange       = "RANGE_NOT_SATISFIABLE"
-	codeInternal    = "INTERNAL_ERROR"
-	codeUnavailable = "UNAVAILABLE"
-	codeForbidden   = "ORIGIN_FORBIDDEN"
-	codeUpgrade     = "UPGRADE_REQUIRED"
-	codeTooMany     = "TOO_MANY_SUBSCRIPTIONS"
+	codeMalformed            = "MALFORMED_REQUEST"
+	codeBodyTooLarge         = "BODY_TOO_LARGE"
+	codeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
+	codeMethodNotAllowed     = "METHOD_NOT_ALLOWED"
+	codeRangeNotSatisfiable  = "RANGE_NOT_SATISFIABLE"
+	codeInternal             = "INTERNAL_ERROR"
+	codeUnavailable          = "UNAVAILABLE"
+	codeOriginForbidden      = "ORIGIN_FORBIDDEN"
+	codeUpgradeRequired      = "UPGRADE_REQUIRED"
+	codeTooManySubscriptions = "TOO_MANY_SUBSCRIPTIONS"
 )
 
 // statusOf is the table from codes to HTTP statuses.
 var statusOf = map[string]int{
-	models.CodeInvalid:      http.StatusUnprocessableEntity,
-	models.CodeNotFound:     http.StatusNotFound,
-	models.CodeConflict:     http.StatusConflict,
-	models.CodePrecondition: http.StatusPreconditionFailed,
-	db.CodeFull:             http.StatusInsufficientStorage,
-	db.CodeOverloaded:       http.StatusServiceUnavailable,
-	db.CodeUnavailable:      http.StatusServiceUnavailable,
-	codeMalformed:           http.StatusBadRequest,
-	codeTooLarge:            http.StatusRequestEntityTooLarge,
-	codeMediaType:           http.StatusUnsupportedMediaType,
-	codeNoMethod:            http.StatusMethodNotAllowed,
-	codeRange:               http.StatusRequestedRangeNotSatisfiable,
-	codeUnavailable:         http.StatusServiceUnavailable,
-	codeForbidden:           http.StatusForbidden,
-	codeUpgrade:             http.StatusUpgradeRequired,
-	codeTooMany:             http.StatusTooManyRequests,
+	models.CodeInvalid:       http.StatusUnprocessableEntity,
+	models.CodeNotFound:      http.StatusNotFound,
+	models.CodeConflict:      http.StatusConflict,
+	models.CodePrecondition:  http.StatusPreconditionFailed,
+	db.CodeFull:              http.StatusInsufficientStorage,
+	db.CodeOverloaded:        http.StatusServiceUnavailable,
+	db.CodeUnavailable:       http.StatusServiceUnavailable,
+	codeMalformed:            http.StatusBadRequest,
+	codeBodyTooLarge:         http.StatusRequestEntityTooLarge,
+	codeUnsupportedMediaType: http.StatusUnsupportedMediaType,
+	codeMethodNotAllowed:     http.StatusMethodNotAllowed,
+	codeRangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,
+	codeUnavailable:          http.StatusServiceUnavailable,
+	codeOriginForbidden:      http.StatusForbidden,
+	codeUpgradeRequired:      http.StatusUpgradeRequired,
+	codeTooManySubscriptions: http.StatusTooManyRequests,
 }
 
 // fail answers with err. Errors without a code are the server's own: the log
@@ -114,5 +114,5 @@ func errNoRoute(r *http.Request) error {
 }
 
 func errNoMethod(r *http.Request) error {
-	return &models.Error{Code: codeNoMethod, Message: fmt.Sprintf("%.20s is not something that %.200q does; the Allow header says what is.", r.Method, r.URL.Path)}
+	return &models.Error{Code: codeMethodNotAllowed, Message: fmt.Sprintf("%.20s is not something that %.200q does; the Allow header says what is.", r.Method, r.URL.Path)}
 }

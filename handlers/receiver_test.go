@@ -50,7 +50,7 @@ func (r *receiver) receive(t testing.TB, w http.ResponseWriter, req *http.Reques
 	if err := callbacks.Verify(req.Header, body, secret, time.Now()); err != nil {
 		t.Errorf("a callback is not signed well: %v", err)
 	}
-	if err := callbacks.VerifyArticle(req.Header, body, secret); err != nil {
+	if err := callbacks.VerifyBody(req.Header, body, secret); err != nil {
 		t.Errorf("a callback is not signed as in the article: %v", err)
 	}
 	var u callbacks.Update

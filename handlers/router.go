@@ -31,8 +31,8 @@ type Config struct {
 	// the server's own, as https://app.example.com; * is any.
 	AllowedOrigins []string
 	// Heartbeat is how often something is sent on an idle stream (0: 15 s), and
-	// WritePatience how long a client may take to accept it (0: 10 s).
-	Heartbeat, WritePatience time.Duration
+	// WriteTimeout how long a client may take to accept it (0: 10 s).
+	Heartbeat, WriteTimeout time.Duration
 }
 
 // Resource adds the routes of one noun.
@@ -58,13 +58,13 @@ func (a *API) Close(ctx context.Context) error {
 // New returns the handler of the whole server.
 func New(cfg Config) *API {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, heartbeatEvery)
-	cfg.WritePatience = cmp.Or(cfg.WritePatience, writePatience)
+	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, writeTimeout)
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	origins := origins{allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
-	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.share)
+	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.setCORSHeaders)
 	a := &API{Handler: engine, cfg: cfg, engine: engine, connections: newConnections(maxStreams), starters: map[string]taskStarter{}}
 	for _, add := range cfg.Resources {
 		add(a)
@@ -73,7 +73,7 @@ func New(cfg Config) *API {
 	live := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
 	a.sockets = newSocketIO(live, origins)
 	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(a.sockets))
-	ws := websocketHandlers{live: live, connections: a.connections, origins: origins, heartbeat: cfg.Heartbeat, patience: cfg.WritePatience}
+	ws := websocketHandlers{live: live, connections: a.connections, origins: origins, heartbeat: cfg.Heartbeat, writeTimeout: cfg.WriteTimeout}
 	a.group("/api/ws").get("", ws.serve)
 	a.group("/health").get("", healthHandlers{health: cfg.Health}.get)
 	a.pages()

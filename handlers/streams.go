@@ -30,11 +30,11 @@ const (
 	// heartbeatEvery is how often something is sent on a stream, so that nobody
 	// on the way takes it for dead. Proxies commonly wait for 60 seconds.
 	heartbeatEvery = 15 * time.Second
-	// writePatience is how long a client may take to accept what is written. One
+	// writeTimeout is how long a client may take to accept what is written. One
 	// that takes longer is dropped; it can resume.
-	writePatience = 10 * time.Second
-	// stopPatience is how long a client may take for that when the server stops.
-	stopPatience = time.Second
+	writeTimeout = 10 * time.Second
+	// stopTimeout is how long a client may take for that when the server stops.
+	stopTimeout = time.Second
 	// retryAfterMS is after how many milliseconds an EventSource comes back.
 	retryAfterMS = 1000
 )
@@ -42,16 +42,16 @@ const (
 // streamHandlers serve updates as server-sent events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 type streamHandlers struct {
-	feed        feed
-	orders      orders
-	tasks       tasks
-	connections *connections
-	heartbeat   time.Duration
-	patience    time.Duration // with a client that does not read
+	feed         feed
+	orders       orders
+	tasks        tasks
+	connections  *connections
+	heartbeat    time.Duration
+	writeTimeout time.Duration // with a client that does not read
 }
 
 func (a *API) streams(s orders) streamHandlers {
-	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, connections: a.connections, heartbeat: a.cfg.Heartbeat, patience: a.cfg.WritePatience}
+	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, connections: a.connections, heartbeat: a.cfg.Heartbeat, writeTimeout: a.cfg.WriteTimeout}
 }
 
 // @Summary     Follow orders
@@ -159,7 +159,7 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 		streamHeader(c)
 		return nil
 	}
-	s, err := openEventStream(c, event, h.patience)
+	s, err := openEventStream(c, event, h.writeTimeout)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (h streamHandlers) serve(ctx context.Context, s *eventStream, filter models
 	defer cancel()
 	defer context.AfterFunc(h.connections.stopping, func() {
 		cancel()
-		_ = s.conn.SetDeadline(time.Now().Add(stopPatience)) // also of a write that waits for its client to read
+		_ = s.conn.SetDeadline(time.Now().Add(stopTimeout)) // also of a write that waits for its client to read
 	})()
 	if err := s.flush(ctx); err != nil {
 		return
@@ -223,10 +223,10 @@ func (h streamHandlers) serve(ctx context.Context, s *eventStream, filter models
 // stream weigh 44 KiB instead of 25 (`-bench Followers`). The answer has
 // no length and no chunks: it ends with the connection (RFC 9112, section 6.3).
 type eventStream struct {
-	conn     net.Conn
-	event    string
-	patience time.Duration
-	buffer   []byte
+	conn         net.Conn
+	event        string
+	writeTimeout time.Duration
+	buffer       []byte
 }
 
 func streamHeader(c *gin.Context) {
@@ -236,7 +236,7 @@ func streamHeader(c *gin.Context) {
 }
 
 // openEventStream takes the connection over. The header is sent with the first flush.
-func openEventStream(c *gin.Context, event string, patience time.Duration) (*eventStream, error) {
+func openEventStream(c *gin.Context, event string, writeTimeout time.Duration) (*eventStream, error) {
 	streamHeader(c)
 	c.Header("Connection", "close")
 	c.Header("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -249,7 +249,7 @@ func openEventStream(c *gin.Context, event string, patience time.Duration) (*eve
 	if err != nil {
 		return nil, fmt.Errorf("taking over the connection of a stream: %w", err)
 	}
-	return &eventStream{conn: conn, event: event, patience: patience, buffer: head.Bytes()}, nil
+	return &eventStream{conn: conn, event: event, writeTimeout: writeTimeout, buffer: head.Bytes()}, nil
 }
 
 // listen waits for the client to go. Whatever it says meanwhile is nothing that a stream
@@ -295,7 +295,7 @@ func (s *eventStream) add(updates []models.Update) {
 // flush sends what has been added. An error says that the client has gone, or is
 // stuck.
 func (s *eventStream) flush(ctx context.Context) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // after the deadline: the one for the stop is not undone

@@ -325,7 +325,7 @@ func survive(orders, cuts int, servers []*api) (got []event) {
 // TestStuckClientHarmsNobody has a client that does not read: it is dropped, and
 // nobody waits for it.
 func TestStuckClientHarmsNobody(t *testing.T) {
-	a := newAPI(t, settings{patience: 200 * time.Millisecond})
+	a := newAPI(t, settings{writeTimeout: 200 * time.Millisecond})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	must(t, err)
 	defer conn.Close()

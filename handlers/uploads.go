@@ -20,8 +20,8 @@ import (
 const (
 	// maxUpload bounds an uploaded file, in bytes: 20 MiB.
 	maxUpload = 20 << 20
-	// uploadPatience is how long an upload may take: 20 MiB in it are 1.4 Mbit/s.
-	uploadPatience = 2 * time.Minute
+	// uploadTimeout is how long an upload may take: 20 MiB in it are 1.4 Mbit/s.
+	uploadTimeout = 2 * time.Minute
 )
 
 // readImageRequest reads JSON, or a form with the same fields and a file.
@@ -56,7 +56,7 @@ func readImageRequest(c *gin.Context) (imageRequest, multipart.File, error) {
 // rest is in a file that net/http removes when the request is over.
 func readForm(c *gin.Context) (*multipart.Form, error) {
 	// Large files come slowly. Without a connection, in tests, there is no deadline to move.
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(uploadPatience))
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(uploadTimeout))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxUpload+maxBody)
 	err := c.Request.ParseMultipartForm(maxBody)
 	var tooLarge *http.MaxBytesError
@@ -72,7 +72,7 @@ func readForm(c *gin.Context) (*multipart.Form, error) {
 }
 
 func uploadTooLarge() error {
-	return &models.Error{Code: codeTooLarge, Message: fmt.Sprintf("The file is larger than %d bytes, or the rest of the form than %d.", maxUpload, maxBody),
+	return &models.Error{Code: codeBodyTooLarge, Message: fmt.Sprintf("The file is larger than %d bytes, or the rest of the form than %d.", maxUpload, maxBody),
 		Fields: []models.FieldError{{Field: "file", Message: fmt.Sprintf("must be at most %d bytes", maxUpload)}}}
 }
 

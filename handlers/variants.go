@@ -44,7 +44,7 @@ type imageVariant struct {
 // @Success     304
 // @Failure     416 {object} problem
 // @Router      /api/images/{image_id}/{variant} [get]
-func (h imageHandlers) picture(c *gin.Context) error {
+func (h imageHandlers) getVariant(c *gin.Context) error {
 	id, err := pathID(c, "image_id")
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (w *rangeWriter) WriteHeader(status int) {
 	}
 	w.failed = true
 	w.Header().Del("Content-Type")
-	fail(w.c, &models.Error{Code: codeRange, Message: "The picture has no such range of bytes; the Content-Range header says how many it has.",
+	fail(w.c, &models.Error{Code: codeRangeNotSatisfiable, Message: "The picture has no such range of bytes; the Content-Range header says how many it has.",
 		Fields: []models.FieldError{{Field: "Range", Message: "is not within the picture"}}})
 }
 

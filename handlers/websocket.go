@@ -16,11 +16,11 @@ import (
 // websocketHandlers serve conversations over a plain WebSocket (RFC 6455), a
 // message {"event":…,"data":…} each way.
 type websocketHandlers struct {
-	live        *live
-	connections *connections
-	origins     origins
-	heartbeat   time.Duration
-	patience    time.Duration // with a client that does not read
+	live         *live
+	connections  *connections
+	origins      origins
+	heartbeat    time.Duration
+	writeTimeout time.Duration // with a client that does not read
 }
 
 // clientMessage is a message of a client.
@@ -52,7 +52,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	if !strings.EqualFold(c.GetHeader("Upgrade"), "websocket") {
 		c.Header("Upgrade", "websocket")
 		c.Header("Connection", "Upgrade")
-		return &models.Error{Code: codeUpgrade, Message: "This is a WebSocket. Open it with a WebSocket client."}
+		return &models.Error{Code: codeUpgradeRequired, Message: "This is a WebSocket. Open it with a WebSocket client."}
 	}
 	if !h.origins.allow(c.Request) {
 		return errOrigin
@@ -73,8 +73,8 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 // wsConn is an open connection.
 type wsConn struct {
 	*websocket.Conn
-	ctx      context.Context
-	patience time.Duration
+	ctx          context.Context
+	writeTimeout time.Duration
 }
 
 // run serves a connection until it ends.
@@ -82,7 +82,7 @@ func (h websocketHandlers) run(ctx context.Context, conn *websocket.Conn) {
 	defer conn.CloseNow()
 	conn.SetReadLimit(maxBody + 4096)
 	ctx, cancel := context.WithCancel(ctx)
-	ch := wsConn{conn, ctx, h.patience}
+	ch := wsConn{conn, ctx, h.writeTimeout}
 	s := h.live.newSession(ctx, func(event string, data jsontext.Value) error { return ch.send(event, nil, data) })
 	s.followers.Go(func() { h.keep(ch) })
 	defer s.close()
@@ -104,7 +104,7 @@ func (h websocketHandlers) keep(ch wsConn) {
 	for {
 		select {
 		case <-ticker.C:
-			ctx, cancel := context.WithTimeout(ch.ctx, ch.patience)
+			ctx, cancel := context.WithTimeout(ch.ctx, ch.writeTimeout)
 			err := ch.Ping(ctx)
 			cancel()
 			if err != nil {
@@ -150,7 +150,7 @@ func (ch wsConn) send(event string, id, data jsontext.Value) error {
 		message = append(append(message, `,"id":`...), id...)
 	}
 	message = append(append(append(message, `,"data":`...), data...), '}')
-	ctx, cancel := context.WithTimeout(ch.ctx, ch.patience)
+	ctx, cancel := context.WithTimeout(ch.ctx, ch.writeTimeout)
 	defer cancel()
 	return ch.Write(ctx, websocket.MessageText, message)
 }

@@ -222,7 +222,7 @@ func TestWebSocketUnsubscribe(t *testing.T) {
 // TestWebSocketPings has a client that does not answer its pings, and so is
 // dropped; and one that does, and is not.
 func TestWebSocketPings(t *testing.T) {
-	a := newAPI(t, settings{heartbeat: 20 * time.Millisecond, patience: time.Second})
+	a := newAPI(t, settings{heartbeat: 20 * time.Millisecond, writeTimeout: time.Second})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	must(t, err)
 	defer conn.Close()

@@ -238,7 +238,7 @@ func TestWebhookRotationOverlap(t *testing.T) {
 				t.Errorf("signature %d: %v", i, err)
 			}
 		}
-		if err := callbacks.VerifyArticle(a.header, a.body, newest); err != nil {
+		if err := callbacks.VerifyBody(a.header, a.body, newest); err != nil {
 			t.Errorf("X-Callback-Signature: %v", err)
 		}
 		if a.header.Get(callbacks.HeaderAPISignature) != a.header.Get(callbacks.HeaderSignature) {

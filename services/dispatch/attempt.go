@@ -80,7 +80,7 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 	if d.ctx.Err() != nil && sent.Outcome() != callbacks.Delivered {
 		return sent, d.ctx.Err() // interrupted by us: says nothing about the receiver
 	}
-	if sent.Shortage {
+	if sent.LocalError {
 		d.warnings.Warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
 		return sent, errShortage
 	}

@@ -107,8 +107,8 @@ func (d *Dispatcher) Start() {
 	d.running.Go(d.sweepForEver)
 }
 
-// stopPatience is how long exchanges that are under way at shutdown may take.
-const stopPatience = 5 * time.Second
+// stopTimeout is how long exchanges that are under way at shutdown may take.
+const stopTimeout = 5 * time.Second
 
 // Stop sends nothing more, and waits until what is under way has an outcome, and that
 // is stored; after a few seconds it is interrupted. What is left is in the table.
@@ -119,7 +119,7 @@ func (d *Dispatcher) Stop() {
 		close(d.quit)
 	}
 	d.mu.Unlock()
-	interrupt := time.AfterFunc(stopPatience, d.stop)
+	interrupt := time.AfterFunc(stopTimeout, d.stop)
 	d.running.Wait()
 	interrupt.Stop()
 	d.stop()

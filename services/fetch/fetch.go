@@ -95,7 +95,7 @@ func (e *Error) Error() string { return e.Reason }
 // Fetch downloads url and gives its content to store, again from the start if a
 // failure on the way may pass. An *Error says what is wrong with the URL or
 // its server; errors of store come back as they are, and so does a shortage of this
-// machine's (callbacks.IsShortage).
+// machine's (callbacks.IsLocalResourceError).
 func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
 	release, err := c.hosts.acquire(ctx, url)
 	if err != nil {
@@ -156,7 +156,7 @@ func explain(ctx context.Context, err error) error {
 	if known, ok := errors.AsType[*Error](err); ok { // of a redirect
 		return known
 	}
-	if callbacks.IsShortage(err) {
+	if callbacks.IsLocalResourceError(err) {
 		return fmt.Errorf("fetching a file: %w", err)
 	}
 	return &Error{

@@ -48,7 +48,7 @@ func TestShortage(t *testing.T) {
 		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 	}
 	_, err := fetched(t, f, "http://127.0.0.1:1/x")
-	if _, blamed := errors.AsType[*Error](err); blamed || !callbacks.IsShortage(err) {
+	if _, blamed := errors.AsType[*Error](err); blamed || !callbacks.IsLocalResourceError(err) {
 		t.Errorf("got %v", err)
 	}
 }

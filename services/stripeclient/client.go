@@ -196,7 +196,7 @@ func (c *Client) Retry(ctx context.Context, waiting func(message string) error, 
 	for attempt := 0; ; attempt++ {
 		err := ask()
 		var out *outage
-		if !errors.As(err, &out) || callbacks.IsShortage(err) {
+		if !errors.As(err, &out) || callbacks.IsLocalResourceError(err) {
 			return err
 		}
 		slog.Warn("A request to Stripe failed.", "attempt", attempt+1, "err", out.err)

@@ -56,12 +56,12 @@ func (e *Engine) Run(ctx context.Context, id string, fresh *models.Task) (again 
 		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id, nil) }))
 	}
 	again = backoff(t.Errors)
-	if callbacks.IsShortage(err) {
+	if callbacks.IsLocalResourceError(err) {
 		again = shortageWait/2 + rand.N(shortageWait) //nolint:gosec // G404: nothing secret
 	}
 	due := models.Now().Add(again)
 	return again, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
-		if callbacks.IsShortage(err) {
+		if callbacks.IsLocalResourceError(err) {
 			return models.StopTask(tx, id, &due)
 		}
 		return models.CountError(tx, id, due)
@@ -158,7 +158,7 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	}
 	var failure *callbacks.Error
 	if err != nil && !errors.As(err, &failure) {
-		if callbacks.IsShortage(err) {
+		if callbacks.IsLocalResourceError(err) {
 			e.warnings.Warn("This machine is short of descriptors or memory: tasks wait.", "task_id", t.ID, "err", err)
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}

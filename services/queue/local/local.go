@@ -22,9 +22,9 @@ const (
 	retryRead = time.Second
 	// sweepEvery is how often the table is searched for what was missed.
 	sweepEvery = 30 * time.Second
-	// stopPatience is how long running work may go on at shutdown before it is
+	// stopTimeout is how long running work may go on at shutdown before it is
 	// interrupted, to be resumed at the next start.
-	stopPatience = 5 * time.Second
+	stopTimeout = 5 * time.Second
 	// runTimeout bounds one run.
 	runTimeout = 30 * time.Minute
 )
@@ -124,7 +124,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 	q.stopped = true
 	q.mu.Unlock()
 	q.sweeper.Wait()
-	interrupt := time.AfterFunc(stopPatience, q.cancel)
+	interrupt := time.AfterFunc(stopTimeout, q.cancel)
 	defer interrupt.Stop()
 	defer context.AfterFunc(ctx, q.cancel)()
 	q.work.Wait()

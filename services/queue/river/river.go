@@ -34,9 +34,9 @@ const (
 	// maxJobErrors is when River gives up on a job that returns errors. The engine
 	// gives up long before that, and says so to the client.
 	maxJobErrors = 25
-	// stopPatience is how long running work may go on at shutdown before it is
+	// stopTimeout is how long running work may go on at shutdown before it is
 	// interrupted, to be resumed at the next start.
-	stopPatience = 5 * time.Second
+	stopTimeout = 5 * time.Second
 	// runTimeout bounds one run.
 	runTimeout = 30 * time.Minute
 	// maxFresh is how many tasks that were just stored are kept for the jobs that
@@ -100,7 +100,7 @@ func New(ctx context.Context, store *models.Store, engine *task.Engine, server s
 	config := &river.Config{
 		ID: server, Queues: queues, Workers: workers,
 		FetchCooldown: fetchCooldown, FetchPollInterval: fetchPollInterval,
-		MaxAttempts: maxJobErrors, SoftStopTimeout: stopPatience,
+		MaxAttempts: maxJobErrors, SoftStopTimeout: stopTimeout,
 		Logger: slog.New(quietHandler{slog.Default().Handler()}),
 		// The tasks themselves are the record of what was done.
 		CompletedJobRetentionPeriod: 10 * time.Minute,

@@ -7,26 +7,26 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// once lets each id be processed successfully once, as far back as it remembers.
-type once struct {
+// deduplicator lets each id be processed successfully once, as far back as it remembers.
+type deduplicator struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // closed when the processing ends
 	done    *simplelru.LRU[string, struct{}]
 }
 
-func newOnce(remember int) *once {
+func newDeduplicator(remember int) *deduplicator {
 	done, err := simplelru.NewLRU[string, struct{}](remember, nil)
 	if err != nil {
 		panic(err) // remember is a positive constant.
 	}
-	return &once{running: make(map[string]chan struct{}), done: done}
+	return &deduplicator{running: make(map[string]chan struct{}), done: done}
 }
 
-// begin returns true if the caller is to process id, and must then call end; false if it has been processed. While
-// another caller is at it, begin waits, and returns an error only if ctx ends first.
-func (o *once) begin(ctx context.Context, id string) (bool, error) {
+// acquire returns true if the caller is to process id, and must then call release; false if it has been processed. While
+// another caller is at it, acquire waits, and returns an error only if ctx ends first.
+func (o *deduplicator) acquire(ctx context.Context, id string) (bool, error) {
 	for {
-		running, done := o.enter(id)
+		running, done := o.tryAcquire(id)
 		if running == nil {
 			return !done, nil
 		}
@@ -38,8 +38,8 @@ func (o *once) begin(ctx context.Context, id string) (bool, error) {
 	}
 }
 
-// enter marks id as running, unless it is done or is running already.
-func (o *once) enter(id string) (running chan struct{}, done bool) {
+// tryAcquire marks id as running, unless it is done or is running already.
+func (o *deduplicator) tryAcquire(id string) (running chan struct{}, done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.done.Contains(id) {
@@ -52,8 +52,8 @@ func (o *once) enter(id string) (running chan struct{}, done bool) {
 	return nil, false
 }
 
-// end says how the processing of id came out.
-func (o *once) end(id string, success bool) {
+// release says how the processing of id came out.
+func (o *deduplicator) release(id string, success bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	close(o.running[id])
