@@ -40,12 +40,6 @@ func TestRoutesAreTheContract(t *testing.T) {
 	}
 }
 
-func TestRuntimeExpressions(t *testing.T) {
-	if err := contracttest.Load(t).CheckRuntimeExpressions(); err != nil {
-		t.Error(err)
-	}
-}
-
 // checked is a transport that holds every answer against the contract, and
 // every request that was accepted.
 type checked struct {

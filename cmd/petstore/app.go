@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -23,7 +24,6 @@ import (
 	"petstore/services/queue/local"
 	"petstore/services/queue/river"
 	"petstore/services/stream"
-	"petstore/services/stripesandbox"
 	"petstore/services/task"
 )
 
@@ -34,20 +34,18 @@ type App struct {
 	out    io.Writer
 
 	store      *models.Store
-	sender     *callbacks.Sender
 	blobs      *blobs.Bucket
-	fetcher    *fetch.Client
 	hub        *stream.Hub
 	api        *handlers.API
 	dispatcher *dispatch.Dispatcher
 	queue      queue
 	webhooks   *services.Webhooks
 	receiver   *receiver.Receiver
-	sandbox    *stripesandbox.Sandbox
 
 	apiServer      *server
 	receiverServer *server // nil if there is no receiver
 	failed         chan error
+	closers        []func(ctx context.Context) error
 	background     sync.WaitGroup
 	stop           context.CancelFunc // ends what runs in the background
 }
@@ -76,6 +74,7 @@ func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
 	if a.store, err = db.Open(ctx, cfg.DatabaseURL); err != nil {
 		return nil, err
 	}
+	a.onClose(func(context.Context) error { return a.store.Close() })
 	if err = a.listenReceiver(); err != nil {
 		return nil, err
 	}
@@ -89,13 +88,15 @@ func (a *App) wire(ctx context.Context) error {
 	if cfg.production() {
 		schedule = callbacks.ProductionSchedule()
 	}
-	a.sender = callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy()})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy()})
+	a.onClose(func(context.Context) error { sender.Close(); return nil })
 	a.hub = stream.NewHub(a.store)
 	server := "" // needs no name where it is alone
 	if a.store.Shared() {
 		server = models.NewID("server_")
 	}
-	a.dispatcher = dispatch.New(a.store, dispatch.Options{Sender: a.sender, Schedule: schedule, Secret: cfg.CallbackSecret, Server: server})
+	a.dispatcher = dispatch.New(a.store, dispatch.Options{Sender: sender, Schedule: schedule, Secret: cfg.CallbackSecret, Server: server})
+	a.onClose(func(context.Context) error { a.dispatcher.Stop(); return nil })
 	tasks := task.NewEngine(a.store, a.hub, a.dispatcher)
 	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
 	payments, err := a.payments(tasks)
@@ -105,8 +106,9 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.openBlobs(ctx); err != nil {
 		return err
 	}
-	a.fetcher = fetch.New(cfg.policy())
-	tasks.Register(services.NewImaging(a.store, a.blobs, a.fetcher))
+	fetcher := fetch.New(cfg.policy())
+	a.onClose(func(context.Context) error { fetcher.Close(); return nil })
+	tasks.Register(services.NewImaging(a.store, a.blobs, fetcher))
 	tasks.Register(services.NewReporting(a.store))
 	if a.store.Shared() {
 		a.queue, err = river.New(ctx, a.store, tasks, server, a.dispatcher.Sweep)
@@ -116,6 +118,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.onClose(a.queue.Stop)
 	if a.webhooks, err = services.NewWebhooks(ctx, a.store, tasks, a.dispatcher); err != nil {
 		return err
 	}
@@ -136,16 +139,21 @@ func (a *App) wire(ctx context.Context) error {
 		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
 		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
 	})
+	a.onClose(func(ctx context.Context) error { return errors.Join(a.api.Close(ctx), stopServer(ctx, a.apiServer)) })
 	a.apiServer, err = listen("ADDR", cfg.Addr, a.api)
 	return err
 }
 
 func (a *App) openBlobs(ctx context.Context) error {
 	url, err := a.config.blobURL()
-	if err == nil {
-		a.blobs, err = blobs.Open(ctx, a.store, url)
+	if err != nil {
+		return err
 	}
-	return err
+	if a.blobs, err = blobs.Open(ctx, a.store, url); err != nil {
+		return err
+	}
+	a.onClose(func(context.Context) error { return a.blobs.Close() })
+	return nil
 }
 
 func (a *App) listenReceiver() (err error) {
@@ -153,6 +161,7 @@ func (a *App) listenReceiver() (err error) {
 		return nil
 	}
 	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out})
+	a.onClose(func(ctx context.Context) error { a.receiver.Close(); return stopServer(ctx, a.receiverServer) })
 	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, a.receiver)
 	return err
 }
@@ -213,46 +222,23 @@ func (a *App) ReceiverURL() string {
 	return urlOf(a.receiverServer.listener.Addr())
 }
 
-// Close stops in the order in which work flows: nobody follows any more, which
-// answers whoever waits; no more requests, then no more jobs, then nobody to call
-// back, then the database. Streams resume where they were. What is
-// unfinished is in the database, and resumed at the next start. It may be called
-// on an App that was never started, or only half made.
+// onClose adds what Close does before all that was added earlier.
+func (a *App) onClose(f func(ctx context.Context) error) { a.closers = append(a.closers, f) }
+
+// Close stops everything in the reverse of the order in which it was wired, the order in
+// which work flows: nobody follows any more, which answers whoever waits; no more
+// requests, then no more jobs, then nobody to call back, then the database. Streams
+// resume where they were. What is unfinished is in the database, and resumed at the next
+// start. It may be called on an App that was never started, or only half made.
 func (a *App) Close(ctx context.Context) error {
-	var errs []error
 	a.stop()
 	a.background.Wait()
 	if a.hub != nil {
 		a.hub.Close()
 	}
-	if a.api != nil {
-		errs = append(errs, a.api.Close(ctx))
-	}
-	errs = append(errs, stopServer(ctx, a.apiServer))
-	if a.queue != nil {
-		errs = append(errs, a.queue.Stop(ctx))
-	}
-	if a.dispatcher != nil {
-		a.dispatcher.Stop()
-	}
-	if a.receiver != nil {
-		a.receiver.Close()
-	}
-	errs = append(errs, stopServer(ctx, a.receiverServer))
-	if a.sender != nil {
-		a.sender.Close()
-	}
-	if a.fetcher != nil {
-		a.fetcher.Close()
-	}
-	if a.blobs != nil {
-		errs = append(errs, a.blobs.Close())
-	}
-	if a.sandbox != nil {
-		errs = append(errs, a.sandbox.Close())
-	}
-	if a.store != nil {
-		errs = append(errs, a.store.Close())
+	var errs []error
+	for _, f := range slices.Backward(a.closers) {
+		errs = append(errs, f(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -13,7 +13,7 @@ func TestCompare(t *testing.T) {
 	if err := run(context.Background(), []string{"compare", "-orders", "3", "-work", "200ms", "-poll", "20ms"}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range ways {
+	for _, w := range transports {
 		row := regexp.MustCompile(`(?m)^  ` + w.name + ` +\d+ +\d+ +\d+ +[\d.]+ kB +\d+ ms +\d+ ms$`)
 		if !row.Match(out.Bytes()) {
 			t.Errorf("no row for %s", w.name)

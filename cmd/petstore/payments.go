@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 
@@ -21,11 +22,12 @@ const (
 func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 	options := stripeclient.Options{Key: a.config.StripeKey, URL: a.config.StripeURL}
 	if options.Key == "" {
-		var err error
-		if a.sandbox, err = stripesandbox.Open(a.config.sandboxFile(), stripesandbox.Options{Delay: a.config.StepDelay}); err != nil {
+		sandbox, err := stripesandbox.Open(a.config.sandboxFile(), stripesandbox.Options{Delay: a.config.StepDelay})
+		if err != nil {
 			return nil, err
 		}
-		options.Key, options.Transport = sandboxKey, a.sandbox
+		a.onClose(func(context.Context) error { return sandbox.Close() })
+		options.Key, options.Transport = sandboxKey, sandbox
 		if a.config.production() {
 			slog.Warn("Payments go to a sandbox, and no money moves: set STRIPE_API_KEY.")
 		}

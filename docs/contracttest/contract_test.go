@@ -207,7 +207,7 @@ func TestNewRefuses(t *testing.T) {
 func TestOwnContract(t *testing.T) {
 	t.Parallel()
 	c := Load(t)
-	if err := c.CheckRuntimeExpressions(); err != nil {
+	if err := c.checkRuntimeExpressions(); err != nil {
 		t.Error(err)
 	}
 	for _, operation := range c.Operations() {

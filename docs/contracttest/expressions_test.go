@@ -50,7 +50,7 @@ func TestCheckRuntimeExpressions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = c.CheckRuntimeExpressions()
+			err = c.checkRuntimeExpressions()
 			if test.report == "" && err != nil {
 				t.Error(err)
 			}

@@ -108,3 +108,19 @@ func describe(errs []*validation.ValidationError) string {
 	}
 	return text.String()
 }
+
+// responses may be nil, which ranges over nothing.
+func responses(op *v3.Operation) *orderedmap.Map[string, *v3.Response] {
+	if op.Responses == nil {
+		return nil
+	}
+	return op.Responses.Codes
+}
+
+// get is GetOrZero for a map that may be nil.
+func get[V any](m *orderedmap.Map[string, V], key string) (value V) {
+	if m == nil {
+		return value
+	}
+	return m.GetOrZero(key)
+}

@@ -13,10 +13,10 @@ import (
 	"github.com/pb33f/libopenapi/orderedmap"
 )
 
-// CheckRuntimeExpressions resolves every runtime expression (OpenAPI 3.1, section 4.8.20.4) in the
+// checkRuntimeExpressions resolves every runtime expression (OpenAPI 3.1, section 4.8.20.4) in the
 // keys of callbacks and the parameters of links, and joins an error for each that names something
 // which the contract does not declare. Linters let these pass: `{$request.body#/nope}` is well formed.
-func (c *Contract) CheckRuntimeExpressions() error {
+func (c *Contract) checkRuntimeExpressions() error {
 	var errs []error
 	for _, op := range operations(c.model) {
 		for name, callback := range op.Callbacks.FromOldest() {
@@ -92,14 +92,6 @@ func resolve(expression string, op operation, responses []*v3.Response) error {
 	return nil
 }
 
-// responses may be nil, which ranges over nothing.
-func responses(op *v3.Operation) *orderedmap.Map[string, *v3.Response] {
-	if op.Responses == nil {
-		return nil
-	}
-	return op.Responses.Codes
-}
-
 // successes are the responses after which a callback may come.
 func successes(op *v3.Operation) []*v3.Response {
 	var all []*v3.Response
@@ -160,12 +152,4 @@ func leads(proxy *base.SchemaProxy, tokens []string) bool {
 	}
 	alternatives := slices.Concat(schema.AllOf, schema.OneOf, schema.AnyOf)
 	return slices.ContainsFunc(alternatives, func(p *base.SchemaProxy) bool { return leads(p, tokens) })
-}
-
-// get is GetOrZero for a map that may be nil.
-func get[V any](m *orderedmap.Map[string, V], key string) (value V) {
-	if m == nil {
-		return value
-	}
-	return m.GetOrZero(key)
 }
