@@ -43,3 +43,14 @@ func deliveryID(r *Request, body members) *deliveryName {
 	}
 	return nil
 }
+
+// EventType is what kind of event r tells of: the body's type, or what the sender has a header for; "" if neither is
+// there.
+func (r *Request) EventType() string {
+	for _, name := range []string{"X-GitHub-Event", "X-Shopify-Topic"} {
+		if value := r.header(name); value != "" {
+			return value
+		}
+	}
+	return readMembers(r).text("type")
+}

@@ -93,6 +93,24 @@ func TestNoID(t *testing.T) {
 	b.expect(request(`{"callback_id":7}`), IDMissing)
 }
 
+func TestEventType(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		request Request
+		want    string
+	}{
+		{request(`{"type":"order.completed"}`), "order.completed"},
+		{request(`{"type":"x"}`, "x-github-event", "push"), "push"},
+		{request(`{}`, "X-Shopify-Topic", "orders/create"), "orders/create"},
+		{request(`{"type":1}`), ""},
+		{request(`type`), ""},
+	} {
+		if got := test.request.EventType(); got != test.want {
+			t.Errorf("%s %v: %q, want %q", test.request.Body, test.request.Headers, got, test.want)
+		}
+	}
+}
+
 func update(sequence int, id string) Request {
 	return request(fmt.Sprintf(`{"callback_id":%q,"task_id":"task_1","sequence":%d}`, id, sequence))
 }
