@@ -8,29 +8,32 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// LooseBlob is a blob that no row names: not yet, or not any more. Blobs and
+// OrphanBlob is a blob that no row names: not yet, or not any more. Blobs and
 // rows cannot be written in one transaction, so a blob is noted here before it
 // is written for a row to come, and in the transaction that takes its row away.
 // Whatever is still here at DueAt is deleted, so no crash leaves a blob behind.
-type LooseBlob struct {
+type OrphanBlob struct {
 	Blob  string `gorm:"primaryKey"` // its key in the bucket
 	DueAt time.Time
 }
 
-// LoosenBlobs notes that nothing needs these blobs from due on. One that is
+// TableName is an older word for it.
+func (OrphanBlob) TableName() string { return "loose_blobs" }
+
+// AddOrphanBlobs notes that nothing needs these blobs from due on. One that is
 // noted already keeps its time.
-func LoosenBlobs(tx *Tx, due time.Time, keys ...string) error {
-	rows := make([]LooseBlob, len(keys))
+func AddOrphanBlobs(tx *Tx, due time.Time, keys ...string) error {
+	rows := make([]OrphanBlob, len(keys))
 	for i, key := range keys {
-		rows[i] = LooseBlob{Blob: key, DueAt: due}
+		rows[i] = OrphanBlob{Blob: key, DueAt: due}
 	}
-	return wrap(tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "noting %d loose blobs", len(keys))
+	return wrap(tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "noting %d orphan blobs", len(keys))
 }
 
 // KeepBlob takes a blob off the list, because a row names it now. It is an error
 // if the blob is not on it: it may be deleted already.
 func KeepBlob(tx *Tx, key string) error {
-	res := tx.Delete(&LooseBlob{Blob: key})
+	res := tx.Delete(&OrphanBlob{Blob: key})
 	if res.Error != nil {
 		return fmt.Errorf("keeping blob %s: %w", key, res.Error)
 	}
@@ -43,11 +46,11 @@ func KeepBlob(tx *Tx, key string) error {
 // DueBlobs lists up to limit blobs that are to be deleted now.
 func DueBlobs(db *gorm.DB, now time.Time, limit int) ([]string, error) {
 	var keys []string
-	err := db.Model(&LooseBlob{}).Where("due_at <= ?", now).Order("due_at").Limit(limit).Pluck("blob", &keys).Error
-	return keys, wrap(err, "listing loose blobs")
+	err := db.Model(&OrphanBlob{}).Where("due_at <= ?", now).Order("due_at").Limit(limit).Pluck("blob", &keys).Error
+	return keys, wrap(err, "listing orphan blobs")
 }
 
 // ForgetBlobs takes blobs that have been deleted off the list.
 func ForgetBlobs(tx *Tx, keys []string) error {
-	return wrap(tx.Where("blob IN ?", keys).Delete(&LooseBlob{}).Error, "forgetting %d deleted blobs", len(keys))
+	return wrap(tx.Where("blob IN ?", keys).Delete(&OrphanBlob{}).Error, "forgetting %d deleted blobs", len(keys))
 }

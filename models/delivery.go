@@ -17,7 +17,7 @@ const (
 	DeliveryPending    = "pending"    // to be sent, for the first time or again
 	DeliveryDelivered  = "delivered"  // the receiver answered 2xx
 	DeliverySuperseded = "superseded" // progress that a newer update has overtaken
-	DeliveryExhausted  = "exhausted"  // the last attempt has failed
+	DeliveryExhausted  = "exhausted"  // the last attempt has failed: a dead letter
 	DeliveryGone       = "gone"       // the receiver answered 410, or its webhook is deleted or disabled
 )
 
@@ -37,14 +37,14 @@ type Delivery struct {
 	Host         string // of URL, see HostOf
 	Status       string
 	Attempts     int // made so far
-	Round        int // attempts since it was created or redelivered; the retry schedule counts these
+	RetryCount   int `gorm:"column:round"` // attempts since it was created or redelivered; the retry schedule counts these
 	// NextAttemptAt is when it is due, if it is pending; nil while it waits for an
 	// older one of its task, or for its turn in a replay (see webhook_delivery.go).
 	NextAttemptAt *time.Time
 	// ClaimedBy is the server that sends it, where several share a database. Should
 	// that one die, another takes it (services/queue/river/rescuer.go).
 	ClaimedBy   string
-	Replaying   bool   // when pending: it stands in its webhook's line of replays
+	Replaying   bool   // when pending: it is in its webhook's replay queue
 	StatusCode  int    // of the latest answer, 0 for none
 	Error       string // of the latest attempt
 	CreatedAt   time.Time
@@ -152,7 +152,7 @@ func DeliveryAttempts(db *gorm.DB, deliveryID string) ([]Attempt, error) {
 
 // ListDeliveries lists deliveries, newest first.
 func ListDeliveries(db *gorm.DB, f DeliveryFilter, page Page) (List[Delivery], error) {
-	q, err := among(f.narrow(db), "deliveries.id", page, f.arms())
+	q, err := unionOf(f.narrow(db), "deliveries.id", page, f.scans())
 	if err != nil {
 		return List[Delivery]{}, err
 	}
@@ -179,9 +179,9 @@ func (f DeliveryFilter) narrow(q *gorm.DB) *gorm.DB {
 	return q
 }
 
-// arms are walks along indexes that find what f picks, unless that are few anyway:
+// scans are walks along indexes that find what f picks, unless that are few anyway:
 // the deliveries of a task, or of an update.
-func (f DeliveryFilter) arms() []arm {
+func (f DeliveryFilter) scans() []indexScan {
 	if f.OrderID != "" || f.TaskID != "" || f.CallbackID != "" {
 		return nil
 	}
@@ -192,29 +192,29 @@ func (f DeliveryFilter) arms() []arm {
 	if f.Status == "" && f.WebhookID == "" && f.URL == "" {
 		return nil
 	}
-	var arms []arm
+	var scans []indexScan
 	for _, status := range statuses {
 		switch {
 		case f.WebhookID != "":
-			a := arm{from: "deliveries d", id: "d.id", where: "d.webhook_id = ? AND d.webhook_id <> '' AND d.status = ?", args: []any{f.WebhookID, status}}
+			a := indexScan{from: "deliveries d", id: "d.id", where: "d.webhook_id = ? AND d.webhook_id <> '' AND d.status = ?", args: []any{f.WebhookID, status}}
 			if f.URL != "" {
 				a.where, a.args = a.where+" AND d.url = ?", append(a.args, f.URL)
 			}
-			arms = append(arms, a)
+			scans = append(scans, a)
 		case status == DeliveryPending:
-			arms = append(arms, f.pending("IS NOT NULL"), f.pending("IS NULL"))
+			scans = append(scans, f.pending("IS NOT NULL"), f.pending("IS NULL"))
 		case f.URL != "":
-			arms = append(arms, arm{from: "deliveries d", id: "d.id", where: "d.url = ? AND d.status = ? AND d.status <> 'pending'", args: []any{f.URL, status}})
+			scans = append(scans, indexScan{from: "deliveries d", id: "d.id", where: "d.url = ? AND d.status = ? AND d.status <> 'pending'", args: []any{f.URL, status}})
 		default:
-			arms = append(arms, arm{from: "deliveries d", id: "d.id", where: "d.status = ? AND d.status <> 'pending'", args: []any{status}})
+			scans = append(scans, indexScan{from: "deliveries d", id: "d.id", where: "d.status = ? AND d.status <> 'pending'", args: []any{status}})
 		}
 	}
-	return arms
+	return scans
 }
 
 // pending walks along the indexes of what is due, or waits, and sorts what it finds.
-func (f DeliveryFilter) pending(due string) arm {
-	a := arm{from: "deliveries d", id: "d.id", sort: true, where: "d.status = 'pending' AND d.next_attempt_at " + due}
+func (f DeliveryFilter) pending(due string) indexScan {
+	a := indexScan{from: "deliveries d", id: "d.id", sort: true, where: "d.status = 'pending' AND d.next_attempt_at " + due}
 	if f.URL != "" {
 		a.where, a.args = "d.host = ? AND d.url = ? AND "+a.where, []any{HostOf(f.URL), f.URL}
 	}
@@ -231,7 +231,7 @@ func CreateDelivery(tx *Tx, d *Delivery) (created bool, err error) {
 		}
 	}
 	if d.NextAttemptAt == nil {
-		d.ClaimedBy = "" // whoever wakes it takes it
+		d.ClaimedBy = "" // whoever makes it due takes it
 	}
 	rows, err := tx.Write(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, supersedable, type, webhook_id, url, host, status, attempts, round,
 		next_attempt_at, claimed_by, replaying, status_code, error, created_at, updated_at)
@@ -273,15 +273,15 @@ func SupersedeProgress(tx *Tx, taskID string, before int64) error {
 }
 
 // SaveAttempt stores an attempt, gives it its number, and stores the state that
-// it leaves d in. round is that of d when the attempt began: should the delivery
-// have been superseded, renewed or delivered by another attempt since, a failure
+// it leaves d in. retryCount is that of d when the attempt began: should the delivery
+// have been superseded, redelivered or delivered by another attempt since, a failure
 // changes that state no more, and ours is false.
-func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err error) {
+func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, retryCount int) (ours bool, err error) {
 	d.UpdatedAt = Now()
 	if d.Status == DeliveryDelivered {
 		ours, err = true, saveSuccess(tx, d, a)
 	} else {
-		ours, err = saveFailure(tx, d, a, round)
+		ours, err = saveFailure(tx, d, a, retryCount)
 	}
 	if err == nil {
 		err = createAttempt(tx, a)
@@ -296,7 +296,7 @@ func SaveAttempt(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err err
 func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
 	stored, err := tx.Write(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
 		replaying = FALSE, delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? AND attempts = ?`,
-		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
+		d.RetryCount, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID, d.Attempts)
 	if stored == 1 || err != nil {
 		a.Number = d.Attempts + 1
 		return err
@@ -304,13 +304,13 @@ func saveSuccess(tx *Tx, d *Delivery, a *Attempt) error {
 	// Another attempt was made meanwhile.
 	return tx.QueryRow(`UPDATE deliveries SET status = 'delivered', round = ?, status_code = ?, error = ?, next_attempt_at = NULL, claimed_by = '',
 		replaying = FALSE, delivered_at = ?, updated_at = ?, attempts = attempts + 1 WHERE id = ? RETURNING attempts`,
-		d.Round, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
+		d.RetryCount, d.StatusCode, d.Error, d.DeliveredAt, d.UpdatedAt, d.ID).Scan(&a.Number)
 }
 
-func saveFailure(tx *Tx, d *Delivery, a *Attempt, round int) (ours bool, err error) {
+func saveFailure(tx *Tx, d *Delivery, a *Attempt, retryCount int) (ours bool, err error) {
 	stored, err := tx.Write(`UPDATE deliveries SET status = ?, round = ?, status_code = ?, error = ?, next_attempt_at = ?, claimed_by = '',
 		replaying = FALSE WHERE id = ? AND status = 'pending' AND round = ? AND attempts = ?`,
-		d.Status, d.Round, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, round, d.Attempts)
+		d.Status, d.RetryCount, d.StatusCode, d.Error, d.NextAttemptAt, d.ID, retryCount, d.Attempts)
 	if err != nil {
 		return false, err
 	}
@@ -334,16 +334,16 @@ func createAttempt(tx *Tx, a *Attempt) error {
 
 // Redeliver makes a delivery pending again, with all its retries, and due when those before
 // it are done. It goes to d.URL: of one to a webhook, where that is now. A delivery that is due
-// anyway is left as it is: renewed is false. server has claimed it then.
-func Redeliver(tx *Tx, d *Delivery, replaying bool, server string) (renewed bool, err error) {
-	if d.Status == DeliveryPending && d.Round == 0 && (d.NextAttemptAt != nil || d.Replaying) {
+// anyway is left as it is: then again is false. Otherwise the server named has claimed it.
+func Redeliver(tx *Tx, d *Delivery, replaying bool, server string) (again bool, err error) {
+	if d.Status == DeliveryPending && d.RetryCount == 0 && (d.NextAttemptAt != nil || d.Replaying) {
 		return false, nil
 	}
 	now := Now()
 	d.Host = HostOf(d.URL)
-	d.Status, d.Round, d.NextAttemptAt, d.UpdatedAt, d.Replaying, d.ClaimedBy, d.Supersedable = DeliveryPending, 0, &now, now, replaying, server, false
+	d.Status, d.RetryCount, d.NextAttemptAt, d.UpdatedAt, d.Replaying, d.ClaimedBy, d.Supersedable = DeliveryPending, 0, &now, now, replaying, server, false
 	if replaying {
-		d.NextAttemptAt = nil // the line gets there, see StartReplay
+		d.NextAttemptAt = nil // the queue gets there, see StartReplay
 	} else if d.WebhookID != "" {
 		if err := waitForEarlier(tx, d); err != nil {
 			return false, err

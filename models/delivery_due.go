@@ -51,7 +51,7 @@ func NextDueHost(view *gorm.DB, after string) (h DueHost, found bool, err error)
 
 // DueDeliveries lists the deliveries to a host that are due at a time, those that
 // are due longest first, and their updates; limit at most. Of those that other
-// servers have in hand it lists none.
+// servers have claimed it lists none.
 func DueDeliveries(db *gorm.DB, host, server string, now time.Time, limit int) ([]Delivery, error) {
 	ds, err := deliveriesOf(db.Where("host = ? AND status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at <= ? AND (claimed_by = '' OR claimed_by = ?)", host, now, server).
 		Order("next_attempt_at, id").Limit(limit))

@@ -124,24 +124,24 @@ func SetOutcome(tx *Tx, id, status string) error {
 
 // ListOrders lists orders with their items and tasks, newest first.
 func ListOrders(db *gorm.DB, f OrderFilter, page Page) (List[Order], error) {
-	arms, err := f.arms(db)
+	scans, err := f.scans(db)
 	if err != nil {
 		return List[Order]{}, err
 	}
-	q, err := among(db.Joins("Task").Preload("Items", inOrder), "orders.id", page, arms)
+	q, err := unionOf(db.Joins("Task").Preload("Items", inOrder), "orders.id", page, scans)
 	if err != nil {
 		return List[Order]{}, err
 	}
 	return find(q, page, "orders.id", func(o Order) string { return o.ID })
 }
 
-// arms are walks along indexes that together find the orders that f picks, newest first.
-func (f OrderFilter) arms(db *gorm.DB) ([]arm, error) {
+// scans are walks along indexes that together find the orders that f picks, newest first.
+func (f OrderFilter) scans(db *gorm.DB) ([]indexScan, error) {
 	switch {
 	case f.Product == "" && f.Status == "":
 		return nil, nil
 	case f.Product == "":
-		return []arm{byStatus(callbacks.KindOrder, f.Status, "")}, nil
+		return []indexScan{byStatus(callbacks.KindOrder, f.Status, "")}, nil
 	}
 	slugs, product, err := slugsOf(db, f.Product)
 	if err != nil {
@@ -154,25 +154,25 @@ func (f OrderFilter) arms(db *gorm.DB) ([]arm, error) {
 	case StatusCompleted:
 		outcomes = []string{""} // among these, those that are processing are few
 	}
-	var arms []arm
+	var scans []indexScan
 	for _, slug := range slugs {
 		contains, args := "i.slug = ?", []any{slug}
 		if product != "" {
 			contains, args = contains+" AND i.product_id = ?", append(args, product)
 		}
 		if f.Status == StatusProcessing { // few, so that looking at each is quick
-			arms = append(arms, byStatus(callbacks.KindOrder, f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND i.slug || '' = ? AND (? = '' OR i.product_id = ?))", slug, product, product))
+			scans = append(scans, byStatus(callbacks.KindOrder, f.Status, " AND EXISTS (SELECT 1 FROM order_items i WHERE i.order_id = r.id AND i.slug || '' = ? AND (? = '' OR i.product_id = ?))", slug, product, product))
 			continue
 		}
 		for _, outcome := range outcomes {
-			a := arm{from: "order_items i", id: "i.order_id", where: contains + " AND i.outcome = ?", args: append(slices.Clone(args), outcome)}
+			a := indexScan{from: "order_items i", id: "i.order_id", where: contains + " AND i.outcome = ?", args: append(slices.Clone(args), outcome)}
 			if f.Status == StatusCompleted {
 				a.where += " AND EXISTS (SELECT 1 FROM orders o JOIN tasks t ON t.id = o.task_id WHERE o.id = i.order_id AND t.status = 'completed')"
 			}
-			arms = append(arms, a)
+			scans = append(scans, a)
 		}
 	}
-	return arms, nil
+	return scans, nil
 }
 
 // slugsOf are the slugs under which orders may hold a product. product is its id,

@@ -70,7 +70,7 @@ func findResources[T any](query *gorm.DB, kind callbacks.Kind, status, column, v
 	}
 	if status != "" {
 		var err error
-		if query, err = among(query, table+".id", page, []arm{byStatus(kind, status, with, args...)}); err != nil {
+		if query, err = unionOf(query, table+".id", page, []indexScan{byStatus(kind, status, with, args...)}); err != nil {
 			return List[T]{}, err
 		}
 	}
@@ -91,8 +91,8 @@ func (p Page) last() (string, error) {
 	return string(last), nil
 }
 
-// arm is a walk along one index that finds ids, newest first.
-type arm struct {
+// indexScan is a walk along one index that finds ids, newest first.
+type indexScan struct {
 	from  string // the table, and its alias
 	id    string // the column
 	where string
@@ -102,17 +102,17 @@ type arm struct {
 
 // byStatus walks along the tasks of a kind. with says what else must be so of what they
 // work on, as conditions on r.
-func byStatus(kind callbacks.Kind, status, with string, args ...any) arm {
+func byStatus(kind callbacks.Kind, status, with string, args ...any) indexScan {
 	exists := " AND EXISTS (SELECT 1 FROM " + kind.Collection + " r WHERE r.id = t.resource_id" + with + ")"
-	return arm{from: "tasks t", id: "t.resource_id", where: "t.kind = ? AND t.status = ?" + exists, args: append([]any{kind.Name, status}, args...)}
+	return indexScan{from: "tasks t", id: "t.resource_id", where: "t.kind = ? AND t.status = ?" + exists, args: append([]any{kind.Name, status}, args...)}
 }
 
-// among narrows a query to what a page can show of what the arms find; without arms
-// it narrows nothing. Each arm stops after a page, so that a filter costs the same
+// unionOf narrows a query to what a page can show of what the scans find; without scans
+// it narrows nothing. Each indexScan stops after a page, so that a filter costs the same
 // however many rows it picks or passes over: databases plan a filter and an order by
 // id as a walk along the ids, which may pass over all of them.
-func among(query *gorm.DB, idColumn string, page Page, arms []arm) (*gorm.DB, error) {
-	if arms == nil {
+func unionOf(query *gorm.DB, idColumn string, page Page, scans []indexScan) (*gorm.DB, error) {
+	if scans == nil {
 		return query, nil
 	}
 	last, err := page.last()
@@ -121,18 +121,18 @@ func among(query *gorm.DB, idColumn string, page Page, arms []arm) (*gorm.DB, er
 	}
 	var union []string
 	var args []any
-	for _, a := range arms {
+	for _, a := range scans {
 		where := a.where
-		armArgs := a.args
+		scanArgs := a.args
 		if last != "" {
-			where, armArgs = where+" AND "+a.id+" < ?", append(slices.Clone(armArgs), last)
+			where, scanArgs = where+" AND "+a.id+" < ?", append(slices.Clone(scanArgs), last)
 		}
 		order := a.id
 		if a.sort {
 			order += " || ''" // so that no database walks along the ids instead
 		}
 		union = append(union, fmt.Sprintf("SELECT found FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, order, page.limit()+1))
-		args = append(args, armArgs...)
+		args = append(args, scanArgs...)
 	}
 	return query.Where(idColumn+" IN ("+strings.Join(union, " UNION ALL ")+")", args...), nil
 }

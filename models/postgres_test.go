@@ -53,7 +53,7 @@ func TestPostgresTurn(t *testing.T) {
 			return err
 		}
 		earlier.Status = DeliveryDelivered
-		if _, err := SaveAttempt(tx, earlier, &Attempt{DeliveryID: earlier.ID, StartedAt: Now()}, earlier.Round); err != nil {
+		if _, err := SaveAttempt(tx, earlier, &Attempt{DeliveryID: earlier.ID, StartedAt: Now()}, earlier.RetryCount); err != nil {
 			return err
 		}
 		close(stored)

@@ -22,8 +22,8 @@ type Missed struct {
 const clockSlack = time.Minute
 
 // MissedUpdates lists what a webhook has missed of the updates since then, oldest
-// first, limit at most. What is waiting for its first attempt or stands in the
-// line of replays is not missed yet, and what the kind named was told to somebody
+// first, limit at most. What is waiting for its first attempt or is in the
+// replay queue is not missed yet, and what the kind named was told to somebody
 // else.
 func MissedUpdates(db *gorm.DB, w Webhook, since time.Time, exceptKind string, limit int) ([]Missed, error) {
 	first, err := firstUpdateSince(db, since.Add(-clockSlack))

@@ -175,7 +175,7 @@ func TestSaveAttempt(t *testing.T) {
 			s := newStore(t)
 			d := newDelivery(t, s)
 			for n := 1; n <= 2; n++ { // the number counts on, whatever the caller believes
-				round, next := d.Round, Now().Add(time.Hour)
+				round, next := d.RetryCount, Now().Add(time.Hour)
 				inTx(t, s, func(tx *Tx) error { return test.meanwhile(tx, d.ID) })
 				outcome := *d
 				outcome.Status, outcome.Attempts, outcome.StatusCode = test.outcome, d.Attempts, 0
@@ -213,7 +213,7 @@ func TestAttemptKeepsHeaders(t *testing.T) {
 	s := newStore(t)
 	d := newDelivery(t, s)
 	a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Headers: http.Header{"X-One": {"1", "2"}}, Body: "é", Address: "[::1]:80"}
-	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.Round); return err })
+	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.RetryCount); return err })
 	got, err := DeliveryAttempts(s.Read(within(t)), d.ID)
 	if err != nil || len(got) != 1 || !slices.Equal(got[0].Headers["X-One"], []string{"1", "2"}) || got[0].Body != "é" || !got[0].StartedAt.Equal(a.StartedAt) {
 		t.Errorf("got %+v, %v", got, err)

@@ -17,8 +17,8 @@ import (
 // pending. Progress does not count: what is newer overtakes it.
 //
 // What is replayed is sent in the order of its updates, whichever task they are
-// of: it stands in the webhook's line, and only the head of the line is due. One
-// whose attempt fails leaves the line, so that the others need not wait for its
+// of: it is in the webhook's replay queue, of which only the head is due. One
+// whose attempt fails leaves the queue, so that the others need not wait for its
 // retries.
 
 // waitForEarlier makes d due only when nothing older of its task is pending at its
@@ -48,9 +48,9 @@ func waitForEarlier(tx *Tx, d *Delivery) error {
 }
 
 // ScheduleNext makes due what has waited for d, which is not pending any more: the next
-// of its task, or what its webhook's line of replays begins with now, if d stood
-// in it. It returns the ids of what is due, which server has in hand then.
-func ScheduleNext(tx *Tx, d *Delivery, wasReplaying bool, server string) (woken []string, err error) {
+// of its task, or the head of its webhook's replay queue, if d was in
+// it. It returns the ids of what is due, which server has claimed then.
+func ScheduleNext(tx *Tx, d *Delivery, wasReplaying bool, server string) (due []string, err error) {
 	if d.WebhookID == "" {
 		return nil, nil
 	}
@@ -62,16 +62,16 @@ func ScheduleNext(tx *Tx, d *Delivery, wasReplaying bool, server string) (woken 
 			return nil, err
 		}
 	}
-	if woken, err = wake(tx, server, next, d.TaskID, d.WebhookID); err != nil || !wasReplaying {
-		return woken, err
+	if due, err = makeNextDue(tx, server, next, d.TaskID, d.WebhookID); err != nil || !wasReplaying {
+		return due, err
 	}
 	head, err := StartReplay(tx, d.WebhookID, server)
-	return append(woken, head...), err
+	return append(due, head...), err
 }
 
-// StartReplay makes due what a webhook's line of replays begins with. What has to wait
-// for something of its task that is not in the line leaves it: the others need not.
-func StartReplay(tx *Tx, webhookID, server string) (woken []string, err error) {
+// StartReplay makes due the head of a webhook's replay queue. What has to wait
+// for something of its task that is not in the queue leaves it: the others need not.
+func StartReplay(tx *Tx, webhookID, server string) (due []string, err error) {
 	for {
 		var head []Delivery
 		err := tx.Where("webhook_id = ? AND status = 'pending' AND replaying", webhookID).Order("update_id").Limit(1).Find(&head).Error
@@ -83,8 +83,8 @@ func StartReplay(tx *Tx, webhookID, server string) (woken []string, err error) {
 		}
 		const first = `SELECT id FROM deliveries n WHERE n.id = ? AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.task_id = n.task_id AND e.webhook_id = n.webhook_id
 			AND e.status = 'pending' AND NOT e.supersedable AND e.sequence < n.sequence)`
-		if woken, err = wake(tx, server, first, head[0].ID); err != nil || len(woken) > 0 {
-			return woken, err
+		if due, err = makeNextDue(tx, server, first, head[0].ID); err != nil || len(due) > 0 {
+			return due, err
 		}
 		if err := LeaveReplay(tx, &head[0]); err != nil {
 			return nil, err
@@ -93,14 +93,14 @@ func StartReplay(tx *Tx, webhookID, server string) (woken []string, err error) {
 }
 
 // LeaveReplay takes a delivery, and what its task has behind it, out of the webhook's
-// line: they go their own way, in the order of their task.
+// replay queue: they go their own way, in the order of their task.
 func LeaveReplay(tx *Tx, d *Delivery) error {
 	_, err := tx.Write("UPDATE deliveries SET replaying = FALSE WHERE task_id = ? AND webhook_id = ? AND status = 'pending' AND replaying", d.TaskID, d.WebhookID)
-	return wrap(err, "taking task %s out of the line of webhook %s", d.TaskID, d.WebhookID)
+	return wrap(err, "taking task %s out of the replay queue of webhook %s", d.TaskID, d.WebhookID)
 }
 
-// wake makes due what a query finds, if it is not due yet.
-func wake(tx *Tx, server, query string, args ...any) (woken []string, err error) {
+// makeNextDue makes due what a query finds, if it is not due yet.
+func makeNextDue(tx *Tx, server, query string, args ...any) (due []string, err error) {
 	var id string
 	var rows int64
 	err = tx.QueryRow(query, args...).Scan(&id)
@@ -119,8 +119,8 @@ func wake(tx *Tx, server, query string, args ...any) (woken []string, err error)
 	return []string{id}, nil
 }
 
-// StuckDeliveries finds deliveries that are pending and wait for nothing: what woke
-// them was lost, by a fault of the disk or of this program. It is empty, or should
+// StuckDeliveries finds deliveries that are pending and wait for nothing: what would have made
+// them due was lost, by a fault of the disk or of this program. It is empty, or should
 // be.
 func StuckDeliveries(db *gorm.DB, limit int) ([]string, error) {
 	var ids []string
@@ -145,21 +145,21 @@ func MakeDue(tx *Tx, at time.Time, ids ...string) error {
 	return wrap(err, "making %d deliveries due", len(ids))
 }
 
-// GiveUpDelivery ends a delivery that is pending because there is nobody left to
+// AbandonDelivery ends a delivery that is pending because there is nobody left to
 // make it to.
-func GiveUpDelivery(tx *Tx, id, reason string) error {
+func AbandonDelivery(tx *Tx, id, reason string) error {
 	_, err := tx.Write("UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id = ? AND status = 'pending'",
 		reason, Now(), id)
-	return wrap(err, "giving up delivery %s", id)
+	return wrap(err, "abandoning delivery %s", id)
 }
 
-// GiveUpDeliveries ends what is pending for a webhook, limit at most, and returns
+// AbandonDeliveries ends what is pending for a webhook, limit at most, and returns
 // how many those were.
-func GiveUpDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error) {
+func AbandonDeliveries(tx *Tx, webhookID, reason string, limit int) (int64, error) {
 	rows, err := tx.Write(`UPDATE deliveries SET status = 'gone', error = ?, next_attempt_at = NULL, claimed_by = '', replaying = FALSE, updated_at = ? WHERE id IN
 		(SELECT id FROM deliveries WHERE webhook_id = ? AND webhook_id <> '' AND status = 'pending' LIMIT ?)`,
 		reason, Now(), webhookID, limit)
-	return rows, wrap(err, "giving up the deliveries of webhook %s", webhookID)
+	return rows, wrap(err, "abandoning the deliveries of webhook %s", webhookID)
 }
 
 // RedirectDeliveries sends what is pending for a webhook to its new URL.

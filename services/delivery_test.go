@@ -160,7 +160,7 @@ func TestRedeliverWhatIsExhausted(t *testing.T) {
 		t.Fatalf("got %+v", d)
 	}
 	well.Store(true)
-	if d, err := e.deliveries.Redeliver(within(t), d.ID); err != nil || d.Status != models.DeliveryPending || d.Round != 0 || d.Attempts != 4 {
+	if d, err := e.deliveries.Redeliver(within(t), d.ID); err != nil || d.Status != models.DeliveryPending || d.RetryCount != 0 || d.Attempts != 4 {
 		t.Fatalf("got %+v, %v", d, err)
 	}
 	rc.next() // fails, and has its retries again

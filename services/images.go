@@ -33,9 +33,9 @@ func NewImages(store *models.Store, tasks *task.Engine, blobs *blobs.Bucket) *Im
 	return &Images{store: store, tasks: tasks, blobs: blobs}
 }
 
-// looseFor is how long a blob is left alone that may still be written, or get
+// orphanGrace is how long a blob is left alone that may still be written, or get
 // its row.
-const looseFor = 10 * time.Minute
+const orphanGrace = 10 * time.Minute
 
 // Create stores an image, its task and its first update in one transaction. img says where it is and
 // what to make of it, and img.Task whom to tell. file is what was uploaded, nil if img has an ImageURL;
@@ -64,10 +64,10 @@ func (s *Images) Create(ctx context.Context, img models.Image, file io.Reader) (
 	return img, err
 }
 
-// receive stores an upload, which is loose until its image is stored.
+// receive stores an upload, which is an orphan until its image is stored.
 func (s *Images) receive(ctx context.Context, key string, file io.Reader) error {
 	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		return models.LoosenBlobs(tx, models.Now().Add(looseFor), key)
+		return models.AddOrphanBlobs(tx, models.Now().Add(orphanGrace), key)
 	})
 	if err == nil {
 		_, err = s.blobs.Put(ctx, key, file)
@@ -132,7 +132,7 @@ func (s *Images) Delete(ctx context.Context, id string) error {
 		if err := models.NotShown(tx.DB, id); err != nil {
 			return err
 		}
-		if err := models.LoosenBlobs(tx, models.Now(), blobsOf(id)...); err != nil {
+		if err := models.AddOrphanBlobs(tx, models.Now(), blobsOf(id)...); err != nil {
 			return err
 		}
 		return models.Delete[models.Image](tx, id)
@@ -155,15 +155,15 @@ type Imaging struct {
 	decoding *semaphore.Weighted // in pixels: one large picture at a time, or two of up to half that
 }
 
-// imagesAtOnce is how many images are worked on at once: most of them wait for their
+// imageConcurrency is how many images are worked on at once: most of them wait for their
 // file.
-const imagesAtOnce = 500
+const imageConcurrency = 500
 
 // NewImaging returns the operation for images.
 func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) task.Operation {
 	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, decoding: semaphore.NewWeighted(picture.MaxPixels)}
 	return task.Operation{
-		Kind: callbacks.KindImage.Name, Concurrency: imagesAtOnce,
+		Kind: callbacks.KindImage.Name, Concurrency: imageConcurrency,
 		Run:   p.run,
 		Ended: p.ended,
 	}
@@ -321,7 +321,7 @@ func (p *Imaging) load(ctx context.Context, img models.Image, src picture.Source
 // cancelled from outside may write on for a moment, so those wait.
 func (p *Imaging) ended(tx *models.Tx, t *models.Task) error {
 	if t.Status == models.StatusCompleted {
-		return models.LoosenBlobs(tx, models.Now(), blobOf(t.ResourceID, sourceBlob))
+		return models.AddOrphanBlobs(tx, models.Now(), blobOf(t.ResourceID, sourceBlob))
 	}
-	return models.LoosenBlobs(tx, models.Now().Add(looseFor), blobsOf(t.ResourceID)...)
+	return models.AddOrphanBlobs(tx, models.Now().Add(orphanGrace), blobsOf(t.ResourceID)...)
 }

@@ -118,14 +118,14 @@ func (s *Orders) Cancel(ctx context.Context, id string) (models.Order, error) {
 		if _, err := models.LockOrder(tx, id); err != nil { // after the task: see Tx.lock
 			return err
 		}
-		return unpaid(tx, id)
+		return checkUnpaid(tx, id)
 	})
 	return order, err
 }
 
-// unpaid makes sure that nobody has paid an order, or is about to: who gives it up
+// checkUnpaid makes sure that nobody has paid an order, or is about to: who gives it up
 // gives the money back first.
-func unpaid(tx *models.Tx, id string) error {
+func checkUnpaid(tx *models.Tx, id string) error {
 	p, found, err := models.FindClaim(tx.DB, id)
 	switch {
 	case err != nil || !found:
@@ -150,7 +150,7 @@ func (s *Orders) Delete(ctx context.Context, id string) error {
 			return models.Conflict("The order is processing: cancel it first.")
 		}
 		if order.PaymentID == "" || order.Task.Status != models.StatusCompleted {
-			if err := unpaid(tx, id); err != nil {
+			if err := checkUnpaid(tx, id); err != nil {
 				return err
 			}
 		}

@@ -178,7 +178,7 @@ func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Progr
 			return nil, err
 		}
 	}
-	err = c.settle(ctx, p, mayBeCharged, report)
+	err = c.confirm(ctx, p, mayBeCharged, report)
 	var failure *callbacks.Error
 	if errors.As(err, &failure) && failure.Code == stripeclient.CodeProviderUnavailable {
 		failure.Message += "; should it have charged the payment, that is given back"
@@ -213,9 +213,9 @@ func (c *Charging) prepare(ctx context.Context, p *models.Payment, report task.P
 	})
 }
 
-// settle charges a payment. Where an earlier attempt may have done so, it asks
+// confirm charges a payment. Where an earlier attempt may have done so, it asks
 // before it tries again.
-func (c *Charging) settle(ctx context.Context, p models.Payment, mayBeCharged bool, report task.Progress) error {
+func (c *Charging) confirm(ctx context.Context, p models.Payment, mayBeCharged bool, report task.Progress) error {
 	return c.retry(ctx, report, 50, func() error {
 		if mayBeCharged {
 			intent, err := c.stripe.Find(ctx, p)
@@ -244,7 +244,7 @@ func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
 	switch {
 	case t.Status == models.StatusCompleted:
 		return models.SetPaid(tx, p)
-	case p.ProviderID == "" || decided(t.ErrorCode):
+	case p.ProviderID == "" || isDefinitive(t.ErrorCode):
 		return models.ReleaseOrder(tx, p)
 	}
 	// Nobody to call back: to a client that follows payment_id, "completed"
@@ -260,13 +260,13 @@ func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
 
 // retry asks Stripe for something until it answers, or its outage has lasted too
 // long. The task waits at progress meanwhile, and says so. What Stripe refuses, and
-// the end of patience, are a *callbacks.Error.
+// an outage that lasts, are a *callbacks.Error.
 func (c *Charging) retry(ctx context.Context, report task.Progress, progress int, ask func() error) error {
 	return c.stripe.Retry(ctx, func(message string) error { return report(progress, message) }, ask)
 }
 
-// decided reports whether a task that failed with this code is known not to have
+// isDefinitive reports whether a task that failed with this code is known not to have
 // moved any money.
-func decided(code string) bool {
+func isDefinitive(code string) bool {
 	return code != stripeclient.CodeProviderUnavailable && code != task.CodeProcessing
 }

@@ -201,7 +201,7 @@ func everyOne(fns []func(tx *models.Tx) error) func(tx *models.Tx) error {
 // failure of the payment.
 func TestInterruptedPayment(t *testing.T) {
 	x := newTill(t)
-	x.stripe.Patience = slices.Repeat(x.stripe.Patience, 1000)
+	x.stripe.Backoff = slices.Repeat(x.stripe.Backoff, 1000)
 	came := make(chan struct{}, 10_000)
 	x.provider.disturb(func(ask) fault { came <- struct{}{}; return unavailable })
 	ctx, cancel := context.WithCancel(t.Context())

@@ -61,7 +61,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	x.tasks.Register(NewPacking(x.store, 0))
 	transport := &http.Transport{}
 	x.stripe = stripeclient.New(stripeclient.Options{Key: "sk_test_till", URL: x.provider.URL, Transport: transport})
-	x.stripe.Patience = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	x.stripe.Backoff = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
 	for _, operation := range NewCharging(x.store, x.tasks, x.stripe) {
 		x.tasks.Register(operation)
 	}

@@ -130,7 +130,7 @@ func (c *Charging) refunded(tx *models.Tx, t *models.Task) error {
 		return err
 	}
 	if t.Status != models.StatusCompleted {
-		if decided(t.ErrorCode) {
+		if isDefinitive(t.ErrorCode) {
 			return models.ReturnRefund(tx, r)
 		}
 		slog.Error("A refund has failed, and may have been made: look it up at Stripe.",

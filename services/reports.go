@@ -24,12 +24,12 @@ const (
 )
 
 const (
-	// reportsAtOnce is how many reports are made side by side; others wait for
+	// reportConcurrency is how many reports are made side by side; others wait for
 	// their turn. Each holds one of the few connections that read.
-	reportsAtOnce = 2
-	// reportPatience is how long one may take. While it reads, SQLite's log of
+	reportConcurrency = 2
+	// reportTimeout is how long one may take. While it reads, SQLite's log of
 	// writes grows, see models.Store.Snapshot.
-	reportPatience = 5 * time.Minute
+	reportTimeout = 5 * time.Minute
 )
 
 // Reports takes requests for reports and hands out what they say.
@@ -116,7 +116,7 @@ type Reporting struct {
 func NewReporting(store *models.Store) task.Operation {
 	r := &Reporting{store: store}
 	return task.Operation{
-		Kind: callbacks.KindReport.Name, Concurrency: reportsAtOnce,
+		Kind: callbacks.KindReport.Name, Concurrency: reportConcurrency,
 		Run: r.run,
 	}
 }
@@ -158,12 +158,12 @@ func result(d report.Document) reported {
 
 // inTime makes a report, or gives up.
 func (r *Reporting) inTime(ctx context.Context, id string, tell task.Progress) (report.Document, error) {
-	limited, cancel := context.WithTimeout(ctx, reportPatience)
+	limited, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	document, err := r.make(limited, id, tell)
 	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
 		return document, &callbacks.Error{Code: CodeReportTooLarge, Message: fmt.Sprintf(
-			"The report was not finished after %.0f minutes: ask for a shorter period", reportPatience.Minutes())}
+			"The report was not finished after %.0f minutes: ask for a shorter period", reportTimeout.Minutes())}
 	}
 	return document, err
 }

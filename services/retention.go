@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// removeAtOnce is how many tasks one transaction removes: few, since others wait
+	// removeBatchSize is how many tasks one transaction removes: few, since others wait
 	// for it.
-	removeAtOnce = 20
+	removeBatchSize = 20
 	// removePause is between two of them.
 	removePause = 20 * time.Millisecond
 	// retentionEvery is how often it is looked for what has become too old.
@@ -53,7 +53,7 @@ func (r *Retention) Run(ctx context.Context) {
 func (r *Retention) sweep(ctx context.Context) (removed int, err error) {
 	before := models.Now().Add(-r.age)
 	for after := ""; ; {
-		tasks, err := models.EndedTasks(r.store.Read(ctx), before, after, removeAtOnce)
+		tasks, err := models.EndedTasks(r.store.Read(ctx), before, after, removeBatchSize)
 		if err != nil || len(tasks) == 0 {
 			return removed, err
 		}
@@ -76,7 +76,7 @@ func (r *Retention) remove(ctx context.Context, tasks []models.EndedTask) (n int
 		for _, t := range tasks {
 			gone, err := models.RemoveTask(tx, t)
 			if err == nil && gone && t.Kind == callbacks.KindImage.Name {
-				err = models.LoosenBlobs(tx, models.Now(), blobsOf(t.ResourceID)...)
+				err = models.AddOrphanBlobs(tx, models.Now(), blobsOf(t.ResourceID)...)
 			}
 			if err != nil {
 				return err

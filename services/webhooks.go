@@ -26,8 +26,8 @@ const (
 	refreshInterval = 2 * time.Second
 	// maxReplay is how many updates one request replays: each is a row to write.
 	maxReplay = 1000
-	// giveUpBatch is how many deliveries one transaction ends.
-	giveUpBatch = 500
+	// abandonBatchSize is how many deliveries one transaction ends.
+	abandonBatchSize = 500
 )
 
 // Why something is disabled, or given up, in the words that its owner reads.
@@ -196,17 +196,17 @@ func (s *Webhooks) Delete(ctx context.Context, id string) error {
 	}
 	// Not ctx: the webhook is gone, and its owner should see that at once. Should
 	// the process die here, each delivery ends when it comes due.
-	return s.giveUpAll(context.WithoutCancel(ctx), id)
+	return s.abandonAll(context.WithoutCancel(ctx), id)
 }
 
-func (s *Webhooks) giveUpAll(ctx context.Context, id string) error {
+func (s *Webhooks) abandonAll(ctx context.Context, id string) error {
 	for {
 		var count int64
 		err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-			count, err = models.GiveUpDeliveries(tx, id, reasonDeleted, giveUpBatch)
+			count, err = models.AbandonDeliveries(tx, id, reasonDeleted, abandonBatchSize)
 			return err
 		})
-		if err != nil || count < giveUpBatch {
+		if err != nil || count < abandonBatchSize {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ const (
 type engine interface {
 	// inTx runs fn in a transaction and returns when that is durable.
 	inTx(ctx context.Context, fn func(*Tx) error) error
-	// waiting is how full the line of those is who want to write, from 0 to 1.
+	// waiting is how full the queue of those is who want to write, from 0 to 1.
 	waiting() float64
 	// ping says whether the database can be read and written.
 	ping(ctx context.Context) error

@@ -16,17 +16,17 @@ const shortageWait = time.Second
 
 // deliver makes one attempt. The place among the exchanges is free again before the
 // outcome is stored: who waits for the database need not keep others from a host.
-func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
-	mine := *sending // others look at the one in the lane
+func (d *Dispatcher) deliver(q *orderedQueue, sending *models.Delivery) {
+	mine := *sending // others look at the one in the queue
 	delivery := &mine
 	sent, err := d.send(delivery)
-	d.releaseSlot(l.host, sent, err)
-	woken, err := d.recordOutcome(delivery, sent, err)
+	d.releaseSlot(q.host, sent, err)
+	nowDue, err := d.recordOutcome(delivery, sent, err)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pendingOutcomes--
-	l.sending = nil
-	h := l.host
+	q.sending = nil
+	h := q.host
 	d.outcomes++
 	if h.reads > 0 {
 		h.recentOutcomes[delivery.ID] = d.outcomes
@@ -40,19 +40,19 @@ func (d *Dispatcher) deliver(l *lane, sending *models.Delivery) {
 	case delivery.Status == models.DeliveryPending && delivery.NextAttemptAt != nil:
 		h.wakeAt(d, *delivery.NextAttemptAt)
 	}
-	d.fetch(h, woken)
-	l.failed = delivery.Supersedable && delivery.Status == models.DeliveryPending && !l.ended
-	if delivery.Supersedable && delivery.WebhookID != "" && !l.ended {
-		l.lastProgress = time.Now()
-		if l.pendingProgress == nil && !l.debouncing { // stay for a while, to keep the distance to the next
-			l.startTimer(d, webhookSpacing)
+	d.fetch(h, nowDue)
+	q.failed = delivery.Supersedable && delivery.Status == models.DeliveryPending && !q.ended
+	if delivery.Supersedable && delivery.WebhookID != "" && !q.ended {
+		q.lastProgress = time.Now()
+		if q.pendingProgress == nil && !q.debouncing { // stay for a while, to keep the distance to the next
+			q.startTimer(d, webhookSpacing)
 		}
 	}
-	if d.stopped && d.ctx.Err() == nil && len(l.due) > 0 && h.openSince.IsZero() {
-		d.start(l) // it was only this attempt that the next has waited for
+	if d.stopped && d.ctx.Err() == nil && len(q.due) > 0 && h.openSince.IsZero() {
+		d.start(q) // it was only this attempt that the next has waited for
 		return
 	}
-	d.schedule(l)
+	d.schedule(q)
 	d.unblock()
 }
 
@@ -91,8 +91,8 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 func (d *Dispatcher) releaseSlot(h *host, sent callbacks.Attempt, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	h.exchanges--
-	d.exchanges--
+	h.inFlight--
+	d.inFlight--
 	d.pendingOutcomes++
 	if err == nil {
 		if hostUnavailable(sent) {
@@ -106,7 +106,7 @@ func (d *Dispatcher) releaseSlot(h *host, sent callbacks.Attempt, err error) {
 			h.answered()
 		}
 	}
-	d.pump(h)
+	d.startReady(h)
 	d.unblock()
 }
 
@@ -128,9 +128,9 @@ func sentError(sent callbacks.Attempt) string {
 
 // recordOutcome stores what came of an attempt, and returns what is due now that waited for
 // it.
-func (d *Dispatcher) recordOutcome(delivery *models.Delivery, sent callbacks.Attempt, err error) (woken []string, _ error) {
+func (d *Dispatcher) recordOutcome(delivery *models.Delivery, sent callbacks.Attempt, err error) (nowDue []string, _ error) {
 	if errors.Is(err, errNoWebhook) {
-		return d.giveUp(delivery)
+		return d.abandon(delivery)
 	}
 	if err != nil {
 		return nil, err
@@ -140,46 +140,46 @@ func (d *Dispatcher) recordOutcome(delivery *models.Delivery, sent callbacks.Att
 	d.decide(&after, sent)
 	// Not d.ctx: what has been sent is to be written down, shutdown or not.
 	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
-		woken = nil
+		nowDue = nil
 		*delivery = after
 		attempt := attemptOf(delivery, sent)
-		ours, err := models.SaveAttempt(tx, delivery, attempt, before.Round)
+		ours, err := models.SaveAttempt(tx, delivery, attempt, before.RetryCount)
 		if err != nil {
 			return err
 		}
 		if ours && (delivery.Status != models.DeliveryPending || before.Replaying) {
-			if woken, err = models.ScheduleNext(tx, delivery, before.Replaying, d.Server); err != nil {
+			if nowDue, err = models.ScheduleNext(tx, delivery, before.Replaying, d.Server); err != nil {
 				return err
 			}
 		}
-		if !ours { // it was renewed, superseded or given up meanwhile
+		if !ours { // it was redelivered, superseded or abandoned meanwhile
 			delivery.NextAttemptAt = nil
-			woken = []string{delivery.ID}
+			nowDue = []string{delivery.ID}
 		}
 		return d.noteHealth(tx, delivery, sent.Outcome())
 	})
 	if err == nil && delivery.Status == models.DeliveryExhausted {
 		d.warnings.Warn("A delivery has exhausted its retries.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
 	}
-	return woken, err
+	return nowDue, err
 }
 
-// giveUp ends a delivery whose webhook is deleted or disabled.
-func (d *Dispatcher) giveUp(delivery *models.Delivery) (woken []string, err error) {
+// abandon ends a delivery whose webhook is deleted or disabled.
+func (d *Dispatcher) abandon(delivery *models.Delivery) (nowDue []string, err error) {
 	wasReplaying := delivery.Replaying
 	err = d.store.InTx(context.WithoutCancel(d.ctx), func(tx *models.Tx) (err error) {
-		if err = models.GiveUpDelivery(tx, delivery.ID, errNoWebhook.Error()); err == nil {
-			woken, err = models.ScheduleNext(tx, delivery, wasReplaying, d.Server)
+		if err = models.AbandonDelivery(tx, delivery.ID, errNoWebhook.Error()); err == nil {
+			nowDue, err = models.ScheduleNext(tx, delivery, wasReplaying, d.Server)
 		}
 		return err
 	})
 	delivery.Status = models.DeliveryGone
-	return woken, err
+	return nowDue, err
 }
 
 // decide puts the state that an attempt leads to into a delivery.
 func (d *Dispatcher) decide(delivery *models.Delivery, sent callbacks.Attempt) {
-	delivery.Round++
+	delivery.RetryCount++
 	delivery.StatusCode, delivery.Error, delivery.NextAttemptAt, delivery.Replaying, delivery.ClaimedBy = sent.Status, sent.Error, nil, false, ""
 	switch sent.Outcome() {
 	case callbacks.Delivered:
@@ -188,7 +188,7 @@ func (d *Dispatcher) decide(delivery *models.Delivery, sent callbacks.Attempt) {
 	case callbacks.Gone:
 		delivery.Status = models.DeliveryGone
 	default:
-		wait, again := d.Schedule.Next(delivery.Round, sent.RetryAfter)
+		wait, again := d.Schedule.Next(delivery.RetryCount, sent.RetryAfter)
 		if !again {
 			delivery.Status = models.DeliveryExhausted
 			return

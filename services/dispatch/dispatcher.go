@@ -16,17 +16,17 @@ const (
 	// maxPerHost is how many exchanges are under way to one host at a time: kind to
 	// it, and no more than a host that never answers can hold.
 	maxPerHost = 64
-	// maxExchanges is how many are under way in all. A quarter of them is kept for
+	// maxInFlight is how many are under way in all. A quarter of them is kept for
 	// hosts that answer.
-	maxExchanges = 8192
+	maxInFlight = 8192
 	// maxPendingOutcomes is how many outcomes may wait to be stored before nothing more
 	// is sent: a backlog that goes out must not keep requests from being stored. With 256
 	// it goes out a third faster, and a POST takes four times as long (-bench Outage).
 	maxPendingOutcomes = 4
-	// maxLine is how many lanes wait for one host in memory, and maxLanes for all.
+	// maxQueuedPerHost is how many queues wait for one host in memory, and maxQueues for all.
 	// The rest waits in the table.
-	maxLine  = 1000
-	maxLanes = 50_000
+	maxQueuedPerHost = 1000
+	maxQueues        = 50_000
 	// maxHosts is how many hosts are kept in memory.
 	maxHosts = 20_000
 )
@@ -60,16 +60,16 @@ type Dispatcher struct {
 	mu              sync.Mutex // held for moments
 	started         bool
 	stopped         bool
-	lanes           map[string][]*lane // by task
-	laneCount       int
+	queues          map[string][]*orderedQueue // by task
+	queueCount      int
 	hosts           map[string]*host
 	blocked         []*host          // that have something to send, and no place among all exchanges
-	exchanges       int              // under way
+	inFlight        int              // under way
 	pendingOutcomes int              // outcomes that are being stored
 	sweepFrom       string           // the host that the last sweep came to
-	loads           int              // of lines, that are under way
+	loads           int              // of queues, that are under way
 	outcomes        int64            // stored so far
-	told            map[string]int64 // the newest updates of tasks, while lines are loaded
+	latestSequence  map[string]int64 // the newest updates of tasks, while queues are loaded
 	warnings        warnings.Limiter
 }
 
@@ -87,7 +87,7 @@ func New(store *models.Store, o Options) *Dispatcher {
 }
 
 func (d *Dispatcher) begin() {
-	d.lanes, d.laneCount, d.hosts, d.blocked, d.sweepFrom = map[string][]*lane{}, 0, map[string]*host{}, nil, ""
+	d.queues, d.queueCount, d.hosts, d.blocked, d.sweepFrom = map[string][]*orderedQueue{}, 0, map[string]*host{}, nil, ""
 	d.quit = make(chan struct{})
 	d.ctx, d.stop = context.WithCancel(context.Background())
 }
@@ -101,7 +101,7 @@ func (d *Dispatcher) Start() {
 	}
 	d.started = true
 	for _, h := range d.hosts {
-		d.pump(h)
+		d.startReady(h)
 	}
 	d.mu.Unlock()
 	d.running.Go(d.sweepForEver)
@@ -128,9 +128,9 @@ func (d *Dispatcher) Stop() {
 	for _, h := range d.hosts {
 		h.stopTimers()
 	}
-	for _, lanes := range d.lanes {
-		for _, l := range lanes {
-			l.stopTimer()
+	for _, queues := range d.queues {
+		for _, q := range queues {
+			q.stopTimer()
 		}
 	}
 }
@@ -172,28 +172,28 @@ func (d *Dispatcher) add(delivery *models.Delivery) {
 		return // a sweep will find it
 	}
 	h := d.host(delivery.Host)
-	l := d.lane(delivery)
-	if l == nil {
-		if d.stopped || h.waiting() >= maxLine || d.laneCount >= maxLanes {
+	q := d.queueOf(delivery)
+	if q == nil {
+		if d.stopped || h.waiting() >= maxQueuedPerHost || d.queueCount >= maxQueues {
 			h.more = true
 			h.wakeAt(d, time.Now().Add(time.Second))
 			return
 		}
-		l = d.newLane(h, delivery)
+		q = d.newQueue(h, delivery)
 	}
-	if l.host != h { // its webhook has moved
+	if q.host != h { // its webhook has moved
 		h.more = true
 		h.wakeAt(d, time.Now().Add(time.Second))
 		return
 	}
-	if l.has(delivery.ID) {
+	if q.has(delivery.ID) {
 		return
 	}
-	if !delivery.Supersedable && l.dropSuperseded(delivery) {
+	if !delivery.Supersedable && q.dropSuperseded(delivery) {
 		d.supersede(delivery.TaskID, delivery.Sequence)
 	}
-	l.put(delivery)
-	d.schedule(l)
+	q.put(delivery)
+	d.schedule(q)
 }
 
 // Progress takes an update that matters until there is a newer one. It is stored and
@@ -203,27 +203,27 @@ func (d *Dispatcher) Progress(u models.Update, callbackURL string) {
 	ds := d.Deliveries(u, callbackURL)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tell(u.TaskID, u.Sequence)
-	for _, l := range d.lanes[u.TaskID] {
-		l.pendingProgress = nil // overtaken; or the client has moved on to another URL
+	d.noteSequence(u.TaskID, u.Sequence)
+	for _, q := range d.queues[u.TaskID] {
+		q.pendingProgress = nil // overtaken; or the client has moved on to another URL
 	}
 	for _, delivery := range ds {
-		l := d.lane(delivery)
-		if l == nil && (d.stopped || d.laneCount >= maxLanes) {
+		q := d.queueOf(delivery)
+		if q == nil && (d.stopped || d.queueCount >= maxQueues) {
 			continue
 		}
-		if l == nil {
-			l = d.newLane(d.host(delivery.Host), delivery)
+		if q == nil {
+			q = d.newQueue(d.host(delivery.Host), delivery)
 		}
-		l.pendingProgress = delivery
-		l.debounce(d)
+		q.pendingProgress = delivery
+		q.debounce(d)
 	}
 }
 
-// tell notes what a task has told, for those who have read the table before that.
-func (d *Dispatcher) tell(taskID string, sequence int64) {
+// noteSequence notes what a task has told, for those who have read the table before that.
+func (d *Dispatcher) noteSequence(taskID string, sequence int64) {
 	if d.loads > 0 {
-		d.told[taskID] = sequence
+		d.latestSequence[taskID] = sequence
 	}
 }
 
@@ -232,9 +232,9 @@ func (d *Dispatcher) tell(taskID string, sequence int64) {
 func (d *Dispatcher) DropProgress(taskID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, l := range slices.Clone(d.lanes[taskID]) {
-		l.pendingProgress = nil
-		d.schedule(l)
+	for _, q := range slices.Clone(d.queues[taskID]) {
+		q.pendingProgress = nil
+		d.schedule(q)
 	}
 }
 
@@ -243,10 +243,10 @@ func (d *Dispatcher) DropProgress(taskID string) {
 func (d *Dispatcher) TaskEnded(taskID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tell(taskID, math.MaxInt64)
-	for _, l := range slices.Clone(d.lanes[taskID]) {
-		l.ended, l.failed, l.pendingProgress, l.lastProgress = true, false, nil, time.Time{}
-		d.schedule(l)
+	d.noteSequence(taskID, math.MaxInt64)
+	for _, q := range slices.Clone(d.queues[taskID]) {
+		q.ended, q.failed, q.pendingProgress, q.lastProgress = true, false, nil, time.Time{}
+		d.schedule(q)
 	}
 }
 
@@ -254,7 +254,7 @@ func (d *Dispatcher) TaskEnded(taskID string) {
 func (d *Dispatcher) HasPending(taskID string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.lanes[taskID]) > 0
+	return len(d.queues[taskID]) > 0
 }
 
 // Wake looks for what is due to a host, now.
@@ -278,21 +278,21 @@ func (d *Dispatcher) supersede(taskID string, before int64) {
 	})
 }
 
-// schedule puts a lane into its host's line, if it has something to send.
-func (d *Dispatcher) schedule(l *lane) {
+// schedule puts a queue among its host's ready ones, if it has something to send.
+func (d *Dispatcher) schedule(q *orderedQueue) {
 	switch {
-	case l.sending != nil || l.queued:
-	case len(l.due) > 0:
-		l.queued = true
-		l.host.line = append(l.host.line, l)
-	case l.pendingProgress == nil && !l.storing && !l.failed && time.Since(l.lastProgress) >= webhookSpacing:
-		d.removeLane(l)
+	case q.sending != nil || q.queued:
+	case len(q.due) > 0:
+		q.queued = true
+		q.host.readyQueues = append(q.host.readyQueues, q)
+	case q.pendingProgress == nil && !q.storing && !q.failed && time.Since(q.lastProgress) >= webhookSpacing:
+		d.removeQueue(q)
 	}
-	d.pump(l.host)
+	d.startReady(q.host)
 }
 
-// pump starts as many exchanges with a host as there are places for.
-func (d *Dispatcher) pump(h *host) {
+// startReady starts as many exchanges with a host as there are places for.
+func (d *Dispatcher) startReady(h *host) {
 	for d.started && !d.stopped && h.waiting() > 0 && h.ready(time.Now()) {
 		if !d.hasSlot(h) {
 			if !h.blocked {
@@ -303,37 +303,37 @@ func (d *Dispatcher) pump(h *host) {
 		}
 		d.start(h.pop())
 	}
-	if h.more && h.waiting() <= maxLine/4 {
+	if h.more && h.waiting() <= maxQueuedPerHost/4 {
 		d.load(h)
 	}
 	d.forget(h)
 }
 
 // start begins an exchange.
-func (d *Dispatcher) start(l *lane) {
-	delivery := l.take()
-	l.host.exchanges++
-	d.exchanges++
-	d.running.Go(func() { d.deliver(l, delivery) })
+func (d *Dispatcher) start(q *orderedQueue) {
+	delivery := q.take()
+	q.host.inFlight++
+	d.inFlight++
+	d.running.Go(func() { d.deliver(q, delivery) })
 }
 
 // hasSlot keeps some places for hosts that answer, so that any number of others
 // that don't cannot take all.
 func (d *Dispatcher) hasSlot(h *host) bool {
-	limit := maxExchanges
+	limit := maxInFlight
 	if !h.answers {
-		limit = maxExchanges * 3 / 4
+		limit = maxInFlight * 3 / 4
 	}
-	return d.exchanges < limit && d.pendingOutcomes < maxPendingOutcomes
+	return d.inFlight < limit && d.pendingOutcomes < maxPendingOutcomes
 }
 
 // unblock lets those go on that had no place among all exchanges, in turn.
 func (d *Dispatcher) unblock() {
-	for n := len(d.blocked); n > 0 && d.exchanges < maxExchanges && d.pendingOutcomes < maxPendingOutcomes; n-- {
+	for n := len(d.blocked); n > 0 && d.inFlight < maxInFlight && d.pendingOutcomes < maxPendingOutcomes; n-- {
 		h := d.blocked[0]
 		d.blocked = d.blocked[1:]
 		h.blocked = false
-		d.pump(h)
+		d.startReady(h)
 	}
 }
 
@@ -350,7 +350,7 @@ func (d *Dispatcher) host(name string) *host {
 // forget drops a host that nothing is to be sent to. Some are kept for a while, to be
 // looked at.
 func (d *Dispatcher) forget(h *host) {
-	idle := h.lanes == 0 && h.exchanges == 0 && !h.more && h.reads == 0 && !h.blocked && h.due.IsZero()
+	idle := h.queueCount == 0 && h.inFlight == 0 && !h.more && h.reads == 0 && !h.blocked && h.due.IsZero()
 	if idle && (len(d.hosts) > maxHosts/2 || !h.answers && h.failures == 0) {
 		h.stopTimers()
 		delete(d.hosts, h.name)

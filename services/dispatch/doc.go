@@ -3,13 +3,13 @@
 //
 //	Add       takes deliveries that are stored and due
 //	Progress  takes news that are worthless once there are newer ones
-//	lane      has what one task tells one target, in order
-//	host      has the line of lanes that wait for it, and its circuit breaker
-//	load      fills lines from the table, which has all that is pending
+//	queue     has what one task tells one target, in order
+//	host      has the queues that are ready to be sent from, and its circuit breaker
+//	load      fills queues from the table, which has all that is pending
 //
-// Waiting costs nothing. A delivery that waits is a lane in its host's line: neither
+// Waiting costs nothing. A delivery that waits is in its queue, and that among its host's: neither
 // a goroutine nor a write. A place among the exchanges with a host is held for the
-// exchange only, not while its outcome is stored. A line that is full leaves the
+// exchange only, not while its outcome is stored. A host with many leaves the
 // rest where it is, due in the table, and asks for it when it has room. A host that
 // keeps failing is probed by one delivery at a time.
 //

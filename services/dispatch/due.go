@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// loadAtOnce is how many deliveries are read at once.
-	loadAtOnce = 500
-	// exhaustAtOnce is how many are given up in one transaction.
-	exhaustAtOnce = 500
-	// mendAtOnce is how many are put right in one transaction.
-	mendAtOnce = 500
+	// loadBatchSize is how many deliveries are read at once.
+	loadBatchSize = 500
+	// exhaustBatchSize is how many are given up in one transaction.
+	exhaustBatchSize = 500
+	// rescheduleBatchSize is how many are put right in one transaction.
+	rescheduleBatchSize = 500
 	// clockSlack is how far the clock may go back before waits are reckoned anew.
 	clockSlack = 10 * time.Second
 )
 
-// load fills a host's line from the table.
+// load fills a host's queues from the table.
 func (d *Dispatcher) load(h *host) {
 	if h.loading || d.stopped || !d.started {
 		return
@@ -30,9 +30,9 @@ func (d *Dispatcher) load(h *host) {
 	h.loading, h.more = true, false
 	begun := d.beginRead(h)
 	if d.loads++; d.loads == 1 {
-		d.told = map[string]int64{}
+		d.latestSequence = map[string]int64{}
 	}
-	limit := h.lanes + loadAtOnce // of what is in memory, some is due in the table, too
+	limit := h.queueCount + loadBatchSize // of what is in memory, some is due in the table, too
 	d.running.Go(func() {
 		found, next, err := d.read(h.name, limit)
 		d.mu.Lock()
@@ -48,24 +48,24 @@ func (d *Dispatcher) load(h *host) {
 		}
 		h.more = h.more || len(found) == limit
 		d.loaded(h, found, begun)
-		d.pump(h)
+		d.startReady(h)
 	})
 }
 
-// loaded puts into a host's line what was read, but for what was sent or overtaken
+// loaded puts into a host's queues what was read, but for what was sent or overtaken
 // meanwhile.
 func (d *Dispatcher) loaded(h *host, found []models.Delivery, begun int64) {
-	outcomes, told := h.recentOutcomes, d.told
+	outcomes, latest := h.recentOutcomes, d.latestSequence
 	d.endRead(h)
 	h.loading = false
 	if d.loads--; d.loads == 0 {
-		d.told = nil
+		d.latestSequence = nil
 	}
 	for i := range found {
 		switch {
 		case outcomes[found[i].ID] > begun: // it was read as it was before that
 			h.more = true
-		case found[i].Supersedable && told[found[i].TaskID] > found[i].Sequence:
+		case found[i].Supersedable && latest[found[i].TaskID] > found[i].Sequence:
 		default:
 			d.add(&found[i])
 		}
@@ -73,7 +73,7 @@ func (d *Dispatcher) loaded(h *host, found []models.Delivery, begun int64) {
 }
 
 // beginRead notes that deliveries to a host are read from the table: by the time they are
-// put into its line, some may have been sent. It returns the latest outcome.
+// put into its queues, some may have been sent. It returns the latest outcome.
 func (d *Dispatcher) beginRead(h *host) (outcome int64) {
 	if h.reads++; h.reads == 1 {
 		h.recentOutcomes = map[string]int64{}
@@ -201,7 +201,7 @@ func (d *Dispatcher) claim(found []models.Delivery) (ours []models.Delivery, err
 func (d *Dispatcher) sweepForEver() {
 	ticker := time.NewTicker(d.SweepEvery)
 	defer ticker.Stop()
-	d.mendClock()
+	d.rescheduleAfterClockChange()
 	for begun := time.Now(); ; begun = time.Now() {
 		if err := d.sweep(); err != nil && d.ctx.Err() == nil {
 			d.warnings.Warn("What is pending could not be looked for.", "err", err)
@@ -214,7 +214,7 @@ func (d *Dispatcher) sweepForEver() {
 		}
 		// The one is the time that has passed, the other what the clock says.
 		if passed, clock := time.Since(begun), time.Now().Round(0).Sub(begun.Round(0)); passed-clock > clockSlack {
-			d.mendClock()
+			d.rescheduleAfterClockChange()
 		}
 	}
 }
@@ -230,7 +230,7 @@ func (d *Dispatcher) Sweep() {
 // sweep makes sure that each host that something is pending for is looked after.
 func (d *Dispatcher) sweep() error {
 	db := d.store.Read(d.ctx)
-	if err := d.mendStuck(); err != nil {
+	if err := d.rescheduleStuck(); err != nil {
 		return err
 	}
 	for d.ctx.Err() == nil {
@@ -256,9 +256,9 @@ func (d *Dispatcher) sweep() error {
 	return nil
 }
 
-// mendStuck makes due what waits for nothing.
-func (d *Dispatcher) mendStuck() error {
-	stuck, err := models.StuckDeliveries(d.store.Read(d.ctx), mendAtOnce)
+// rescheduleStuck makes due what waits for nothing.
+func (d *Dispatcher) rescheduleStuck() error {
+	stuck, err := models.StuckDeliveries(d.store.Read(d.ctx), rescheduleBatchSize)
 	if err != nil || len(stuck) == 0 {
 		return err
 	}
@@ -266,11 +266,11 @@ func (d *Dispatcher) mendStuck() error {
 	return d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.MakeDue(tx, models.Now(), stuck...) })
 }
 
-// mendClock reckons waits anew that were reckoned before the clock was set back.
-func (d *Dispatcher) mendClock() {
+// rescheduleAfterClockChange reckons waits anew that were reckoned before the clock was set back.
+func (d *Dispatcher) rescheduleAfterClockChange() {
 	for {
 		now := models.Now()
-		distant, err := models.FutureDatedDeliveries(d.store.Read(d.ctx), now, clockSlack, mendAtOnce)
+		distant, err := models.FutureDatedDeliveries(d.store.Read(d.ctx), now, clockSlack, rescheduleBatchSize)
 		if err == nil && len(distant) > 0 {
 			err = d.store.InTx(d.ctx, func(tx *models.Tx) error {
 				for _, delivery := range distant {
@@ -285,7 +285,7 @@ func (d *Dispatcher) mendClock() {
 		if err != nil && d.ctx.Err() == nil {
 			d.warnings.Warn("Retries could not be rescheduled after a change of the clock.", "err", err)
 		}
-		if err != nil || len(distant) < mendAtOnce {
+		if err != nil || len(distant) < rescheduleBatchSize {
 			return
 		}
 	}
@@ -305,9 +305,9 @@ func (d *Dispatcher) exhaust(h *host) {
 	reason := h.lastError
 	d.running.Go(func() {
 		var total int64
-		for rows := int64(exhaustAtOnce); rows == exhaustAtOnce && d.ctx.Err() == nil; {
+		for rows := int64(exhaustBatchSize); rows == exhaustBatchSize && d.ctx.Err() == nil; {
 			err := d.store.InTx(d.ctx, func(tx *models.Tx) (err error) {
-				rows, err = models.ExhaustDeliveries(tx, h.name, models.Now().Add(-window), reason, exhaustAtOnce)
+				rows, err = models.ExhaustDeliveries(tx, h.name, models.Now().Add(-window), reason, exhaustBatchSize)
 				return err
 			})
 			if err != nil {

@@ -16,18 +16,18 @@ const (
 	maxCooldown = 30 * time.Second
 )
 
-// host is where deliveries go: its line, its places, and its circuit breaker.
+// host is where deliveries go: its queues, its places, and its circuit breaker.
 //
 // A failure, here, is an exchange that says that nobody is there: no answer, or that
 // of a gateway (502, 503, 504). A host that answers 500 or 404 is there, and quick;
 // that is between the delivery and its schedule.
 type host struct {
-	name      string
-	line      []*lane // lanes with something due; each is once in it, so tasks take turns
-	lanes     int     // in memory, in the line or not
-	exchanges int     // under way
-	blocked   bool    // it stands among those without a place
-	answers   bool    // the latest exchange had an answer
+	name        string
+	readyQueues []*orderedQueue // those with something due; each is once in it, so tasks take turns
+	queueCount  int             // in memory, ready or not
+	inFlight    int             // under way
+	blocked     bool            // it stands among those without a place
+	answers     bool            // the latest exchange had an answer
 
 	more           bool // there may be more in the table that is due
 	loading        bool
@@ -44,24 +44,24 @@ type host struct {
 	probe     *time.Timer
 }
 
-func (h *host) waiting() int { return len(h.line) }
+func (h *host) waiting() int { return len(h.readyQueues) }
 
-// pop takes the lane that has waited longest.
-func (h *host) pop() *lane {
-	l := h.line[0]
-	h.line[0] = nil
-	if h.line = h.line[1:]; len(h.line) == 0 {
-		h.line = nil
+// pop takes the queue that has waited longest.
+func (h *host) pop() *orderedQueue {
+	q := h.readyQueues[0]
+	h.readyQueues[0] = nil
+	if h.readyQueues = h.readyQueues[1:]; len(h.readyQueues) == 0 {
+		h.readyQueues = nil
 	}
-	return l
+	return q
 }
 
 // ready reports whether one more exchange may begin.
 func (h *host) ready(now time.Time) bool {
 	if h.openSince.IsZero() {
-		return h.exchanges < maxPerHost
+		return h.inFlight < maxPerHost
 	}
-	return h.exchanges == 0 && !now.Before(h.probeAt)
+	return h.inFlight == 0 && !now.Before(h.probeAt)
 }
 
 func (h *host) state() string {
@@ -88,7 +88,7 @@ func (h *host) wakeAt(d *Dispatcher, at time.Time) {
 		defer d.mu.Unlock()
 		h.due = time.Time{}
 		h.more = true
-		d.pump(h)
+		d.startReady(h)
 	})
 }
 
@@ -124,7 +124,7 @@ func (h *host) failed(d *Dispatcher, reason string) (probed bool) {
 	case h.openSince.IsZero() && h.failures >= breakAfter:
 		slog.Warn("A circuit breaker opened: the host is probed by one delivery at a time.", "host", h.name, "failures", h.failures, "err", reason)
 		h.openSince = time.Now()
-	case h.openSince.IsZero() || h.exchanges > 0: // of those that were under way when it opened
+	case h.openSince.IsZero() || h.inFlight > 0: // of those that were under way when it opened
 		return false
 	default:
 		h.probes++
@@ -141,7 +141,7 @@ func (h *host) failed(d *Dispatcher, reason string) (probed bool) {
 	h.probe = time.AfterFunc(wait, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.pump(h)
+		d.startReady(h)
 	})
 	return probed
 }
@@ -171,7 +171,7 @@ func (d *Dispatcher) Hosts(page models.Page) models.List[models.HostStatus] {
 
 func (h *host) status() models.HostStatus {
 	status := models.HostStatus{
-		Host: h.name, State: h.state(), InFlight: h.exchanges, Waiting: h.waiting(), More: h.more, Failures: h.failures, Error: h.lastError,
+		Host: h.name, State: h.state(), InFlight: h.inFlight, Waiting: h.waiting(), More: h.more, Failures: h.failures, Error: h.lastError,
 		OpenSince: given(h.openSince), DueAt: given(h.due),
 	}
 	if !h.openSince.IsZero() {

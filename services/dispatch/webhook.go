@@ -11,9 +11,9 @@ import (
 
 // What is done for webhooks only: their keys, and when to leave them alone.
 
-// failurePatience is how long a webhook may do nothing but fail before it is
+// disableAfter is how long a webhook may do nothing but fail before it is
 // disabled.
-const failurePatience = 5 * 24 * time.Hour
+const disableAfter = 5 * 24 * time.Hour
 
 // Why a webhook is disabled, in the words that its owner reads.
 const (
@@ -78,7 +78,7 @@ func changesHealth(w *models.Webhook, outcome callbacks.Outcome, now time.Time) 
 		w.FailingSince = nil
 	case outcome == callbacks.Failed && w.FailingSince == nil:
 		w.FailingSince = &now
-	case outcome == callbacks.Failed && now.Sub(*w.FailingSince) >= failurePatience:
+	case outcome == callbacks.Failed && now.Sub(*w.FailingSince) >= disableAfter:
 		w.Disable(now, reasonFailing)
 	default:
 		return false

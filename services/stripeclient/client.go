@@ -23,17 +23,17 @@ import (
 // up on a charge after less.
 const timeout = 30 * time.Second
 
-// patience is how an outage is waited out: six attempts in about half a
+// backoff is how an outage is waited out: six attempts in about half a
 // minute, if Stripe refuses at once.
-var patience = []time.Duration{500 * time.Millisecond, time.Second, 3 * time.Second, 8 * time.Second, 15 * time.Second}
+var backoff = []time.Duration{500 * time.Millisecond, time.Second, 3 * time.Second, 8 * time.Second, 15 * time.Second}
 
 // Client makes requests to Stripe. Each of them has an idempotency key made
 // from the id of a payment or refund: however often it is sent, Stripe acts on
 // it once (https://docs.stripe.com/api/idempotent_requests).
 type Client struct {
 	api *stripe.Client
-	// Patience is how long Retry waits before the second attempt, the third, …
-	Patience []time.Duration
+	// Backoff is how long Retry waits before the second attempt, the third, …
+	Backoff []time.Duration
 }
 
 // Options say how to reach Stripe.
@@ -58,8 +58,8 @@ func New(o Options) *Client {
 		config.URL = stripe.String(o.URL)
 	}
 	return &Client{
-		api:      stripe.NewClient(o.Key, stripe.WithBackends(stripe.NewBackendsWithConfig(config))),
-		Patience: patience,
+		api:     stripe.NewClient(o.Key, stripe.WithBackends(stripe.NewBackendsWithConfig(config))),
+		Backoff: backoff,
 	}
 }
 
@@ -141,7 +141,7 @@ func Charged(intent *stripe.PaymentIntent) error {
 		return newError(CodeProviderRejected)
 	case stripe.PaymentIntentStatusProcessing, stripe.PaymentIntentStatusRequiresConfirmation, stripe.PaymentIntentStatusRequiresCapture:
 	}
-	return &outage{errUnsettled}
+	return &transientError{errUnsettled}
 }
 
 // Refunded says whether a refund was made: nil if it was, and has not come back.
@@ -152,16 +152,16 @@ func Refunded(refund *stripe.Refund) error {
 	return nil
 }
 
-// outage is an answer that says nothing yet: Stripe could not be reached, did
+// transientError is an answer that says nothing yet: Stripe could not be reached, did
 // not answer, or is out of order. What was asked for may have happened.
-type outage struct{ err error }
+type transientError struct{ err error }
 
-func (o *outage) Error() string { return "Stripe is out of order: " + o.err.Error() }
-func (o *outage) Unwrap() error { return o.err }
+func (o *transientError) Error() string { return "Stripe is out of order: " + o.err.Error() }
+func (o *transientError) Unwrap() error { return o.err }
 
 var errUnsettled = errors.New("no decision yet")
 
-// explain turns an error of the client into an *outage, or into the *callbacks.Error
+// explain turns an error of the client into an *transientError, or into the *callbacks.Error
 // that it means for the payment.
 func explain(ctx context.Context, err error) error {
 	if err == nil {
@@ -172,14 +172,14 @@ func explain(ctx context.Context, err error) error {
 	}
 	var refused *stripe.Error
 	if !errors.As(err, &refused) {
-		return &outage{err}
+		return &transientError{err}
 	}
 	switch {
 	case refused.HTTPStatusCode >= http.StatusInternalServerError,
 		refused.HTTPStatusCode == http.StatusTooManyRequests,
 		refused.HTTPStatusCode == http.StatusConflict,                // the same key is in use, by a request that we gave up on
 		refused.Code == stripe.ErrorCodePaymentIntentUnexpectedState: // something else was quicker: Find tells what
-		return &outage{err}
+		return &transientError{err}
 	case refused.Type == stripe.ErrorTypeCard:
 		return declined(refused)
 	}
@@ -195,17 +195,17 @@ func explain(ctx context.Context, err error) error {
 func (c *Client) Retry(ctx context.Context, waiting func(message string) error, ask func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := ask()
-		var out *outage
-		if !errors.As(err, &out) || callbacks.IsLocalResourceError(err) {
+		var transient *transientError
+		if !errors.As(err, &transient) || callbacks.IsLocalResourceError(err) {
 			return err
 		}
-		slog.Warn("A request to Stripe failed.", "attempt", attempt+1, "err", out.err)
-		if attempt == len(c.Patience) {
+		slog.Warn("A request to Stripe failed.", "attempt", attempt+1, "err", transient.err)
+		if attempt == len(c.Backoff) {
 			return newError(CodeProviderUnavailable)
 		}
 		// Jitter keeps those that wait for the same outage apart.
-		wait := time.Duration(float64(c.Patience[attempt]) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // nobody gains by guessing it
-		if err := waiting(fmt.Sprintf("Stripe does not answer: attempt %d of %d follows", attempt+2, len(c.Patience)+1)); err != nil {
+		wait := time.Duration(float64(c.Backoff[attempt]) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // nobody gains by guessing it
+		if err := waiting(fmt.Sprintf("Stripe does not answer: attempt %d of %d follows", attempt+2, len(c.Backoff)+1)); err != nil {
 			return err
 		}
 		if err := pause.For(ctx, wait); err != nil {

@@ -42,7 +42,7 @@ var failureText = map[string]string{
 	CodeProviderUnavailable:    "The provider cannot be reached",
 }
 
-// newError is why a payment or a refund failed, in words meant for the customer.
+// newError says why a payment or a refund failed, in words meant for the customer.
 func newError(code string) *callbacks.Error {
 	return &callbacks.Error{Code: code, Message: failureText[code]}
 }

@@ -50,8 +50,8 @@ var (
 	bucketKeys       = []byte("idempotency_keys")
 )
 
-// openPatience is how long another process may take to let go of the file.
-const openPatience = 5 * time.Second
+// openTimeout is how long another process may take to let go of the file.
+const openTimeout = 5 * time.Second
 
 // Open opens the sandbox whose state is in the file at path, which is made when
 // it is missing. Without a path the state ends with the sandbox.
@@ -68,7 +68,7 @@ func Open(path string, o Options) (*Sandbox, error) {
 		}
 	}
 	var err error
-	if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openPatience}); err != nil {
+	if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openTimeout}); err != nil {
 		return nil, fmt.Errorf("opening the payment sandbox %s: %w", path, err)
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {

@@ -79,14 +79,14 @@ func NewEngine(store *models.Store, hub *stream.Hub, dispatcher *dispatch.Dispat
 	}
 }
 
-// defaultAtOnce is how many tasks of a kind run at once that mostly wait: for a step,
+// defaultConcurrency is how many tasks of a kind run at once that mostly wait: for a step,
 // for somebody's answer.
-const defaultAtOnce = 4000
+const defaultConcurrency = 4000
 
 // Register makes an operation known, before the queue is made.
 func (e *Engine) Register(op Operation) {
 	if op.Concurrency == 0 {
-		op.Concurrency = defaultAtOnce
+		op.Concurrency = defaultConcurrency
 	}
 	e.operations[op.Kind] = op
 }

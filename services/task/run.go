@@ -32,16 +32,16 @@ const (
 
 var errTooOften = errors.New("the server was killed during this step, again")
 
-// Run works on a task, until it has ended or ctx has. fresh is the task if it was
+// Run works on a task, until it has ended or ctx has. newTask is the task if it was
 // just stored and has never run; otherwise it is read. When the server itself is to
 // blame that the work failed, it has to be run again: after the time returned. An
 // error says that this could not be noted.
-func (e *Engine) Run(ctx context.Context, id string, fresh *models.Task) (again time.Duration, err error) {
+func (e *Engine) Run(ctx context.Context, id string, newTask *models.Task) (retryAfter time.Duration, err error) {
 	// Begun before the task is read: a cancellation either finds this run and
 	// interrupts it, or is seen by it.
 	working, done := e.begin(ctx, id)
 	defer done()
-	t, starts, err := e.takeUp(ctx, id, fresh)
+	t, starts, err := e.resume(ctx, id, newTask)
 	if errors.Is(err, models.ErrTaskEnded) || models.Code(err) == models.CodeNotFound {
 		return 0, nil
 	}
@@ -55,12 +55,12 @@ func (e *Engine) Run(ctx context.Context, id string, fresh *models.Task) (again 
 	if errors.Is(ctx.Err(), context.Canceled) { // interrupted by us, not cut off
 		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id, nil) }))
 	}
-	again = backoff(t.Errors)
+	retryAfter = backoff(t.Errors)
 	if callbacks.IsLocalResourceError(err) {
-		again = shortageWait/2 + rand.N(shortageWait) //nolint:gosec // G404: nothing secret
+		retryAfter = shortageWait/2 + rand.N(shortageWait) //nolint:gosec // G404: nothing secret
 	}
-	due := models.Now().Add(again)
-	return again, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
+	due := models.Now().Add(retryAfter)
+	return retryAfter, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
 		if callbacks.IsLocalResourceError(err) {
 			return models.StopTask(tx, id, &due)
 		}
@@ -89,10 +89,10 @@ func (e *Engine) begin(ctx context.Context, id string) (context.Context, func())
 	}
 }
 
-// takeUp finds the task of a run, and counts it, unless it is the first.
-func (e *Engine) takeUp(ctx context.Context, id string, fresh *models.Task) (t models.Task, starts int, err error) {
-	if fresh != nil {
-		return *fresh, 0, nil
+// resume finds the task of a run, and counts it, unless it is the first.
+func (e *Engine) resume(ctx context.Context, id string, newTask *models.Task) (t models.Task, starts int, err error) {
+	if newTask != nil {
+		return *newTask, 0, nil
 	}
 	err = e.store.InTx(ctx, func(tx *models.Tx) (err error) {
 		starts, err = models.ResumeTask(tx, id)

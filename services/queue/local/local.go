@@ -35,7 +35,7 @@ type Queue struct {
 	store  *models.Store
 
 	mu      sync.Mutex // held for moments
-	lines   map[string]*line
+	kinds   map[string]*kindQueue
 	started bool
 	stopped bool
 	ctx     context.Context // of the runs
@@ -45,25 +45,25 @@ type Queue struct {
 	sweeper sync.WaitGroup
 }
 
-// line is the work of one kind.
-type line struct {
-	kind    string
-	atOnce  int
-	running int
-	waiting []string
-	known   map[string]bool // that run, wait, or are due later
-	more    bool            // there is more in the table than waits here
-	missed  bool            // some of it was committed while the table was being read, perhaps after that
-	loading bool
-	after   string // the resource up to which the table was read
-	backlog int    // at least how many wait in the table, beside those in memory
+// kindQueue is the work of one kind.
+type kindQueue struct {
+	kind        string
+	concurrency int
+	running     int
+	waiting     []string
+	known       map[string]bool // that run, wait, or are due later
+	more        bool            // there is more in the table than waits here
+	missed      bool            // some of it was committed while the table was being read, perhaps after that
+	loading     bool
+	after       string // the resource up to which the table was read
+	backlog     int    // at least how many wait in the table, beside those in memory
 }
 
 // New returns a queue for all operations that engine knows.
 func New(store *models.Store, engine *task.Engine) *Queue {
-	q := &Queue{engine: engine, store: store, lines: map[string]*line{}, cancel: func() {}}
+	q := &Queue{engine: engine, store: store, kinds: map[string]*kindQueue{}, cancel: func() {}}
 	for kind, op := range engine.Operations() {
-		q.lines[kind] = &line{kind: kind, atOnce: op.Concurrency, known: map[string]bool{}}
+		q.kinds[kind] = &kindQueue{kind: kind, concurrency: op.Concurrency, known: map[string]bool{}}
 	}
 	engine.SetQueue(q)
 	return q
@@ -74,18 +74,18 @@ func (q *Queue) Add(tx *models.Tx, t *models.Task) {
 	tx.AfterCommit(func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		l := q.lines[t.Kind]
+		k := q.kinds[t.Kind]
 		switch {
 		case q.stopped || !q.started:
-		case l.known[t.ID]: // found in the table, where it was visible a moment ago
-		case l.running < l.atOnce && len(l.waiting) == 0:
-			q.begin(l, t.ID, t)
-		case l.more || len(l.waiting) >= maxWaiting:
-			l.more, l.missed = true, true
-			l.backlog++
+		case k.known[t.ID]: // found in the table, where it was visible a moment ago
+		case k.running < k.concurrency && len(k.waiting) == 0:
+			q.begin(k, t.ID, t)
+		case k.more || len(k.waiting) >= maxWaiting:
+			k.more, k.missed = true, true
+			k.backlog++
 		default:
-			l.known[t.ID] = true
-			l.waiting = append(l.waiting, t.ID)
+			k.known[t.ID] = true
+			k.waiting = append(k.waiting, t.ID)
 		}
 	})
 }
@@ -94,8 +94,8 @@ func (q *Queue) Add(tx *models.Tx, t *models.Task) {
 func (q *Queue) Full(kind string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.lines[kind]
-	return l != nil && len(l.waiting)+l.backlog >= maxBacklog
+	k := q.kinds[kind]
+	return k != nil && len(k.waiting)+k.backlog >= maxBacklog
 }
 
 // Start takes up what is left of an earlier process, and begins to work; also after a
@@ -105,10 +105,10 @@ func (q *Queue) Start(context.Context) error {
 	defer q.mu.Unlock()
 	q.started, q.stopped, q.stop = true, false, make(chan struct{})
 	q.ctx, q.cancel = context.WithCancel(context.Background())
-	for _, l := range q.lines {
-		*l = line{kind: l.kind, atOnce: l.atOnce, known: map[string]bool{}}
-		l.more = true
-		q.load(l)
+	for _, k := range q.kinds {
+		*k = kindQueue{kind: k.kind, concurrency: k.concurrency, known: map[string]bool{}}
+		k.more = true
+		q.load(k)
 	}
 	q.sweeper.Go(q.sweep)
 	return nil
@@ -133,101 +133,101 @@ func (q *Queue) Stop(ctx context.Context) error {
 }
 
 // begin gives a task a worker.
-func (q *Queue) begin(l *line, id string, fresh *models.Task) {
-	l.known[id] = true
-	l.running++
+func (q *Queue) begin(k *kindQueue, id string, newTask *models.Task) {
+	k.known[id] = true
+	k.running++
 	q.work.Go(func() {
 		ctx, cancel := context.WithTimeout(q.ctx, runTimeout)
 		defer cancel()
-		again, err := q.engine.Run(ctx, id, fresh)
-		q.ended(l, id, again, err)
+		retryAfter, err := q.engine.Run(ctx, id, newTask)
+		q.ended(k, id, retryAfter, err)
 	})
 }
 
 // ended gives the worker of a task to the next.
-func (q *Queue) ended(l *line, id string, again time.Duration, err error) {
+func (q *Queue) ended(k *kindQueue, id string, retryAfter time.Duration, err error) {
 	if err != nil && q.ctx.Err() == nil {
 		slog.Warn("A run of a task could not be stored; the task is tried again.", "task_id", id, "err", err)
-		again = max(again, time.Second)
+		retryAfter = max(retryAfter, time.Second)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l.running--
-	if again > 0 {
-		q.later(l, id, again)
+	k.running--
+	if retryAfter > 0 {
+		q.later(k, id, retryAfter)
 	} else {
-		delete(l.known, id)
+		delete(k.known, id)
 	}
-	q.pump(l)
+	q.startReady(k)
 }
 
 // later has a task wait for its next run.
-func (q *Queue) later(l *line, id string, wait time.Duration) {
-	l.known[id] = true
+func (q *Queue) later(k *kindQueue, id string, wait time.Duration) {
+	k.known[id] = true
 	time.AfterFunc(wait, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if !q.stopped {
-			l.waiting = append(l.waiting, id)
-			q.pump(l)
+			k.waiting = append(k.waiting, id)
+			q.startReady(k)
 		}
 	})
 }
 
-// pump begins what there are workers for.
-func (q *Queue) pump(l *line) {
-	for !q.stopped && l.running < l.atOnce && len(l.waiting) > 0 {
-		id := l.waiting[0]
-		if l.waiting = l.waiting[1:]; len(l.waiting) == 0 {
-			l.waiting = nil
+// startReady begins what there are workers for.
+func (q *Queue) startReady(k *kindQueue) {
+	for !q.stopped && k.running < k.concurrency && len(k.waiting) > 0 {
+		id := k.waiting[0]
+		if k.waiting = k.waiting[1:]; len(k.waiting) == 0 {
+			k.waiting = nil
 		}
-		q.begin(l, id, nil)
+		q.begin(k, id, nil)
 	}
-	if l.more && len(l.waiting) < maxWaiting/4 {
-		q.load(l)
+	if k.more && len(k.waiting) < maxWaiting/4 {
+		q.load(k)
 	}
 }
 
-// load fills a line from the table.
-func (q *Queue) load(l *line) {
-	if l.loading || q.stopped {
+// load fills a queue from the table.
+func (q *Queue) load(k *kindQueue) {
+	if k.loading || q.stopped {
 		return
 	}
-	l.loading = true
+	k.loading = true
 	const limit = 1000
-	after := l.after
+	after := k.after
 	q.work.Go(func() {
-		found, err := models.WaitingTasks(q.store.Read(q.ctx), l.kind, after, limit)
+		found, err := models.WaitingTasks(q.store.Read(q.ctx), k.kind, after, limit)
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		l.loading = false
+		k.loading = false
 		if err != nil {
 			if q.ctx.Err() == nil {
-				slog.Warn("The work that is left could not be read; it is looked for again.", "kind", l.kind, "err", err)
+				slog.Warn("The work that is left could not be read; it is looked for again.", "kind", k.kind, "err", err)
 			}
-			time.AfterFunc(retryRead, func() { q.refill(l) })
+			time.AfterFunc(retryRead, func() { q.refill(k) })
 			return
 		}
-		l.more = len(found) == limit
-		l.backlog = max(0, l.backlog-len(found))
-		if l.after = ""; l.more {
-			l.after = found[limit-1].ResourceID
+		k.more = len(found) == limit
+		k.backlog = max(0, k.backlog-len(found))
+		if k.after = ""; k.more {
+			k.after = found[limit-1].ResourceID
 		} else {
-			l.backlog = 0
-			l.more, l.missed = l.missed, false // from the start again
+			k.backlog = 0
+			k.more, k.missed = k.missed, false // from the start again
 		}
 		for _, t := range found {
-			if l.known[t.ID] {
+			if k.known[t.ID] {
 				continue
 			}
 			if t.RunAt != nil && time.Until(*t.RunAt) > 0 {
-				q.later(l, t.ID, min(time.Until(*t.RunAt), time.Minute))
+				q.later(k, t.ID, min(time.Until(*t.RunAt), time.Minute))
 				continue
 			}
-			l.known[t.ID] = true
-			l.waiting = append(l.waiting, t.ID)
+			k.known[t.ID] = true
+			k.waiting = append(k.waiting, t.ID)
 		}
-		q.pump(l)
+		q.startReady(k)
 	})
 }
 
@@ -241,16 +241,16 @@ func (q *Queue) sweep() {
 			return
 		case <-ticker.C:
 		}
-		for _, l := range q.lines {
-			q.refill(l)
+		for _, k := range q.kinds {
+			q.refill(k)
 		}
 	}
 }
 
 // refill looks for work in the table again, when there is room for it.
-func (q *Queue) refill(l *line) {
+func (q *Queue) refill(k *kindQueue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l.more = true
-	q.pump(l)
+	k.more = true
+	q.startReady(k)
 }

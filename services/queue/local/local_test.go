@@ -83,7 +83,7 @@ func TestFoundBeforeAdded(t *testing.T) {
 func (q *Queue) knows(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lines["order"].known[id]
+	return q.kinds["order"].known[id]
 }
 
 // TestAddedWhileTheTableIsRead holds that a task which is committed while the queue reads
@@ -96,7 +96,7 @@ func TestAddedWhileTheTableIsRead(t *testing.T) {
 	n := 0
 	for round := range 80 {
 		if round > 0 {
-			go q.refill(q.lines["order"])
+			go q.refill(q.kinds["order"])
 		}
 		var adding sync.WaitGroup
 		for range 8 {
@@ -125,12 +125,12 @@ func TestAddedWhileTheTableIsRead(t *testing.T) {
 func (q *Queue) knownTasks() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.lines["order"].known)
+	return len(q.kinds["order"].known)
 }
 
 // idle reports whether the table is neither read nor about to be.
 func (q *Queue) idle() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.lines["order"].loading && !q.lines["order"].more
+	return !q.kinds["order"].loading && !q.kinds["order"].more
 }

@@ -26,7 +26,7 @@ const (
 // rescuer tells other servers that this one lives, by an advisory lock that
 // PostgreSQL frees when the connection that holds it ends, and takes up the jobs
 // of those whose lock is free. Without it they would wait an hour for River's own
-// rescuer, which goes by time alone. So it is with the deliveries that it had in hand.
+// rescuer, which goes by time alone. So it is with the deliveries that it had claimed.
 //
 // A server that loses its connection, but lives, may see its jobs run a second
 // time beside the first. That costs the work, and both may tell of progress; but
@@ -126,7 +126,7 @@ func (r *rescuer) lock(ctx context.Context) error {
 	return nil
 }
 
-// rescue makes the jobs and deliveries available that dead servers had in hand. Being
+// rescue makes the jobs and deliveries available that dead servers had claimed. Being
 // killed is no error of the job, so the attempt doesn't count.
 func (r *rescuer) rescue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rescueTimeout)
