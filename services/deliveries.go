@@ -102,10 +102,10 @@ func webhookURL(tx *models.Tx, id string) (string, error) {
 
 // redeliver makes a delivery again. One that is due anyway is left as it is.
 func (s *Deliveries) redeliver(tx *models.Tx, d *models.Delivery) error {
-	renewed, err := models.Redeliver(tx, d, false, s.dispatcher.Server)
-	if err == nil && renewed {
-		again := *d
-		tx.AfterCommit(func() { s.dispatcher.Add(&again) })
+	again, err := models.Redeliver(tx, d, false, s.dispatcher.Server)
+	if err == nil && again {
+		due := *d
+		tx.AfterCommit(func() { s.dispatcher.Add(&due) })
 	}
 	return err
 }
