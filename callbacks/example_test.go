@@ -88,10 +88,10 @@ func ExampleEncode() {
 	// Output: {"9":"first","10":1e+21,"name":"<Zoë> & co"} <nil>
 }
 
-// Next says how long to wait, at most: there is jitter.
+// Next says how long to wait: half way through the jitter, what Waits say.
 func ExampleSchedule() {
 	schedule := callbacks.DevelopmentSchedule()
-	schedule.Rand = func() float64 { return 0.999999 }
+	schedule.Rand = func() float64 { return 0.5 }
 	for attempts := 1; ; attempts++ {
 		wait, ok := schedule.Next(attempts, 0)
 		if !ok {

@@ -7,14 +7,14 @@ import (
 
 // Schedule says when a failed delivery is tried again.
 type Schedule struct {
-	// Waits holds the longest wait after each failed attempt. When they are used up, the delivery is exhausted: it
+	// Waits holds the wait after each failed attempt, which jitter changes by up to 20 %. When they are used up, the delivery is exhausted: it
 	// has then been tried len(Waits)+1 times.
 	Waits []time.Duration
 	// Rand returns numbers in [0, 1) and is called from many goroutines; nil is [rand.Float64].
 	Rand func() float64
 }
 
-// DevelopmentSchedule doubles from 1 s and gives up after 8 attempts, about two minutes: one sees it happen.
+// DevelopmentSchedule doubles from 1 s and gives up after 8 attempts in 98 s to 148 s: one sees it happen.
 func DevelopmentSchedule() Schedule {
 	return Schedule{Waits: []time.Duration{
 		1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
@@ -22,8 +22,7 @@ func DevelopmentSchedule() Schedule {
 	}}
 }
 
-// ProductionSchedule makes 9 attempts over at most 37 h 35 min 5 s, Retry-After not counted, so that a receiver may be
-// down overnight. Its first waits are those of the example in Standard Webhooks.
+// ProductionSchedule makes 9 attempts in 30 h to 45 h, so that a receiver may be down for a day. Its first waits are those of the example in Standard Webhooks.
 func ProductionSchedule() Schedule {
 	return Schedule{Waits: []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour,
@@ -31,11 +30,14 @@ func ProductionSchedule() Schedule {
 	}}
 }
 
+// jitter is how far a wait may be from its place in Waits, as a part of it: enough that the callbacks held up by one
+// outage don't all come back at once, and so little that the promised time is kept.
+const jitter = 0.2
+
 // Next returns how long to wait after the given number of attempts has failed, or false if that was the last.
 //
-// The wait has full jitter: it is anywhere between nothing and its place in Waits, so that the callbacks held up by
-// one outage don't all come back at once. What the receiver asked for in Retry-After is waited first, and the
-// jitter comes on top, for the same reason.
+// The wait is its place in Waits, give or take 20 %. It is never shorter than what the receiver asked for in
+// Retry-After, to which the same jitter is added.
 func (s Schedule) Next(attempts int, retryAfter time.Duration) (wait time.Duration, ok bool) {
 	if attempts < 1 {
 		return max(0, retryAfter), true
@@ -47,6 +49,18 @@ func (s Schedule) Next(attempts int, retryAfter time.Duration) (wait time.Durati
 	if random == nil {
 		random = rand.Float64
 	}
-	jitter := time.Duration(random() * float64(s.Waits[attempts-1]))
-	return max(0, retryAfter) + jitter, true
+	wait = s.Waits[attempts-1]
+	spread := time.Duration(random() * 2 * jitter * float64(wait))
+	return max(wait-part(wait)+spread, retryAfter+spread), true
 }
+
+// Total returns how long after its first attempt a delivery is tried for the last time: at least and at most, the time
+// that the attempts themselves take and what receivers ask for in Retry-After not counted.
+func (s Schedule) Total() (least, most time.Duration) {
+	for _, wait := range s.Waits {
+		least, most = least+wait-part(wait), most+wait+part(wait)
+	}
+	return least, most
+}
+
+func part(wait time.Duration) time.Duration { return time.Duration(jitter * float64(wait)) }

@@ -294,10 +294,7 @@ func (d *Dispatcher) rescheduleAfterClockChange() {
 // exhaust gives up what a host has not taken for as long as the whole schedule lasts:
 // while its breaker is open, only probes use up attempts.
 func (d *Dispatcher) exhaust(h *host) {
-	var window time.Duration
-	for _, wait := range d.Schedule.Waits {
-		window += wait
-	}
+	_, window := d.Schedule.Total()
 	away := time.Since(h.openSince)
 	if away < window {
 		return
