@@ -47,7 +47,7 @@ func Describe(ctx context.Context, err error) string {
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "connection reset"
 	case isTLS(err):
-		return "TLS handshake failed"
+		return describeTLS(err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isClosedIdle(err):
 		return "connection closed early"
 	case errors.As(err, &operation) && operation.Op == "dial":
@@ -70,6 +70,33 @@ func isTLS(err error) bool {
 	var operation *net.OpError
 	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) ||
 		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error"
+}
+
+// describeTLS says what is wrong with whose certificate, and what to set. Alerts are those of RFC 8446, section 6.2: of
+// a server that wants a client certificate, "certificate required", or "bad certificate" before TLS 1.3.
+func describeTLS(err error) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &authority):
+		return "certificate of an unknown authority: add it to the sender's SSL_CERT_FILE"
+	case errors.As(err, &name):
+		return "certificate for another host name: use a name that the certificate has"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "certificate expired or not yet valid"
+	case errors.As(err, &invalid):
+		return "certificate not valid"
+	case errors.As(err, &record):
+		return "no TLS at this port: use http, or the port of https"
+	case strings.HasSuffix(err.Error(), "tls: certificate required"), strings.HasSuffix(err.Error(), "tls: bad certificate"):
+		return "a client certificate is required, which callbacks do not have"
+	case strings.HasSuffix(err.Error(), "tls: handshake failure"):
+		return "TLS handshake failed: no version or cipher in common, or a client certificate is required"
+	default:
+		return "TLS handshake failed"
+	}
 }
 
 // IsLocalResourceError reports whether an error says that this machine has too little of something: descriptors, buffers,

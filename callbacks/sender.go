@@ -146,6 +146,7 @@ func (s *Sender) exchange(ctx context.Context, d Delivery, attempt *Attempt) err
 	if !s.policy.AllowsScheme(request.URL.Scheme) {
 		return errPlainHTTP
 	}
+	request.URL.RawQuery = EscapeQuery(request.URL.RawQuery)
 	request.Header = make(http.Header, 8)
 	request.Header["Content-Type"] = jsonContentType
 	request.Header["User-Agent"] = userAgent

@@ -3,8 +3,10 @@ package callbacks
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -252,25 +254,69 @@ func TestSendBadURL(t *testing.T) {
 	}
 }
 
+// TestSendTLS is faults 8: an attempt says what is wrong with the certificate.
 func TestSendTLS(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
 	server.Config.ErrorLog = quiet
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
-	if a := s.Send(t.Context(), Delivery{URL: server.URL}); a.Error != "TLS handshake failed" {
-		t.Errorf("untrusted certificate: got %+v", a)
-	}
 	plain := listen(t, answer("HTTP/1.1 400 Bad Request\r\n\r\n"))
-	if a := s.Send(t.Context(), Delivery{URL: strings.Replace(plain, "http:", "https:", 1)}); a.Error != "TLS handshake failed" {
-		t.Errorf("no TLS: got %+v", a)
+	for _, test := range []struct {
+		name, url, want string
+		client          func(c *tls.Config)
+		server          func(c *tls.Config)
+	}{
+		{name: "authority", want: "certificate of an unknown authority: add it to the sender's SSL_CERT_FILE", client: func(c *tls.Config) { c.RootCAs = nil }},
+		{name: "name", want: "certificate for another host name: use a name that the certificate has", client: func(c *tls.Config) { c.ServerName = "other.test" }},
+		{name: "expired", want: "certificate expired or not yet valid", client: func(c *tls.Config) {
+			c.Time = func() time.Time { return time.Now().AddDate(200, 0, 0) }
+		}},
+		{name: "no TLS", url: strings.Replace(plain, "http:", "https:", 1), want: "no TLS at this port: use http, or the port of https"},
+		{name: "client's", want: "a client certificate is required, which callbacks do not have", server: func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert }},
+		{name: "client's, before TLS 1.3", want: "TLS handshake failed: no version or cipher in common, or a client certificate is required", server: func(c *tls.Config) {
+			c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12
+		}},
+		{name: "trusted"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
+			s.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+			s.transport.TLSClientConfig.NextProtos = nil
+			if test.client != nil {
+				test.client(s.transport.TLSClientConfig)
+			}
+			url := cmp.Or(test.url, server.URL)
+			if test.server != nil {
+				picky := httptest.NewUnstartedServer(server.Config.Handler)
+				picky.Config.ErrorLog, picky.TLS = quiet, new(tls.Config)
+				test.server(picky.TLS)
+				picky.StartTLS()
+				defer picky.Close()
+				url = picky.URL
+			}
+			a := s.Send(t.Context(), Delivery{URL: url})
+			if a.Error != test.want || test.want == "" && a.Body != "HTTP/1.1" {
+				t.Errorf("got %+v", a)
+			}
+		})
 	}
-	trusting := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
-	trusting.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	trusting.transport.TLSClientConfig.NextProtos = nil
-	if a := trusting.Send(t.Context(), Delivery{URL: server.URL}); a.Body != "HTTP/1.1" {
-		t.Errorf("trusted certificate: got %+v", a)
+}
+
+// TestSendQuery is faults 19: a query that is not ASCII goes out percent-encoded, one that is as it was written.
+func TestSendQuery(t *testing.T) {
+	asked := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+	defer server.Close()
+	s := newSender(t, SenderOptions{Policy: DevelopmentPolicy()})
+	for query, want := range map[string]string{
+		"?shop=Köln": "/?shop=K%C3%B6ln", "?a=%20&b=%C3&c=100%&d={$x}[]|'": "/?a=%20&b=%C3&c=100%&d={$x}[]|'", `?"<>`: "/?%22%3C%3E", "Köln?": "/K%C3%B6ln?", "?": "/?",
+	} {
+		if a := s.Send(t.Context(), Delivery{URL: server.URL + "/" + query}); a.Status != 200 {
+			t.Errorf("%s: got %+v", query, a)
+		} else if got := <-asked; got != want {
+			t.Errorf("%s went out as %s", query, got)
+		}
 	}
 }
 

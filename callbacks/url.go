@@ -2,6 +2,7 @@ package callbacks
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -58,6 +59,20 @@ func CheckURL(raw string, p Policy) error {
 		return errors.New("must have a port from 1 to 65535")
 	}
 	return checkHost(u, p)
+}
+
+// EscapeQuery returns the query of a URL as it goes on the wire: what isn't ASCII, and what servers take amiss, is
+// percent-encoded, as browsers do (https://url.spec.whatwg.org/#query-percent-encode-set).
+func EscapeQuery(query string) string {
+	var b strings.Builder
+	for _, c := range []byte(query) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func validPort(u *url.URL) bool {

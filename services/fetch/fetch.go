@@ -70,6 +70,7 @@ func New(policy callbacks.Policy) *Client {
 			if err := callbacks.CheckURL(r.URL.String(), policy); err != nil {
 				return &Error{Reason: "it redirects to a URL that " + err.Error()}
 			}
+			r.URL.RawQuery = callbacks.EscapeQuery(r.URL.RawQuery)
 			r.Header.Del("Referer") // the URL before may hold a secret
 			return nil
 		},
@@ -131,6 +132,7 @@ func (c *Client) try(ctx context.Context, url string, store func(io.Reader) erro
 	if !c.policy.AllowsScheme(request.URL.Scheme) { // it was accepted under another policy
 		return &Error{Reason: "its URL must be https in production"}
 	}
+	request.URL.RawQuery = callbacks.EscapeQuery(request.URL.RawQuery)
 	request.Header.Set("User-Agent", "petstore/1")
 	request.Header.Set("Accept", "image/jpeg, image/png, image/webp, image/gif")
 	response, err := c.http.Do(request)
