@@ -418,3 +418,36 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
+
+// TestStandardWebhooks has Standard Webhooks' own library verify what we sign, with the
+// development secret (faults 7) and with a text, which it has to be told of.
+func TestStandardWebhooks(t *testing.T) {
+	dir := filepath.Join("testdata", "webhook")
+	needNode(t, dir)
+	var in bytes.Buffer
+	for _, test := range []struct {
+		secret, body string
+		raw          bool
+	}{
+		{secret: callbacks.DevelopmentSecret, body: `{"callback_id":"cb_1"}`},
+		{secret: callbacks.NewSecret(), body: `{"callback_id":"cb_2","message":"<Zoë> 😀"}`},
+		{secret: "a secret that is a text", body: `{"callback_id":"cb_3"}`, raw: true},
+		{secret: "a secret that is another", body: `{"callback_id":"cb_4"}`},
+	} {
+		signed := make(http.Header)
+		callbacks.Sign(signed, "cb_1", time.Now(), []byte(test.body), test.secret)
+		headers := map[string]string{}
+		for name := range signed {
+			headers[strings.ToLower(name)] = signed.Get(name)
+		}
+		if err := json.NewEncoder(&in).Encode(map[string]any{"secret": test.secret, "raw": test.raw, "headers": headers, "body": test.body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	node := exec.CommandContext(t.Context(), "node", "standard.cjs")
+	node.Dir, node.Stdin, node.Stderr = dir, &in, os.Stderr
+	out, err := node.Output()
+	if got := strings.Fields(string(out)); err != nil || len(got) != 4 || !slices.Equal(got[:3], []string{"cb_1", "cb_2", "cb_3"}) || got[3] == "cb_4" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
