@@ -7,14 +7,19 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// sampleSize is how many records are looked at to tell CSV from text.
-const sampleSize = 20
+const (
+	// sampleSize is how many records are looked at to tell CSV from text.
+	sampleSize = 20
+	// maxShort is the part of them that may have fewer fields than the first.
+	maxShort = 0.2
+)
 
-// readCSV returns errOtherFormat if data does not look like CSV: at least two records, all
-// of as many fields, and at least two of these.
+// readCSV returns errOtherFormat if data does not look like CSV: at least two records, with at
+// least two fields, and nearly all with as many.
 func readCSV(data string) (*Dataset, error) {
 	delimiter, fields := ',', 1
 	for _, candidate := range ",;\t|" {
@@ -28,26 +33,41 @@ func readCSV(data string) (*Dataset, error) {
 	if fields > MaxColumns {
 		return nil, malformed("The CSV has %d columns; at most %d can be profiled.", fields, MaxColumns)
 	}
-	first, err := newReader(data, delimiter).Read()
+	r := newReader(data, delimiter)
+	first, err := r.Read()
 	if err != nil {
 		return nil, explainCSV(err)
 	}
-	names, hasHeader := header(slices.Clone(first))
+	first = slices.Clone(first)
+	second, _ := r.Read() // sample has read it
+	names, hasHeader := header(first, second)
 	return &Dataset{Format: CSV, each: records(data, delimiter, names, hasHeader)}, nil
 }
 
-// sample is how many fields the first records have in common, 0 if they differ.
+// sample is how many fields the first record has, 0 if the next ones say that this is no CSV.
 func sample(data string, delimiter rune) (fields int) {
 	r := newReader(data, delimiter)
-	for i := range sampleSize {
+	read, short := 0, 0
+	for ; read < sampleSize; read++ {
 		record, err := r.Read()
-		if errors.Is(err, io.EOF) && i > 1 {
-			return fields
+		if errors.Is(err, io.EOF) {
+			break
 		}
 		if err != nil {
 			return 0
 		}
-		fields = len(record)
+		if read == 0 {
+			fields = len(record)
+		}
+		switch {
+		case len(record) > fields:
+			return 0
+		case len(record) < fields:
+			short++
+		}
+	}
+	if read < 2 || float64(short) > maxShort*float64(read) {
+		return 0
 	}
 	return fields
 }
@@ -56,20 +76,16 @@ func newReader(data string, delimiter rune) *csv.Reader {
 	r := csv.NewReader(strings.NewReader(data))
 	r.Comma = delimiter
 	r.ReuseRecord = true
+	r.FieldsPerRecord = -1 // records tells what to make of short ones
 	// A leading tab may be an empty field, so only the others are trimmed.
 	r.TrimLeadingSpace = delimiter != '\t'
 	return r
 }
 
 // header takes the first record for names unless there is a value in it that no
-// column would be called by.
-func header(first []string) (names []string, hasHeader bool) {
-	hasHeader = true
-	for _, field := range first {
-		if kind := classify(field); kind != Text && kind != "" {
-			hasHeader = false
-		}
-	}
+// column would be called by. Years are both: they are names above what is no year.
+func header(first, second []string) (names []string, hasHeader bool) {
+	hasHeader = !slices.ContainsFunc(first, isValue) || areYears(first) && !areYears(second)
 	seen := map[string]int{}
 	for i, field := range first {
 		name := strings.TrimSpace(field)
@@ -82,6 +98,27 @@ func header(first []string) (names []string, hasHeader bool) {
 		names = append(names, name)
 	}
 	return names, hasHeader
+}
+
+func isValue(field string) bool {
+	kind := classify(field)
+	return kind != Text && kind != ""
+}
+
+// areYears reports whether a record has years, each once, and beside them at most names.
+func areYears(record []string) bool {
+	years := map[string]bool{}
+	for _, field := range record {
+		field = strings.TrimSpace(field)
+		year, err := strconv.Atoi(field)
+		switch {
+		case err == nil && 1000 <= year && year <= 2999 && !years[field]:
+			years[field] = true
+		case isValue(field):
+			return false
+		}
+	}
+	return len(years) > 0
 }
 
 func records(data string, delimiter rune, names []string, hasHeader bool) iter.Seq2[row, error] {
@@ -100,8 +137,17 @@ func records(data string, delimiter rune, names []string, hasHeader bool) iter.S
 			if first && hasHeader {
 				continue
 			}
-			for i, field := range record {
-				cells[i] = cell{name: names[i], kind: classify(field), text: strings.TrimSpace(field)}
+			if len(record) > len(names) {
+				line, _ := r.FieldPos(0)
+				yield(nil, malformed("The CSV has more fields in line %d than in its first line.", line))
+				return
+			}
+			clear(cells)
+			for i, name := range names {
+				cells[i].name = name // a record that is too short lacks its last values
+				if i < len(record) {
+					cells[i] = cell{name: name, kind: classify(record[i]), text: strings.TrimSpace(record[i])}
+				}
 			}
 			if !yield(cells, nil) {
 				return
@@ -112,11 +158,8 @@ func records(data string, delimiter rune, names []string, hasHeader bool) iter.S
 
 func explainCSV(err error) error {
 	var parse *csv.ParseError
-	switch {
-	case !errors.As(err, &parse):
+	if !errors.As(err, &parse) {
 		return malformed("The CSV cannot be read.")
-	case errors.Is(err, csv.ErrFieldCount):
-		return malformed("The CSV has another number of fields in line %d than in the lines before.", parse.StartLine)
 	}
 	return malformed("The CSV has a quote in the wrong place in line %d.", parse.Line)
 }

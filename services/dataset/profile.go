@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"math"
+	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
@@ -119,15 +120,22 @@ func (c *column) add(kind, text string) {
 	}
 	x, _ := strconv.ParseFloat(text, 64) // numberKind has looked at it
 	c.numbers++
-	if c.numbers == 1 || x < c.least {
+	if c.numbers == 1 || x < c.least || x == c.least && larger(c.leastIs, text) {
 		c.least, c.leastIs = x, text
 	}
-	if c.numbers == 1 || x > c.most {
+	if c.numbers == 1 || x > c.most || x == c.most && larger(text, c.mostIs) {
 		c.most, c.mostIs = x, text
 	}
 	c.sum += x
 	n := float64(c.numbers)
 	c.running += x/n - c.running/n
+}
+
+// larger compares integers that are the same as doubles: beyond 2^53 these don't tell all of them apart.
+func larger(a, b string) bool {
+	x, isInteger := new(big.Int).SetString(a, 10)
+	y, areIntegers := new(big.Int).SetString(b, 10)
+	return isInteger && areIntegers && x.Cmp(y) > 0
 }
 
 func (c *column) result(format string, rows int64) Column {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -58,10 +59,16 @@ func csvCell(kind Kind, value, currency string) string {
 	}
 }
 
+// plainNumber is no formula, whatever its sign.
+var plainNumber = regexp.MustCompile(`^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?$`)
+
 // harmless puts an apostrophe before text that a spreadsheet would take for a
 // formula and run. Blanks before it don't help: some programs skip them
 // (https://owasp.org/www-community/attacks/CSV_Injection).
 func harmless(text string) string {
+	if plainNumber.MatchString(text) {
+		return text
+	}
 	first := strings.TrimLeftFunc(text, unicode.IsSpace)
 	if first != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(first)[0]) {
 		return "'" + text

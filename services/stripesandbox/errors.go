@@ -63,37 +63,3 @@ func docURL(code string) string {
 	}
 	return "https://docs.stripe.com/error-codes#" + strings.ReplaceAll(code, "_", "-")
 }
-
-// decline is why a card is not charged.
-type decline struct{ code, declineCode, message string }
-
-// methods are Stripe's test payment methods: nil for one that can be charged
-// (https://docs.stripe.com/testing, "PaymentMethods").
-var methods = map[string]*decline{
-	"pm_card_visa":            nil,
-	"pm_card_visa_debit":      nil,
-	"pm_card_mastercard":      nil,
-	"pm_card_amex":            nil,
-	"pm_card_discover":        nil,
-	"pm_card_diners":          nil,
-	"pm_card_jcb":             nil,
-	"pm_card_unionpay":        nil,
-	methodNeedsAuthentication: nil,
-
-	"pm_card_visa_chargeDeclined":                      {"card_declined", "generic_decline", "Your card was declined."},
-	"pm_card_visa_chargeDeclinedInsufficientFunds":     {"card_declined", "insufficient_funds", "Your card has insufficient funds."},
-	"pm_card_visa_chargeDeclinedLostCard":              {"card_declined", "lost_card", "Your card was declined."},
-	"pm_card_visa_chargeDeclinedStolenCard":            {"card_declined", "stolen_card", "Your card was declined."},
-	"pm_card_visa_chargeDeclinedVelocityLimitExceeded": {"card_declined", "card_velocity_exceeded", "Your card was declined for making repeated attempts too frequently or exceeding its amount limit."},
-	"pm_card_chargeDeclinedFraudulent":                 {"card_declined", "fraudulent", "Your card was declined."},
-	"pm_card_chargeDeclinedExpiredCard":                {"expired_card", "", "Your card has expired."},
-	"pm_card_chargeDeclinedIncorrectCvc":               {"incorrect_cvc", "", "Your card's security code is incorrect."},
-	"pm_card_chargeDeclinedProcessingError":            {"processing_error", "", "An error occurred while processing your card. Try again in a little bit."},
-}
-
-// methodNeedsAuthentication is a card whose bank wants to see the customer
-// (3-D Secure) at each payment.
-const methodNeedsAuthentication = "pm_card_authenticationRequired"
-
-var notHandled = decline{"authentication_required", "authentication_not_handled",
-	"This payment required an authentication action to complete, but `error_on_requires_action` was set."}

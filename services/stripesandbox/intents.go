@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/currency"
+	"petstore/services/money"
 )
 
 // Intent is a PaymentIntent (https://docs.stripe.com/api/payment_intents/object):
@@ -48,22 +48,9 @@ const (
 	statusCanceled          = "canceled"
 )
 
-// maxAmount is eight digits in any currency.
-const maxAmount = 99_999_999
-
 // minAmounts are the smallest charges (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts),
 // of the currencies that the sandbox knows them for.
 var minAmounts = map[string]int64{"usd": 50, "eur": 50, "chf": 50, "cad": 50, "aud": 50, "gbp": 30, "jpy": 50}
-
-// currencies are those that are in use somewhere, in small letters as Stripe
-// writes them.
-var currencies = func() map[string]bool {
-	known := map[string]bool{}
-	for in := currency.Query(); in.Next(); {
-		known[strings.ToLower(in.Unit().String())] = true
-	}
-	return known
-}()
 
 func createIntent(c *call) (any, error) {
 	confirm, failOnAction := c.form.flag("confirm"), c.form.flag("error_on_requires_action")
@@ -96,10 +83,12 @@ func checkIntent(f *form, i *Intent) error {
 		return err
 	}
 	switch {
-	case !currencies[i.Currency]:
+	case !money.Known(strings.ToUpper(i.Currency)):
 		return invalid("", "currency", "Invalid currency: %s", i.Currency)
-	case i.Amount > maxAmount:
-		return invalid("amount_too_large", "amount", "Amount must be no more than %d %s", maxAmount, i.Currency)
+	case i.Amount > money.MaxCharge(i.Currency):
+		return invalid("amount_too_large", "amount", "Amount must be no more than %d %s", money.MaxCharge(i.Currency), i.Currency)
+	case i.Amount%money.ChargeStep(i.Currency) != 0:
+		return invalid("amount_invalid", "amount", "Amount must be a multiple of %d %s", money.ChargeStep(i.Currency), i.Currency)
 	case i.Amount < minAmounts[i.Currency]:
 		return invalid("amount_too_small", "amount", "Amount must be at least %d %s", minAmounts[i.Currency], i.Currency)
 	}
@@ -157,8 +146,9 @@ func charge(c *call, i *Intent, failOnAction bool) (any, error) {
 		return nil, unexpectedState(i, "You cannot confirm this PaymentIntent because it's missing a payment method.")
 	}
 	attempt := newID("ch_")
-	why := methods[*i.PaymentMethod]
-	if *i.PaymentMethod == methodNeedsAuthentication {
+	card := methods[*i.PaymentMethod]
+	why := card.decline
+	if card.authenticate {
 		if !failOnAction {
 			i.Status, i.NextAction = statusNeedsAction, &nextAction{Type: "use_stripe_sdk"}
 			return i, put(c.tx, bucketIntents, i.ID, i)

@@ -1,6 +1,11 @@
 package stripesandbox
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
+
+const statusFailed = "failed" // of a refund
 
 // Refund gives back a charge or a part of it
 // (https://docs.stripe.com/api/refunds/object).
@@ -51,8 +56,15 @@ func createRefund(c *call) (any, error) {
 		return nil, invalid("", "amount", "Refund amount (%d) is greater than unrefunded amount on charge (%d)", r.Amount, left)
 	}
 	r.Currency, r.Charge = i.Currency, i.LatestCharge
+	// Stripe says so some time later; whoever waits for the answer learns it from there.
+	if i.PaymentMethod != nil {
+		r.Status = cmp.Or(methods[*i.PaymentMethod].refund, statusSucceeded)
+	}
 	if err := put(c.tx, bucketRefunds, r.ID, r); err != nil {
 		return nil, err
+	}
+	if r.Status == statusFailed {
+		return r, nil // the money is still with us
 	}
 	return r, put(c.tx, bucketUnrefunded, i.ID, left-r.Amount)
 }

@@ -57,6 +57,17 @@ func TestMethods(t *testing.T) {
 		{"pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc", ""},
 		{"pm_card_chargeDeclinedProcessingError", "processing_error", ""},
 		{"pm_card_authenticationRequired", "authentication_required", "authentication_not_handled"},
+		// faults 26
+		{"pm_card_chargeDeclined", "card_declined", "generic_decline"},
+		{"pm_card_chargeCustomerFail", "card_declined", "generic_decline"},
+		{"pm_card_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"},
+		{"pm_card_radarBlock", "card_declined", "fraudulent"},
+		{"pm_card_threeDSecure2Required", "authentication_required", "authentication_not_handled"},
+		{"pm_card_threeDSecureRequiredChargeDeclined", "authentication_required", "authentication_not_handled"},
+		{method: "pm_card_threeDSecureOptional"},
+		{method: "pm_card_mastercard_debit"},
+		{method: "pm_card_th_debit"},
+		{method: "pm_card_refundFail"},
 	}
 	for _, test := range tests {
 		t.Run(test.method, func(t *testing.T) {
