@@ -136,7 +136,7 @@ func newPayments(t testing.TB, store *models.Store, tasks *engine.Engine) *servi
 	for _, operation := range services.NewCharging(store, tasks, stripe) {
 		tasks.Register(operation)
 	}
-	return services.NewPayments(store, tasks, "pm_card_visa")
+	return services.NewPayments(store, tasks, services.Methods{Default: "pm_card_visa", Known: stripesandbox.Methods()})
 }
 
 // start begins to work on what was ordered, until the test ends or stop.

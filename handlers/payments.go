@@ -46,8 +46,9 @@ func Payments(s interface {
 
 // paymentRequest asks for an amount to be charged.
 type paymentRequest struct {
-	// In the currency's smallest unit: 100 is 1.00 USD. For an order, its total.
-	Amount int64 `json:"amount" validate:"required,min=1,max=99999999" minimum:"1" maximum:"99999999" example:"100"`
+	// In the currency's smallest unit: 100 is 1.00 USD. For an order, its total. At most 99999999, but for
+	// some currencies that need more digits, such as IDR.
+	Amount int64 `json:"amount" validate:"required,min=1,max=999999999999" minimum:"1" maximum:"999999999999" example:"100"`
 	// ISO 4217, in capitals or not. Without it, the order's currency, or USD.
 	Currency string `json:"currency,omitempty" example:"USD"`
 	Provider string `json:"provider" validate:"required,oneof=stripe" enums:"stripe" example:"stripe"`

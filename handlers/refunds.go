@@ -24,7 +24,7 @@ type refundHandlers struct {
 // refundRequest asks for a payment, or a part of it, to be given back.
 type refundRequest struct {
 	// In the currency's smallest unit. Without it, all that is left of the payment.
-	Amount *int64 `json:"amount,omitempty" validate:"omitempty,min=1,max=99999999" minimum:"1" maximum:"99999999" example:"40"`
+	Amount *int64 `json:"amount,omitempty" validate:"omitempty,min=1,max=999999999999" minimum:"1" maximum:"999999999999" example:"40"`
 	Reason string `json:"reason,omitempty" validate:"omitempty,oneof=duplicate fraudulent requested_by_customer" enums:"duplicate,fraudulent,requested_by_customer" example:"requested_by_customer"`
 	callback
 }

@@ -9,6 +9,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/money"
 	"petstore/services/pause"
 	"petstore/services/task"
 )
@@ -210,7 +211,7 @@ func (p *Packing) run(ctx context.Context, t *models.Task, report task.Progress)
 		}
 	}
 	return packed{
-		Summary: fmt.Sprintf("%s, %s: your order is ready", plural(count, "item"), money(order.Total, order.Currency)),
+		Summary: fmt.Sprintf("%s, %s: your order is ready", plural(count, "item"), money.Format(order.Total, order.Currency)),
 		Items:   count, Total: order.Total, Currency: order.Currency,
 	}, nil
 }

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/stripe/stripe-go/v85"
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/money"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
 )
@@ -21,15 +24,33 @@ const currencyDefault = "USD"
 
 // Payments takes payments and lets clients look after them. Charging charges them.
 type Payments struct {
-	store  *models.Store
-	tasks  *task.Engine
-	method string
+	store   *models.Store
+	tasks   *task.Engine
+	methods Methods
 }
 
-// NewPayments returns the payments that store holds, charged by tasks. method is
-// charged where a client names none; it may be empty, and then clients must.
-func NewPayments(store *models.Store, tasks *task.Engine, method string) *Payments {
-	return &Payments{store: store, tasks: tasks, method: method}
+// Methods are the payment methods that clients may name.
+type Methods struct {
+	Default string   // charged where a client names none; with "" clients must
+	Known   []string // there are no others; nil where only the provider knows
+}
+
+// NewPayments returns the payments that store holds, charged by tasks.
+func NewPayments(store *models.Store, tasks *task.Engine, methods Methods) *Payments {
+	return &Payments{store: store, tasks: tasks, methods: methods}
+}
+
+// choose returns the payment method to charge when a client has named one, or "".
+func (m Methods) choose(named string) (string, error) {
+	switch {
+	case named == "" && m.Default == "":
+		return "", models.Invalid("payment_method", "is required")
+	case named == "":
+		return m.Default, nil
+	case m.Known != nil && !slices.Contains(m.Known, named):
+		return "", models.Invalid("payment_method", "must be one that the sandbox knows: %s", strings.Join(m.Known, ", "))
+	}
+	return named, nil
 }
 
 // Create stores a payment, its task and its first update in one transaction. p says what to
@@ -40,15 +61,13 @@ func (s *Payments) Create(ctx context.Context, p models.Payment) (models.Payment
 	p.ID, p.ClaimsOrder = models.NewID(callbacks.KindPayment.Prefix), p.OrderID != ""
 	p.CreatedAt = models.Now()
 	p.UpdatedAt = p.CreatedAt
-	if p.PaymentMethod == "" {
-		p.PaymentMethod = s.method
-	}
-	if p.PaymentMethod == "" {
-		return p, models.Invalid("payment_method", "is required")
+	var err error
+	if p.PaymentMethod, err = s.methods.choose(p.PaymentMethod); err != nil {
+		return p, err
 	}
 	p.Task.Kind, p.Task.ResourceID, p.Task.Message = callbacks.KindPayment.Name, p.ID, "Payment received"
 	var stored models.Payment
-	err := s.tasks.Create(ctx, p.Task, func(tx *models.Tx, t models.Task) error {
+	err = s.tasks.Create(ctx, p.Task, func(tx *models.Tx, t models.Task) error {
 		stored.Task, stored.TaskID = t, t.ID
 		return models.CreatePayment(tx, &stored)
 	}, func(tx *models.Tx) error {
@@ -57,6 +76,9 @@ func (s *Payments) Create(ctx context.Context, p models.Payment) (models.Payment
 			return err
 		}
 		stored.Currency = cmp.Or(stored.Currency, currencyDefault)
+		if err := money.CheckCharge(stored.Amount, stored.Currency); err != nil {
+			return models.Invalid("amount", "%s", err)
+		}
 		return nil
 	})
 	return stored, err
@@ -82,7 +104,7 @@ func checkOrder(tx *models.Tx, p *models.Payment) error {
 		return models.Invalid("currency", "must be the order's: %s", order.Currency)
 	}
 	if p.Amount != order.Total {
-		return models.Invalid("amount", "must be the order's total: %d, which is %s", order.Total, money(order.Total, order.Currency))
+		return models.Invalid("amount", "must be the order's total: %d, which is %s", order.Total, money.Format(order.Total, order.Currency))
 	}
 	if order.Task.Status == models.StatusFailed || order.Task.Status == models.StatusCancelled {
 		return models.Conflict("The order is %s; there is nothing to pay.", order.Task.Status)
@@ -186,7 +208,7 @@ func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Progr
 	if err != nil {
 		return nil, err
 	}
-	summary := money(p.Amount, p.Currency) + " paid"
+	summary := money.Format(p.Amount, p.Currency) + " paid"
 	if p.OrderID != "" {
 		summary += " for order " + p.OrderID
 	}
@@ -207,7 +229,7 @@ func (c *Charging) prepare(ctx context.Context, p *models.Payment, report task.P
 			return err
 		}
 		p.ProviderID = intent.ID
-		return report(50, "Charging "+money(p.Amount, p.Currency), func(tx *models.Tx) error {
+		return report(50, "Charging "+money.Format(p.Amount, p.Currency), func(tx *models.Tx) error {
 			return models.SetPaymentProviderID(tx, p.ID, intent.ID)
 		})
 	})

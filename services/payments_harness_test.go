@@ -70,7 +70,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	if err := products.Seed(ctx); err != nil {
 		t.Fatal(err)
 	}
-	x.orders, x.payments = NewOrders(x.store, x.tasks), NewPayments(x.store, x.tasks, "pm_card_visa")
+	x.orders, x.payments = NewOrders(x.store, x.tasks), NewPayments(x.store, x.tasks, Methods{Default: "pm_card_visa"})
 	if err := x.queue.Start(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"petstore/models"
+	"petstore/services/money"
 	"petstore/services/stripeclient"
 	"petstore/services/stripesandbox/stripemock"
 )
@@ -65,12 +66,12 @@ func TestPaymentTellsWhatItDoes(t *testing.T) {
 	p := x.paid(order, "")
 	want := []string{
 		"payment.created: Payment received", "payment.progress: Preparing the payment",
-		"payment.progress: Charging " + money(order.Total, "USD"), "payment.completed: Completed",
+		"payment.progress: Charging " + money.Format(order.Total, "USD"), "payment.completed: Completed",
 	}
 	if got := x.told(p.TaskID); !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	if summary := money(order.Total, "USD") + " paid for order " + order.ID; !strings.Contains(string(p.Task.Result), summary) {
+	if summary := money.Format(order.Total, "USD") + " paid for order " + order.ID; !strings.Contains(string(p.Task.Result), summary) {
 		t.Errorf("the result is %s, want one with %q", p.Task.Result, summary)
 	}
 	r := x.refunded(p.ID, 40)
@@ -260,8 +261,56 @@ func TestPaymentIsCheckedAgainstItsOrder(t *testing.T) {
 	if n := len(x.provider.asks("")); n != 0 {
 		t.Errorf("the provider was asked %d times", n)
 	}
-	if _, err := NewPayments(x.store, x.tasks, "").Create(t.Context(), models.Payment{Amount: 1}); models.Code(err) != models.CodeInvalid {
+	sandbox := NewPayments(x.store, x.tasks, Methods{Known: []string{"pm_card_visa", "pm_card_amex"}})
+	_, err = sandbox.Create(t.Context(), models.Payment{Amount: 100, PaymentMethod: "pm_nope"}) // faults 26
+	var known *models.Error
+	if !errors.As(err, &known) || known.Fields[0].Field != "payment_method" || !strings.Contains(known.Fields[0].Message, "pm_card_visa, pm_card_amex") {
+		t.Errorf("a method that the sandbox does not have: %v", err)
+	}
+	if _, err := NewPayments(x.store, x.tasks, Methods{}).Create(t.Context(), models.Payment{Amount: 1}); models.Code(err) != models.CodeInvalid {
 		t.Errorf("without a method: %v", err)
+	}
+}
+
+// TestPaymentCurrencies is faults 24 and 25: what Stripe is asked for is in its own unit, and what it would refuse is
+// refused at once.
+func TestPaymentCurrencies(t *testing.T) {
+	x := newTill(t)
+	for _, test := range []struct {
+		amount  int64
+		code    string
+		summary string // of what is paid
+		refuse  string // says what the amount must be
+	}{
+		{505, "ISK", "505 ISK paid", ""}, // the sandbox refuses 505, and takes 50500
+		{5000, "UGX", "5000 UGX paid", ""},
+		{50_000, "MGA", "500.00 MGA paid", ""},
+		{5120, "KWD", "5.120 KWD paid", ""},
+		{250_000_000, "IDR", "2500000.00 IDR paid", ""},
+		{123_456, "RSD", "1234.56 RSD paid", ""}, // faults 22
+		{123_456, "XCG", "1234.56 XCG paid", ""}, // faults 23
+		{5124, "KWD", "", "must be a multiple of 10 in KWD"},
+		{50_050, "MGA", "", "must be a multiple of 100 in MGA"},
+		{100_000_000, "USD", "", "must be between 1 and 99999999 in USD"},
+	} {
+		p, err := x.payments.Create(t.Context(), models.Payment{Amount: test.amount, Currency: test.code, Provider: ProviderStripe})
+		if test.refuse != "" {
+			var known *models.Error
+			if !errors.As(err, &known) || known.Fields[0] != (models.FieldError{Field: "amount", Message: test.refuse}) {
+				t.Errorf("%d %s: %v", test.amount, test.code, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		task := x.wait(p.TaskID)
+		if task.Status != models.StatusCompleted || !strings.Contains(string(task.Result), test.summary) {
+			t.Errorf("%d %s: %s %s %s", test.amount, test.code, task.Status, task.ErrorCode, task.Result)
+		}
+		if r := x.refunded(p.ID, 0); r.Task.Status != models.StatusCompleted || r.Amount != test.amount {
+			t.Errorf("refund of %d %s: %s, %d", test.amount, test.code, r.Task.Status, r.Amount)
+		}
 	}
 }
 

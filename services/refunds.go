@@ -6,6 +6,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/money"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
 
@@ -45,6 +46,8 @@ func reserveRefund(tx *models.Tx, r *models.Refund) error {
 	}
 	if r.Amount == 0 {
 		r.Amount = left
+	} else if err := money.CheckCharge(r.Amount, p.Currency); err != nil {
+		return models.Invalid("amount", "%s", err)
 	}
 	ok := left > 0
 	if ok {
@@ -54,7 +57,7 @@ func reserveRefund(tx *models.Tx, r *models.Refund) error {
 		}
 	}
 	if !ok {
-		return models.Conflict("%s of the payment's %s are refunded, or about to be.", money(p.Refunded, p.Currency), money(p.Amount, p.Currency))
+		return models.Conflict("%s of the payment's %s are refunded, or about to be.", money.Format(p.Refunded, p.Currency), money.Format(p.Amount, p.Currency))
 	}
 	return nil
 }
@@ -95,7 +98,7 @@ func (c *Charging) refund(ctx context.Context, t *models.Task, report task.Progr
 	if err != nil {
 		return nil, err
 	}
-	sum := money(r.Amount, r.Payment.Currency)
+	sum := money.Format(r.Amount, r.Payment.Currency)
 	if err := report(20, "Refunding "+sum); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/money"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
 )
@@ -26,7 +27,7 @@ func (c *Charging) reverse(ctx context.Context, t *models.Task, report task.Prog
 		case err != nil:
 		case intent.Status == stripe.PaymentIntentStatusCanceled:
 		case intent.Status == stripe.PaymentIntentStatusSucceeded:
-			summary = money(p.Amount, p.Currency) + " given back"
+			summary = money.Format(p.Amount, p.Currency) + " given back"
 			_, err = c.stripe.Refund(ctx, p, p.Amount, "", p.ID+"-reversal")
 		default:
 			_, err = c.stripe.Cancel(ctx, p)

@@ -35,11 +35,14 @@ func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 	for _, operation := range services.NewCharging(a.store, tasks, stripeclient.New(options)) {
 		tasks.Register(operation)
 	}
-	method := ""
+	var methods services.Methods
 	if strings.HasPrefix(options.Key, "sk_test_") {
-		method = testMethod
+		methods.Default = testMethod
 	}
-	return services.NewPayments(a.store, tasks, method), nil
+	if a.sandbox != nil {
+		methods.Known = stripesandbox.Methods()
+	}
+	return services.NewPayments(a.store, tasks, methods), nil
 }
 
 // sandboxFile is where the sandbox keeps its state: beside the database, so that

@@ -2,16 +2,17 @@ package money
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Stripe's units are those of ISO 4217, but for a few currencies (https://docs.stripe.com/currencies#special-cases).
 // ISK and UGX have no decimals, and are charged as if they had two. MGA has none at Stripe, so that only whole
 // ariary can be charged. Of three decimals the last is 0.
-const (
-	asIfTwoDecimals = "ISK UGX"
-	wholeOnly       = "MGA"
-	threeDecimals   = "BHD JOD KWD OMR TND"
+var (
+	asIfTwoDecimals = []string{"ISK", "UGX"}
+	wholeOnly       = []string{"MGA"}
+	threeDecimals   = []string{"BHD", "JOD", "KWD", "OMR", "TND"}
 )
 
 // maxDigits is how many digits an amount may have at Stripe, where that is not eight
@@ -37,9 +38,9 @@ func MaxCharge(code string) int64 {
 // ChargeStep is what amounts in a currency are multiples of, in Stripe's unit of it.
 func ChargeStep(code string) int64 {
 	switch code = strings.ToUpper(code); {
-	case strings.Contains(asIfTwoDecimals, code):
+	case slices.Contains(asIfTwoDecimals, code):
 		return 100
-	case strings.Contains(threeDecimals, code):
+	case slices.Contains(threeDecimals, code):
 		return 10
 	}
 	return 1
@@ -48,9 +49,9 @@ func ChargeStep(code string) int64 {
 // ToStripe turns an amount of a currency's smallest unit into Stripe's unit of it.
 func ToStripe(amount int64, code string) int64 {
 	switch {
-	case strings.Contains(asIfTwoDecimals, code):
+	case slices.Contains(asIfTwoDecimals, code):
 		return amount * 100
-	case strings.Contains(wholeOnly, code):
+	case slices.Contains(wholeOnly, code):
 		return amount / 100
 	}
 	return amount
@@ -60,7 +61,7 @@ func ToStripe(amount int64, code string) int64 {
 // error's text says what the amount must be, and is meant for the client.
 func CheckCharge(amount int64, code string) error {
 	most := MaxCharge(code) / max(1, ToStripe(1, code))
-	if strings.Contains(wholeOnly, code) {
+	if slices.Contains(wholeOnly, code) {
 		most = MaxCharge(code) * 100
 	}
 	if amount < 1 || amount > most {
@@ -68,9 +69,9 @@ func CheckCharge(amount int64, code string) error {
 	}
 	step := ChargeStep(code)
 	switch {
-	case strings.Contains(wholeOnly, code):
+	case slices.Contains(wholeOnly, code):
 		step = 100
-	case strings.Contains(asIfTwoDecimals, code):
+	case slices.Contains(asIfTwoDecimals, code):
 		step = 1
 	}
 	if amount%step != 0 {

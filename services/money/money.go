@@ -2,6 +2,7 @@
 package money
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,10 +37,12 @@ func Decimals(code string) int {
 
 var validate = validator.New()
 
+const noTender = "XXX XTS XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XUA"
+
 // Known reports whether code is a currency of ISO 4217 that people pay with, such as USD: the list that requests are
 // held to, without the codes for none, for tests, and for metals and funds.
 func Known(code string) bool {
-	return validate.Var(code, "iso4217") == nil && !strings.Contains("XXX XTS XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XUA", code)
+	return validate.Var(code, "iso4217") == nil && !slices.Contains(strings.Fields(noTender), code)
 }
 
 // Format writes an amount of a currency's smallest unit as people do: 24.99 USD, 100 JPY.

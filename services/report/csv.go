@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"petstore/services/money"
 )
 
 // csv writes all tables as one (RFC 4180, UTF-8): the column "table" says which
@@ -53,7 +55,7 @@ func csvCell(kind Kind, value, currency string) string {
 	case Text:
 		return harmless(value)
 	case Money:
-		return Major(value, currency)
+		return money.Major(value, currency)
 	default:
 		return value
 	}

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"petstore/services/money"
 )
 
 //go:embed page.html
@@ -87,7 +89,7 @@ func readable(kind Kind, value, currency string) string {
 	case Integer:
 		return group(value)
 	case Money:
-		return group(Major(value, currency))
+		return group(money.Major(value, currency))
 	default:
 	}
 	x, err := strconv.ParseFloat(value, 64)

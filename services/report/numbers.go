@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/currency"
+	"petstore/services/money"
 )
 
 // Count writes a whole number as people read it: 1,234,567.
@@ -22,38 +22,7 @@ func Plural(n int64, one, many string) string {
 // Amount writes an amount of a currency's smallest unit as people read it:
 // 1,234.50 USD.
 func Amount(smallest, code string) string {
-	return group(Major(smallest, code)) + " " + code
-}
-
-// Major turns an amount of a currency's smallest unit into its main unit: 1234
-// in USD is 12.34, in JPY it is 1234. It works on the digits, so that no cent is
-// lost whatever the size.
-func Major(smallest, code string) string {
-	decimals := Decimals(code)
-	if decimals == 0 || smallest == "" {
-		return smallest
-	}
-	digits, negative := strings.CutPrefix(smallest, "-")
-	if missing := decimals + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
-	}
-	point := len(digits) - decimals
-	digits = digits[:point] + "." + digits[point:]
-	if negative {
-		return "-" + digits
-	}
-	return digits
-}
-
-// Decimals is how many decimals a currency has (ISO 4217): 2 for USD, none for
-// JPY; 2 for one that is not known.
-func Decimals(code string) int {
-	unit, err := currency.ParseISO(code)
-	if err != nil {
-		return 2
-	}
-	scale, _ := currency.Standard.Rounding(unit)
-	return scale
+	return group(money.Major(smallest, code)) + " " + code
 }
 
 // Share is part of whole as a cell of kind Percent, "" of nothing.

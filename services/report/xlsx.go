@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"petstore/services/money"
+
 	"github.com/xuri/excelize/v2"
 )
 
@@ -126,10 +128,10 @@ func (w *workbook) cell(kind Kind, value, currency string) any {
 	case Percent:
 		format = "0.0%"
 	case Money:
-		if decimals := Decimals(currency); decimals > 0 {
+		if decimals := money.Decimals(currency); decimals > 0 {
 			format += "." + strings.Repeat("0", decimals)
 		}
-		value = Major(value, currency)
+		value = money.Major(value, currency)
 	}
 	number, err := strconv.ParseFloat(value, 64)
 	if err != nil || significant(value) > maxDigits {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"petstore/services/money"
 	"petstore/services/report"
 )
 
@@ -58,7 +59,7 @@ func inCurrency[T any](rows []group[saleKey, T], currency string) []group[saleKe
 // major is an amount in a currency's main unit, to be drawn.
 func major(amount *big.Int, currency string) float64 {
 	x, _ := new(big.Float).SetInt(amount).Float64()
-	for range report.Decimals(currency) {
+	for range money.Decimals(currency) {
 		x /= 10
 	}
 	return x

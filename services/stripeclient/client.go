@@ -16,6 +16,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/services/money"
 	"petstore/services/pause"
 )
 
@@ -68,7 +69,7 @@ func New(o Options) *Client {
 func (c *Client) Prepare(ctx context.Context, p models.Payment) (*stripe.PaymentIntent, error) {
 	params := &stripe.PaymentIntentCreateParams{
 		Params:   stripe.Params{IdempotencyKey: stripe.String(p.ID)},
-		Amount:   new(p.Amount),
+		Amount:   new(money.ToStripe(p.Amount, p.Currency)),
 		Currency: stripe.String(strings.ToLower(p.Currency)),
 		// Cards are charged while we wait. Other methods send the customer to a
 		// page of theirs, and there is no customer here.
@@ -117,7 +118,7 @@ func (c *Client) Refund(ctx context.Context, p models.Payment, amount int64, rea
 	params := &stripe.RefundCreateParams{
 		Params:        stripe.Params{IdempotencyKey: stripe.String(key)},
 		PaymentIntent: stripe.String(p.ProviderID),
-		Amount:        new(amount),
+		Amount:        new(money.ToStripe(amount, p.Currency)),
 		Metadata:      map[string]string{"payment_id": p.ID, "refund_id": key},
 	}
 	if reason != "" {
