@@ -86,7 +86,7 @@ func startCommand(tb testing.TB, exe string, settings ...string) *process {
 		tb.Fatal(err)
 	}
 	cmd.Stderr = cmd.Stdout
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = endWithParent
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}

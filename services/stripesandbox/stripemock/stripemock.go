@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"syscall"
 	"testing"
 )
 
@@ -22,7 +21,6 @@ func Start(t testing.TB) string {
 		t.Fatalf("building stripe-mock: %v\n%s", err, out)
 	}
 	mock := exec.Command(bin, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0") // it has a port of its own for https otherwise
-	mock.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := mock.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

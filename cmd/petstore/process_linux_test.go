@@ -1,0 +1,6 @@
+package main
+
+import "syscall"
+
+// endWithParent has the kernel end a process when the test that started it is killed.
+var endWithParent = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
