@@ -21,13 +21,14 @@ const (
 // payments joins payments to Stripe, or without a key to the sandbox.
 func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 	options := stripeclient.Options{Key: a.config.StripeKey, URL: a.config.StripeURL}
+	var methods services.Methods
 	if options.Key == "" {
 		sandbox, err := stripesandbox.Open(a.config.sandboxFile(), stripesandbox.Options{Delay: a.config.StepDelay})
 		if err != nil {
 			return nil, err
 		}
 		a.onClose(func(context.Context) error { return sandbox.Close() })
-		options.Key, options.Transport = sandboxKey, sandbox
+		options.Key, options.Transport, methods.Known = sandboxKey, sandbox, stripesandbox.Methods()
 		if a.config.production() {
 			slog.Warn("Payments go to a sandbox, and no money moves: set STRIPE_API_KEY.")
 		}
@@ -35,12 +36,8 @@ func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 	for _, operation := range services.NewCharging(a.store, tasks, stripeclient.New(options)) {
 		tasks.Register(operation)
 	}
-	var methods services.Methods
 	if strings.HasPrefix(options.Key, "sk_test_") {
 		methods.Default = testMethod
-	}
-	if a.sandbox != nil {
-		methods.Known = stripesandbox.Methods()
 	}
 	return services.NewPayments(a.store, tasks, methods), nil
 }
