@@ -126,7 +126,7 @@ func (r Report) text(requests bool) string {
 	fmt.Fprintf(&b, "%s\n\n", r.Subject)
 	rule, says := r.widths()
 	for _, m := range r.Marks {
-		line := fmt.Sprintf("%s %-*s  %-*s  %-12s [%s]", signs[m.Verdict], rule, m.Rule, says, m.Says, numbers(m.Evidence), m.Source)
+		line := fmt.Sprintf("%s %-*s  %-*s  %-18s [%s]", signs[m.Verdict], rule, m.Rule, says, m.Says, numbers(m.Evidence), m.Source)
 		fmt.Fprintln(&b, line)
 		if m.Verdict != Pass && m.Why != "" {
 			fmt.Fprintf(&b, "    %s\n", m.Why)
@@ -182,7 +182,7 @@ func numbers(evidence []int) string {
 		parts = append(parts, part)
 		i = end + 1
 	}
-	const most = 4
+	const most = 3
 	if len(parts) > most {
 		parts = append(parts[:most], "…")
 	}
