@@ -1,50 +1,74 @@
 package receiver
 
 import (
-	"cmp"
 	"errors"
+	"fmt"
+	"maps"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"time"
+	"strings"
 )
 
 // fault is what the query of a callback URL asks to go wrong.
 type fault struct {
-	attempts   int // how many of the first attempts fail
-	status     int
-	retryAfter string
-	drop       bool
-	delay      time.Duration
+	attempts int // how many of the first attempts fail
+	step     Step
 }
 
-// parseFault reads a fault. Its errors are meant for the caller. Parameters that it doesn't know are left alone: a
-// callback URL may carry its own.
-func parseFault(values url.Values) (fault, error) {
-	f := fault{retryAfter: values.Get("retry_after")}
-	var err error
+// faultNames are the parameters that ask for faults.
+var faultNames = []string{"fail", "status", "retry_after", "delay", "drop"}
+
+// unknownFaults returns an error that names the parameters of a callback URL that ask for no fault: a misspelt one
+// would do nothing, and nobody would know why.
+func unknownFaults(values url.Values) error {
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(faultNames, name) {
+			unknown = append(unknown, strconv.Quote(name))
+		}
+	}
+	if unknown == nil {
+		return nil
+	}
+	return fmt.Errorf("%s is none: there are %s (URLs with parameters of their own may go to /in/{inbox})",
+		strings.Join(unknown, ", "), strings.Join(faultNames, ", "))
+}
+
+// parseFault reads a fault. Its errors are meant for the caller.
+func parseFault(values url.Values) (f fault, err error) {
 	if f.attempts, err = number(values, "fail", 0, 1000); err != nil {
 		return fault{}, err
 	}
-	if f.status, err = number(values, "status", 200, 599); err != nil {
+	if f.step.Status, err = number(values, "status", 200, 599); err != nil {
 		return fault{}, err
 	}
-	if _, err = number(values, "retry_after", 0, 86400); err != nil {
+	seconds, err := number(values, "retry_after", 0, 86400)
+	if err != nil {
 		return fault{}, err
+	}
+	if values.Get("retry_after") != "" {
+		f.step.RetryAfter = &seconds
 	}
 	if values.Has("drop") {
-		if f.drop, err = strconv.ParseBool(values.Get("drop")); err != nil {
+		drop, err := strconv.ParseBool(values.Get("drop"))
+		if err != nil {
 			return fault{}, errors.New("drop must be 1 or 0")
+		}
+		if drop {
+			f.step.Drop = DropBefore
 		}
 	}
 	if values.Has("delay") {
-		if f.delay, err = parseDuration("delay", values.Get("delay")); err != nil {
+		delay, err := parseDuration("delay", values.Get("delay"))
+		if err != nil {
 			return fault{}, err
 		}
+		f.step.Delay = Duration(delay)
 	}
-	if !values.Has("fail") && (f.status > 0 || f.retryAfter != "" || f.drop) {
+	if !values.Has("fail") && (f.step.Status > 0 || f.step.RetryAfter != nil || f.step.Drop != "") {
 		f.attempts = math.MaxInt
 	}
 	return f, nil
@@ -61,32 +85,17 @@ func number(values url.Values, name string, low, high int) (int, error) {
 	return n, nil
 }
 
-// strike makes the given attempt go wrong, and reports whether it did.
-func (f fault) strike(w http.ResponseWriter, attempt int) bool {
+// at is the step for the given attempt, nil if the query asks for nothing then.
+func (f fault) at(attempt int) *Step {
 	if attempt > f.attempts {
-		return false
+		if f.step.Delay == 0 {
+			return nil
+		}
+		return &Step{Delay: f.step.Delay}
 	}
-	if f.drop {
-		reset(w)
-		return true
+	step := f.step
+	if step.Status == 0 && step.RetryAfter == nil && step.Drop == "" {
+		step.Status = http.StatusInternalServerError
 	}
-	status := f.status
-	if f.retryAfter != "" {
-		w.Header().Set("Retry-After", f.retryAfter)
-		status = cmp.Or(status, http.StatusServiceUnavailable)
-	}
-	w.WriteHeader(cmp.Or(status, http.StatusInternalServerError))
-	return true
-}
-
-// reset closes the connection so that the sender sees it reset.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler) // The next best: closed without an answer.
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // Where it fails, the connection is closed the ordinary way.
-	}
-	conn.Close()
+	return &step
 }

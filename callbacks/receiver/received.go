@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"petstore/callbacks"
 )
@@ -50,7 +52,7 @@ func parseQuery(values url.Values) (query, error) {
 			q.wait, err = parseDuration(name, value)
 		case name == "count":
 			q.count, err = strconv.Atoi(value)
-			if err != nil || q.count < 1 || q.count > maxEntries {
+			if err != nil || q.count < 1 || q.count > limits.Requests {
 				err = errors.New("count must be a number from 1 to 1000")
 			}
 		case field[name] != nil:
@@ -80,60 +82,132 @@ func parseDuration(name, value string) (time.Duration, error) {
 	return d, nil
 }
 
-func (q query) match(e *entry) bool {
+func (q query) match(u callbacks.Update) bool {
 	for name, want := range q.fields {
-		if field[name](e.update) != want {
+		if field[name](u) != want {
 			return false
 		}
 	}
 	return true
 }
 
-// satisfied reports whether there is no more to wait for.
-func (q query) satisfied(found []*entry) bool {
-	accepted := 0
-	for _, e := range found {
-		if !e.accepted() {
-			continue
+// enough returns a function that counts what is accepted, and reports whether there is no more to wait for.
+func (q query) enough() func(*Request) bool {
+	accepted := map[int64]bool{}
+	return func(r *Request) bool {
+		u := r.update()
+		if !r.accepted() || !q.match(u) {
+			return false
 		}
-		accepted++
-		if q.count == 0 && e.update.Terminal() {
-			return true
+		accepted[r.Number] = true
+		if q.count == 0 {
+			return u.Terminal()
 		}
+		return len(accepted) >= q.count
 	}
-	return q.count > 0 && accepted >= q.count
 }
 
-func (rc *Receiver) list(w http.ResponseWriter, r *http.Request) {
+// update is what a callback tells, as far as it is an update.
+func (r *Request) update() (u callbacks.Update) {
+	if r.BodyError == "" {
+		_ = json.Unmarshal(r.Body, &u) // What isn't an update is listed all the same.
+	}
+	return u
+}
+
+// accepted reports whether a callback to one of the article's routes was verified, new and answered with 2xx.
+func (r *Request) accepted() bool {
+	return r.handled && r.Answer != nil && r.Answer.Status >= 200 && r.Answer.Status <= 299
+}
+
+// duplicate reports whether it was answered with "Already processed".
+func (r *Request) duplicate() bool {
+	return r.verified && !r.handled && r.Answer != nil && r.Answer.Status == http.StatusOK
+}
+
+// entry is a callback as GET /received shows it.
+type entry struct {
+	ReceivedAt time.Time   `json:"received_at"`
+	URL        string      `json:"url"` // path and query
+	Headers    http.Header `json:"headers"`
+	Verified   bool        `json:"verified"`
+	// Duplicate: it was answered with "Already processed".
+	Duplicate bool `json:"duplicate"`
+	// Attempt counts how often this callback_id has come to this path, verified, this one included.
+	Attempt int `json:"attempt"`
+	// Status is what was answered, 0 if the connection was dropped.
+	Status int `json:"status"`
+	// Body is what came if that is JSON, else a string of it.
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+func (r *Request) entry() entry {
+	e := entry{
+		ReceivedAt: r.ReceivedAt, URL: r.Target, Headers: http.Header{}, Verified: r.verified, Duplicate: r.duplicate(),
+		Attempt: r.Attempt, Status: r.Answer.Status,
+	}
+	for _, h := range r.Headers {
+		if name := http.CanonicalHeaderKey(h.Name); name != "Host" {
+			e.Headers[name] = append(e.Headers[name], h.Value)
+		}
+	}
+	if r.BodyError != bodyTooLong {
+		e.Body = showBody(r.Body)
+	}
+	return e
+}
+
+// showBody returns body itself if it is JSON, else as a JSON string.
+func showBody(body []byte) json.RawMessage {
+	if utf8.Valid(body) && json.Valid(body) {
+		return body
+	}
+	text, _ := json.Marshal(string(body)) // A string always marshals.
+	return text
+}
+
+// append writes the entry's JSON, with the body as it is, to the byte. encoding/json would leave its spaces out and escape &,
+// < and >, and the signature that is listed beside it would not fit any more.
+func (e entry) append(out []byte) []byte {
+	body := e.Body
+	e.Body = nil
+	head, _ := json.Marshal(e) // Times, texts and numbers always marshal.
+	if body == nil {
+		return append(out, head...)
+	}
+	out = append(out, head[:len(head)-1]...)
+	out = append(append(out, `,"body":`...), body...)
+	return append(out, '}')
+}
+
+func (rc *Receiver) list(w http.ResponseWriter, r *http.Request) error {
 	q, err := parseQuery(r.URL.Query())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return nil
 	}
-	found, satisfied := rc.await(r.Context(), q)
+	waiting, cancel := context.WithTimeout(r.Context(), q.wait)
+	defer cancel()
+	timedOut := rc.await(waiting, DefaultInbox, q.enough()) != nil && q.wait > 0
+	found := rc.Requests(DefaultInbox, func(r *Request) bool { return r.Answer != nil && q.match(r.update()) })
+	out := []byte(`{"items":[`)
+	for i, r := range found {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = r.entry().append(out)
+	}
+	out = fmt.Appendf(out, `],"count":%d`, len(found))
+	if timedOut {
+		out = append(out, `,"timed_out":true`...)
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(struct {
-		Items    []*entry `json:"items"`
-		Count    int      `json:"count"`
-		TimedOut bool     `json:"timed_out,omitempty"`
-	}{found, len(found), q.wait > 0 && !satisfied}) // the client may have gone
+	w.Write(append(out, "}\n"...))
+	return nil
 }
 
-// await returns what matches as soon as that is enough, or the time is up.
-func (rc *Receiver) await(ctx context.Context, q query) (found []*entry, satisfied bool) {
-	ctx, cancel := context.WithTimeout(ctx, q.wait)
-	defer cancel()
-	for {
-		found, changed := rc.history.find(q.match)
-		if q.satisfied(found) {
-			return found, true
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return found, false
-		case <-rc.closing:
-			return found, false
-		}
-	}
+func (rc *Receiver) forget(w http.ResponseWriter, _ *http.Request) error {
+	rc.store.empty(DefaultInbox)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

@@ -1,0 +1,186 @@
+package receiver
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"petstore/callbacks"
+)
+
+// maxBody is how much of a body is kept, in bytes.
+const maxBody = callbacks.MaxBody
+
+// What can be wrong with a body.
+const (
+	bodyTooLong    = "too_long"
+	bodyIncomplete = "incomplete"
+)
+
+// arrival is a request that is being answered.
+type arrival struct {
+	Request // as it was when it came
+	rc      *Receiver
+	kept    *kept
+	setup   *setup
+	w       http.ResponseWriter
+	answer  *answerWriter // within w
+}
+
+// capture lists what came to an inbox, has it answered, and notes the answer.
+func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string, respond func(*arrival, *http.Request)) {
+	came := time.Now()
+	body, failed, release, err := rc.read(w, r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	defer release()
+	request := describe(r, came, body, failed)
+	if inbox == UnmatchedInbox {
+		request.Hint = hint(r)
+	}
+	counts := true
+	if inbox == DefaultInbox {
+		request.verified = callbacks.Verify(r.Header, body, rc.options.Secret, came) == nil
+		counts = request.verified
+	}
+	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w}}
+	a.w = a.answer
+	a.kept, a.Request, a.setup = rc.store.add(inbox, request, counts)
+	defer func() {
+		conclusion := a.answer.finish(r, came)
+		rc.store.change(a.kept, func(r *Request) { r.Answer, r.handled = conclusion, a.handled })
+		a.Answer = conclusion
+		rc.console.show(&a.Request)
+	}()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	respond(a, r)
+}
+
+// What is in memory of requests that are being answered, in bytes, a few KiB for each beside its body; and how long a
+// request waits when that is used up.
+const (
+	maxUnderWay = 256 << 20
+	perRequest  = 4 << 10
+	maxQueue    = 5 * time.Second
+)
+
+// read reads a body. Of one that is too long it returns one byte more than is allowed; of one that breaks off, what came.
+// What it takes is counted until release is called.
+func (rc *Receiver) read(w http.ResponseWriter, r *http.Request) (body []byte, failed string, release func(), err error) {
+	size := int64(maxBody + 1)
+	if r.ContentLength >= 0 {
+		size = min(size, r.ContentLength)
+	}
+	waiting, cancel := context.WithTimeout(r.Context(), maxQueue)
+	defer cancel()
+	if rc.underWay.Acquire(waiting, perRequest+size) != nil {
+		return nil, "", nil, errOverloaded
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, min(size+bytes.MinRead, 8<<10)))
+	_, err = buffer.ReadFrom(io.LimitReader(r.Body, maxBody+1))
+	body = buffer.Bytes()
+	rc.underWay.Release(size - int64(len(body)))
+	release = func() { rc.underWay.Release(perRequest + int64(len(body))) }
+	switch {
+	case err != nil:
+		failed = bodyIncomplete
+	case len(body) > maxBody:
+		failed = bodyTooLong
+	}
+	// The time limit was for the request. From here on the connection is read to notice that the sender has gone.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return body, failed, release, nil
+}
+
+func describe(r *http.Request, came time.Time, body []byte, failed string) Request {
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	request := Request{
+		ReceivedAt: came.UTC(), Method: r.Method, Target: r.RequestURI, Path: path, Query: query, Protocol: r.Proto,
+		Host: r.Host, RemoteAddr: r.RemoteAddr, Body: body[:min(len(body), maxBody)], BodyError: failed, head: headOf(r),
+	}
+	if request.head == "" {
+		request.Headers = sortedHeaders(r)
+	} else {
+		request.Headers, request.HeadersExact = parseHead(request.head), true
+	}
+	request.DeliveryID = deliveryID(&request)
+	return request
+}
+
+func deliveryID(r *Request) string {
+	if id := r.Header(callbacks.HeaderWebhookID); id != "" {
+		return id
+	}
+	id, _ := r.Field("callback_id")
+	return id
+}
+
+// toInbox answers what came to an inbox.
+func toInbox(a *arrival, r *http.Request) {
+	switch a.BodyError {
+	case bodyTooLong:
+		http.Error(a.w, "Body too long", http.StatusRequestEntityTooLarge)
+	case bodyIncomplete:
+		http.Error(a.w, "Invalid body", http.StatusBadRequest)
+	default:
+		a.respond(r)
+	}
+}
+
+// toRoute answers what came to one of the article's routes, where next decides on it.
+func toRoute(next http.Handler) func(*arrival, *http.Request) {
+	return func(a *arrival, r *http.Request) {
+		if a.BodyError == bodyIncomplete {
+			http.Error(a.w, "Invalid body", http.StatusBadRequest)
+			return
+		}
+		next.ServeHTTP(a.w, r.WithContext(context.WithValue(r.Context(), arrivalKey{}, a)))
+	}
+}
+
+type arrivalKey struct{}
+
+// process handles a callback that is verified and new.
+func process(w http.ResponseWriter, r *http.Request) {
+	a := r.Context().Value(arrivalKey{}).(*arrival)
+	a.handled, a.w = true, w
+	if err := unknownFaults(r.URL.Query()); err != nil {
+		http.Error(w, "Invalid fault: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	a.respond(r)
+}
+
+// respond answers as the query, the script and forward_to say.
+func (a *arrival) respond(r *http.Request) {
+	fault, err := parseFault(r.URL.Query())
+	if err != nil {
+		http.Error(a.w, "Invalid fault: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	step := fault.at(a.Attempt)
+	if step == nil {
+		step = a.setup.script.next(a.Attempt)
+	}
+	if step == nil {
+		step = &Step{}
+	}
+	ctx := r.Context()
+	if step.Delay > 0 {
+		a.fault("delay")
+		a.pause(ctx, time.Duration(step.Delay))
+	}
+	if a.setup.forwardTo != nil && step.forwards() {
+		a.forward(r, step)
+		return
+	}
+	a.perform(ctx, step)
+}
+
+// fault notes that something went wrong on purpose.
+func (a *arrival) fault(name string) { a.answer.faults = append(a.answer.faults, name) }

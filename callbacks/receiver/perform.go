@@ -1,0 +1,204 @@
+package receiver
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// stall is how long an answer waits for a sender that doesn't read it.
+const stall = 10 * time.Second
+
+// perform answers as a step says, the delay has passed.
+func (a *arrival) perform(ctx context.Context, step *Step) {
+	switch {
+	case step.Hang:
+		a.fault("hang")
+		a.pause(ctx, maxPatience)
+		panic(http.ErrAbortHandler)
+	case step.Drop == DropBefore:
+		a.fault("drop before")
+		reset(a.w)
+	case step.BadHTTP != "":
+		a.fault("bad_http " + step.BadHTTP)
+		a.answerBadly(step.BadHTTP)
+	default:
+		a.write(ctx, step)
+	}
+}
+
+// pause waits, and closes the connection if the sender or the receiver ends before that.
+func (a *arrival) pause(ctx context.Context, d time.Duration) {
+	if !a.rc.pause(ctx, d) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// pause reports whether d passed before the request or the receiver ended.
+func (rc *Receiver) pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-rc.ctx.Done():
+		return false
+	}
+}
+
+// write writes an answer that is HTTP, at least at its beginning.
+func (a *arrival) write(ctx context.Context, step *Step) {
+	for name, values := range step.answerHeaders(time.Now()) {
+		a.w.Header()[name] = values
+	}
+	if step.Status != 0 || step.Redirect != "" || step.RetryAfter != nil {
+		a.fault("status")
+	}
+	status, body := step.status(), step.body()
+	switch {
+	case step.HugeBody != 0:
+		a.fault("huge_body")
+		a.w.WriteHeader(status)
+		a.pour(ctx, step.HugeBody)
+	case step.Truncate != nil:
+		a.fault("truncate")
+		a.breakOff(status, body, *step.Truncate)
+	case step.Drop == DropDuring:
+		a.fault("drop during")
+		a.begin(status, len(body), body[:len(body)/2])
+		reset(a.w)
+	case step.Drop == DropAfter:
+		a.fault("drop after")
+		a.begin(status, len(body), body)
+		hijack(a.w).Close()
+	case step.SlowBody > 0:
+		a.fault("slow_body")
+		a.trickle(ctx, status, step)
+	default:
+		a.w.WriteHeader(status)
+		io.WriteString(a.w, step.text())
+	}
+}
+
+// text is the body of an ordinary answer.
+func (s *Step) text() string {
+	switch {
+	case s.Body != nil:
+		return *s.Body
+	case s.Status == 0 && s.status() == http.StatusOK:
+		return "OK"
+	default:
+		return ""
+	}
+}
+
+// body is one that is long enough to go wrong in its midst.
+func (s *Step) body() []byte {
+	if text := s.text(); len(text) > 2 {
+		return []byte(text)
+	}
+	return bytes.Repeat([]byte("This answer is here to be long.\n"), 32)
+}
+
+// begin sends the head of an answer with a body of that length, and the beginning of it.
+func (a *arrival) begin(status, length int, body []byte) {
+	a.w.Header().Set("Content-Length", strconv.Itoa(length))
+	a.w.WriteHeader(status)
+	a.w.Write(body)
+	_ = http.NewResponseController(a.w).Flush() // A sender that has gone shows in the next write, or nowhere.
+}
+
+// breakOff sends so many bytes of a body that is said to be longer.
+func (a *arrival) breakOff(status int, body []byte, length int) {
+	if length >= len(body) {
+		body = append(body, bytes.Repeat([]byte(" "), length-len(body)+1)...)
+	}
+	a.begin(status, len(body), body[:length])
+	panic(http.ErrAbortHandler)
+}
+
+// pour sends a body of so many bytes, or one without end.
+func (a *arrival) pour(ctx context.Context, length int64) {
+	block := bytes.Repeat([]byte("This answer is much too long. \r\n"), 1<<10)
+	until := time.Now().Add(maxPatience)
+	for left := length; left != 0 && ctx.Err() == nil && time.Now().Before(until); {
+		select {
+		case <-a.rc.ctx.Done():
+			return
+		default:
+		}
+		if left > 0 && left < int64(len(block)) {
+			block = block[:left]
+		}
+		_ = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(stall))
+		if _, err := a.w.Write(block); err != nil {
+			return
+		}
+		if left > 0 {
+			left -= int64(len(block))
+		}
+	}
+}
+
+// trickle sends the body in up to a hundred pieces.
+func (a *arrival) trickle(ctx context.Context, status int, step *Step) {
+	body := step.body()
+	pieces := min(len(body), 100)
+	a.begin(status, len(body), nil)
+	for i := range pieces {
+		a.pause(ctx, time.Duration(step.SlowBody)/time.Duration(pieces))
+		a.w.Write(body[i*len(body)/pieces : (i+1)*len(body)/pieces])
+		_ = http.NewResponseController(a.w).Flush()
+	}
+}
+
+// hijack takes the connection over. Where that can't be, the connection is closed without more.
+func hijack(w http.ResponseWriter) net.Conn {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_ = conn.SetDeadline(time.Now().Add(stall))
+	return conn
+}
+
+// reset closes the connection so that the sender sees it reset.
+func reset(w http.ResponseWriter) {
+	conn := hijack(w)
+	defer conn.Close()
+	if recorded, ok := conn.(*recordedConn); ok {
+		conn = recorded.Conn
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // Where it fails, the connection is closed the ordinary way.
+	}
+}
+
+// answerBadly answers with what a careful client refuses.
+func (a *arrival) answerBadly(how string) {
+	conn := hijack(a.w)
+	defer conn.Close()
+	var answer string
+	switch how {
+	case BadGarbage:
+		answer = "\x16\x03\x01 This is not HTTP, and does not end like it"
+	case BadHeader:
+		const line = "X-Too-Many: these headers are here to be too many\r\n"
+		answer = "HTTP/1.1 200 OK\r\n" + strings.Repeat(line, 1<<20/len(line)) + "Content-Length: 2\r\n\r\nOK"
+	case BadLength:
+		answer = fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Length: %d\r\n\r\nOK", 2, 20)
+	}
+	n, err := io.WriteString(conn, answer)
+	a.answer.note([]byte(answer[:n]), err)
+}
