@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // methods are the handlers of a path, by method.
@@ -163,7 +162,7 @@ func (rc *Receiver) listRequests(w http.ResponseWriter, r *http.Request) error {
 	info, _ := rc.store.info(name)
 	items := make([]any, len(found))
 	for i, request := range found {
-		items[i] = view(request, lookup.summary)
+		items[i] = request.view(lookup.summary)
 	}
 	return respond(w, http.StatusOK, struct {
 		Items    []any `json:"items"`
@@ -190,13 +189,6 @@ func (rc *Receiver) lookup(ctx context.Context, inbox string, l lookup) (found [
 	return found[:min(l.limit, len(found))], timedOut
 }
 
-func view(r *Request, short bool) any {
-	if short {
-		return r.summary(false)
-	}
-	return r
-}
-
 // one answers for one request, which it finds by its number.
 func (rc *Receiver) one(show func(http.ResponseWriter, *http.Request, *Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -221,8 +213,5 @@ func (rc *Receiver) find(r *http.Request) (*kept, *Request, error) {
 }
 
 func showRequest(w http.ResponseWriter, _ *http.Request, found *Request) error {
-	return respond(w, http.StatusOK, found)
+	return respond(w, http.StatusOK, found.view(false))
 }
-
-// streamSpan is how often a stream says that it is still there.
-const streamSpan = 15 * time.Second

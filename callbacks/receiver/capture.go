@@ -33,7 +33,7 @@ type arrival struct {
 // capture lists what came to an inbox, has it answered, and notes the answer.
 func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string, respond func(*arrival, *http.Request)) {
 	came := time.Now()
-	body, failed, release, err := rc.read(w, r)
+	body, failed, release, err := rc.read(r)
 	if err != nil {
 		fail(w, err)
 		return
@@ -71,7 +71,7 @@ const (
 
 // read reads a body. Of one that is too long it returns one byte more than is allowed; of one that breaks off, what came.
 // What it takes is counted until release is called.
-func (rc *Receiver) read(w http.ResponseWriter, r *http.Request) (body []byte, failed string, release func(), err error) {
+func (rc *Receiver) read(r *http.Request) (body []byte, failed string, release func(), err error) {
 	size := int64(maxBody + 1)
 	if r.ContentLength >= 0 {
 		size = min(size, r.ContentLength)
@@ -92,8 +92,6 @@ func (rc *Receiver) read(w http.ResponseWriter, r *http.Request) (body []byte, f
 	case len(body) > maxBody:
 		failed = bodyTooLong
 	}
-	// The time limit was for the request. From here on the connection is read to notice that the sender has gone.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, failed, release, nil
 }
 

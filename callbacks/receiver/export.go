@@ -49,7 +49,10 @@ func (r *Request) Curl(url string) string {
 	if r.Method == http.MethodHead {
 		words = []string{"curl", "--head"}
 	}
-	words = append(words, quote(url))
+	if strings.ContainsAny(url, "[]{}") {
+		words = append(words, "--globoff")
+	}
+	words = append(words, "--path-as-is", quote(url))
 	for _, h := range r.Headers {
 		switch {
 		case isOneOf(h.Name, "Host", "Content-Length", "Transfer-Encoding", "Connection"):

@@ -136,7 +136,7 @@ func (s *store) remove(name string) bool {
 // inboxInfo is an inbox as lists show it.
 type inboxInfo struct {
 	Name      string     `json:"name"`
-	URL       string     `json:"url"`
+	URL       string     `json:"url,omitempty"`
 	CreatedAt time.Time  `json:"created_at"`
 	LastAt    *time.Time `json:"last_at"` // null if nothing came
 	Requests  int        `json:"requests"`

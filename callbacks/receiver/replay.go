@@ -48,7 +48,7 @@ func (rc *Receiver) replay(w http.ResponseWriter, r *http.Request) error {
 	}
 	e, _ := rc.send(r.Context(), "replay", out, "")
 	rc.note(k, e)
-	return respond(w, http.StatusOK, &e)
+	return respond(w, http.StatusOK, e.summary(true))
 }
 
 func (rc *Receiver) replayTarget(asked replayRequest, inbox string) (*url.URL, error) {

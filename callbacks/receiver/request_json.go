@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"encoding/json"
 	"time"
 	"unicode/utf8"
 )
@@ -68,13 +67,22 @@ func newMessage(headers []Header, body []byte) *message {
 	return m
 }
 
+// fullView is a request with all that is known of it.
+type fullView struct {
+	summary
+	HeadersExact bool `json:"headers_exact"`
+	*message
+}
+
 // MarshalJSON writes the request with all that is known of it.
-func (r *Request) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		summary
-		HeadersExact bool `json:"headers_exact"`
-		*message
-	}{r.summary(true), r.HeadersExact, newMessage(r.Headers, r.Body)})
+func (r *Request) MarshalJSON() ([]byte, error) { return encode(r.view(false)) }
+
+// view is what is shown of a request.
+func (r *Request) view(short bool) any {
+	if short {
+		return r.summary(false)
+	}
+	return fullView{r.summary(true), r.HeadersExact, newMessage(r.Headers, r.Body)}
 }
 
 // summary is the request's, with what was answered if full.
@@ -97,7 +105,7 @@ func (r *Request) summary(full bool) summary {
 }
 
 // MarshalJSON writes the exchange with all that is known of it.
-func (e *Exchange) MarshalJSON() ([]byte, error) { return json.Marshal(e.summary(true)) }
+func (e *Exchange) MarshalJSON() ([]byte, error) { return encode(e.summary(true)) }
 
 func (e *Exchange) summary(full bool) exchangeSummary {
 	s := exchangeSummary{Kind: e.Kind, URL: e.URL, At: e.At, DurationMS: milliseconds(e.Duration), Status: e.Status, Error: e.Error}

@@ -121,9 +121,13 @@ func (rc *Receiver) put(w http.ResponseWriter, r *http.Request) error {
 
 // located is an inbox with its URL, as who asks reaches the receiver.
 func (rc *Receiver) located(info inboxInfo, r *http.Request) inboxInfo {
-	info.URL = "http://" + r.Host + "/in/" + info.Name
-	if info.Name == DefaultInbox {
-		info.URL = "http://" + r.Host + callbacks.KindOrder.Path
+	base := "http://" + r.Host
+	switch info.Name {
+	case UnmatchedInbox:
+	case DefaultInbox:
+		info.URL = base + callbacks.KindOrder.Path
+	default:
+		info.URL = base + "/in/" + info.Name
 	}
 	return info
 }

@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,9 @@ import (
 	"strconv"
 	"time"
 )
+
+// streamSpan is how often a stream says that it is still there.
+const streamSpan = 15 * time.Second
 
 // stream tells of requests as they come and change, as server-sent events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
@@ -94,18 +96,18 @@ func (f *follower) tell(n news) error {
 		if r.arrived > f.version {
 			name = "request"
 		}
-		f.event(name, r.version, view(r, f.lookup.summary))
+		f.event(name, r.version, r.view(f.lookup.summary))
 	}
 	f.version = n.version
 	return f.flush()
 }
 
 func (f *follower) event(name string, id int64, data any) {
-	body, err := json.Marshal(data)
+	body, err := encode(data)
 	if err != nil {
 		panic(err) // What is told consists of texts and numbers.
 	}
-	fmt.Fprintf(f.w, "event: %s\nid: %d\ndata: %s\n\n", name, id, body)
+	fmt.Fprintf(f.w, "event: %s\nid: %d\ndata: %s\n", name, id, body)
 }
 
 // flush sends what was written. Whoever doesn't read it for ten seconds is taken to have gone.

@@ -160,9 +160,12 @@ func (a *App) listenReceiver() (err error) {
 	if a.config.ReceiverAddr == "" || a.config.production() {
 		return nil
 	}
-	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out})
+	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: a.config.origins()})
 	a.onClose(func(ctx context.Context) error { a.receiver.Close(); return stopServer(ctx, a.receiverServer) })
-	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, a.receiver)
+	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, nil)
+	if err == nil {
+		a.receiverServer.Server, a.receiverServer.listener = a.receiver.Server(), receiver.Listen(a.receiverServer.listener)
+	}
 	return err
 }
 

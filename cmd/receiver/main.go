@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "receiver:", err)
@@ -33,34 +34,67 @@ func main() {
 // shutdownTimeout bounds how long callbacks that are being answered may take once a signal has come.
 const shutdownTimeout = 5 * time.Second
 
-// run serves until ctx ends.
-func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+// settings are what can be set, by flag or by the environment variable of the same name.
+type settings struct {
+	addr, secret, allowedHosts, allowedOrigins, forwardAllow string
+	readyJSON                                                bool
+}
+
+func readSettings(args []string, getenv func(string) string) (s settings, err error) {
 	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
-	addr := flags.String("addr", cmp.Or(getenv("ADDR"), "127.0.0.1:9090"), "address to listen on (ADDR)")
-	secret := flags.String("callback-secret", "", "secret that callbacks are signed with (CALLBACK_SECRET)")
+	flags.StringVar(&s.addr, "addr", cmp.Or(getenv("ADDR"), "127.0.0.1:9090"), "address to listen on (ADDR); port 0 takes a free one")
+	flags.StringVar(&s.secret, "callback-secret", "", "secret that callbacks are signed with (CALLBACK_SECRET)")
+	flags.StringVar(&s.allowedHosts, "allowed-hosts", getenv("ALLOWED_HOSTS"), "names under which the receiver shows itself beside those of this machine, comma-separated (ALLOWED_HOSTS)")
+	flags.StringVar(&s.allowedOrigins, "allowed-origins", getenv("ALLOWED_ORIGINS"), "web pages that may use it, such as https://app.example.com, comma-separated (ALLOWED_ORIGINS)")
+	flags.StringVar(&s.forwardAllow, "forward-allow", getenv("FORWARD_ALLOW"), "where requests may be passed on to beside this machine: public, or networks such as 172.17.0.0/16, comma-separated (FORWARD_ALLOW)")
+	flags.BoolVar(&s.readyJSON, "ready-json", false, "print one line of JSON, with the URL, as soon as it listens, and all else on stderr")
 	if err := flags.Parse(args); err != nil {
+		return settings{}, err
+	}
+	if flags.NArg() > 0 {
+		return settings{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	s.secret = cmp.Or(s.secret, getenv("CALLBACK_SECRET"), callbacks.DevelopmentSecret)
+	return s, callbacks.CheckSecret(s.secret)
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) error {
+	s, err := readSettings(args, getenv)
+	if err != nil {
 		return err
 	}
-	key := cmp.Or(*secret, getenv("CALLBACK_SECRET"), callbacks.DevelopmentSecret)
-	if err := callbacks.CheckSecret(key); err != nil {
-		return err
+	targets, err := receiver.ParseTargets(s.forwardAllow)
+	if err != nil {
+		return fmt.Errorf("FORWARD_ALLOW: %w", err)
 	}
-	listener, err := net.Listen("tcp", *addr)
+	listener, err := net.Listen("tcp", s.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("something listens on %s already, such as the receiver inside petstore: stop that, or set ADDR to another address", *addr)
+		return fmt.Errorf("something listens on %s already, such as the receiver inside petstore: stop that, or set ADDR to another address", s.addr)
 	}
 	if err != nil {
 		return err
 	}
-	return serve(ctx, listener, receiver.New(receiver.Options{Secret: key, Out: out}), out)
+	url := "http://" + listener.Addr().String()
+	if s.readyJSON {
+		fmt.Fprintf(out, "{\"receiver_url\":%q}\n", url)
+		out = errs
+	}
+	fmt.Fprintf(out, "Receiving callbacks at %s\n", url)
+	return serve(ctx, listener, receiver.New(receiver.Options{
+		Secret: s.secret, Out: out, AllowedHosts: list(s.allowedHosts, s.addr), AllowedOrigins: list(s.allowedOrigins), Targets: targets,
+	}))
 }
 
-func serve(ctx context.Context, listener net.Listener, handler *receiver.Receiver, out io.Writer) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
-	server.RegisterOnShutdown(handler.Close)
+// list splits lists at their commas.
+func list(lists ...string) []string {
+	return strings.FieldsFunc(strings.Join(lists, ","), func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+func serve(ctx context.Context, listener net.Listener, handler *receiver.Receiver) error {
+	server := handler.Server()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	fmt.Fprintf(out, "Receiving callbacks at http://%s\n", listener.Addr())
+	go func() { failed <- server.Serve(receiver.Listen(listener)) }()
 	select {
 	case err := <-failed:
 		return err

@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 	ended := make(chan error)
 	environment := map[string]string{"ADDR": "127.0.0.1:0", "CALLBACK_SECRET": "from the environment"}
 	go func() {
-		err := run(ctx, nil, func(name string) string { return environment[name] }, write)
+		err := run(ctx, nil, func(name string) string { return environment[name] }, write, io.Discard)
 		write.Close()
 		ended <- err
 	}()
@@ -62,8 +62,8 @@ func TestRun(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	nothing := func(string) string { return "" }
-	for _, args := range [][]string{{"-addr", "nowhere:-1"}, {"-callback-secret", "whsec_!"}, {"-no-such-flag"}, {"-h"}} {
-		if err := run(t.Context(), args, nothing, io.Discard); err == nil {
+	for _, args := range [][]string{{"-addr", "nowhere:-1"}, {"-callback-secret", "whsec_!"}, {"-no-such-flag"}, {"-h"}, {"more"}, {"-forward-allow", "everywhere"}} {
+		if err := run(t.Context(), args, nothing, io.Discard, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
 	}
