@@ -1,7 +1,10 @@
 package callbacks
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -33,6 +36,22 @@ func ProductionSchedule() Schedule {
 // jitter is how far a wait may be from its place in Waits, as a part of it: enough that the callbacks held up by one
 // outage don't all come back at once, and so little that the promised time is kept.
 const jitter = 0.2
+
+// ParseSchedule reads waits such as "1s,5s,30s": 1 to 100 of them, each from 0s to 168h (a week).
+func ParseSchedule(list string) (Schedule, error) {
+	var s Schedule
+	for text := range strings.SplitSeq(list, ",") {
+		wait, err := time.ParseDuration(strings.TrimSpace(text))
+		if err != nil || wait < 0 || wait > 7*24*time.Hour {
+			return Schedule{}, fmt.Errorf("%q: want waits from 0s to 168h, such as 1s,5s,30s", text)
+		}
+		s.Waits = append(s.Waits, wait)
+	}
+	if len(s.Waits) > 100 {
+		return Schedule{}, errors.New("want at most 100 waits")
+	}
+	return s, nil
+}
 
 // Next returns how long to wait after the given number of attempts has failed, or false if that was the last.
 //

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +128,16 @@ func FuzzRetryAfter(f *testing.F) {
 			t.Errorf("%q: %v", value, got)
 		}
 	})
+}
+
+func TestParseSchedule(t *testing.T) {
+	s, err := ParseSchedule("10ms, 1s,2m")
+	if err != nil || !slices.Equal(s.Waits, []time.Duration{10 * time.Millisecond, time.Second, 2 * time.Minute}) {
+		t.Errorf("got %v, %v", s.Waits, err)
+	}
+	for _, list := range []string{"", "1", "1s,", "1s;2s", "-1s", "169h", strings.Repeat("1s,", 100) + "1s"} {
+		if s, err := ParseSchedule(list); err == nil {
+			t.Errorf("%q: %v, no error", list, s.Waits)
+		}
+	}
 }

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -71,7 +74,10 @@ func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
 			err = errors.Join(err, a.Close(ctx))
 		}
 	}()
-	if a.store, err = db.Open(ctx, cfg.DatabaseURL); err != nil {
+	if err = a.openTemporary(); err != nil {
+		return nil, err
+	}
+	if a.store, err = db.Open(ctx, a.config.DatabaseURL); err != nil {
 		return nil, err
 	}
 	a.onClose(func(context.Context) error { return a.store.Close() })
@@ -81,14 +87,29 @@ func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
 	return a, a.wire(ctx)
 }
 
+// openTemporary makes a folder for a database that is to be forgotten, and for what is kept beside it. It is a file all the
+// same, so that nothing behaves otherwise than with one that is kept.
+func (a *App) openTemporary() error {
+	if a.config.DatabaseURL != ":memory:" {
+		return nil
+	}
+	folder, err := os.MkdirTemp("", "petstore-")
+	if err != nil {
+		return fmt.Errorf("making a folder for the database: %w", err)
+	}
+	a.onClose(func(context.Context) error { return os.RemoveAll(folder) })
+	a.config.DatabaseURL = filepath.Join(folder, "petstore.db")
+	return nil
+}
+
 // wire joins the rooms: store, services, handlers.
 func (a *App) wire(ctx context.Context) error {
 	cfg := a.config
-	schedule := callbacks.DevelopmentSchedule()
-	if cfg.production() {
-		schedule = callbacks.ProductionSchedule()
+	schedule, err := cfg.schedule()
+	if err != nil {
+		return err
 	}
-	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy()})
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy(), Timeout: cfg.CallbackTimeout})
 	a.onClose(func(context.Context) error { sender.Close(); return nil })
 	a.hub = stream.NewHub(a.store)
 	server := "" // needs no name where it is alone
@@ -258,6 +279,15 @@ func stopServer(ctx context.Context, s *server) error {
 		err = closed
 	}
 	return err
+}
+
+// ready is what -ready-json prints.
+func (a *App) ready() string {
+	line, _ := json.Marshal(struct { // Strings always marshal.
+		API      string `json:"api_url"`
+		Receiver string `json:"receiver_url,omitempty"`
+	}{a.URL(), a.ReceiverURL()})
+	return string(line)
 }
 
 // greeting says what runs where, and what to try first.

@@ -20,17 +20,20 @@ import (
 // Config is what can be set, by flag or by the environment variable of the same
 // name: -step-delay, STEP_DELAY. The defaults need nothing else.
 type Config struct {
-	Addr           string        // where the API listens
-	DatabaseURL    string        // an SQLite file, or postgres://
-	BlobURL        string        // where pictures are kept, "" for the folder blobs beside the database
-	ReceiverAddr   string        // where the sample receiver listens, "" for no receiver
-	CallbackSecret string        // what callbacks are signed with
-	StepDelay      time.Duration // how long packing one item takes
-	Retention      time.Duration // how long finished work is kept, 0 for ever
-	StripeKey      string        // secret API key of Stripe; without it payments go to a sandbox
-	StripeURL      string        // of Stripe's API, "" for Stripe's own
-	AllowedOrigins string        // other web pages that may use the API, comma-separated
-	Env            string        // development or production
+	Addr            string        // where the API listens
+	DatabaseURL     string        // an SQLite file, or postgres://
+	BlobURL         string        // where pictures are kept, "" for the folder blobs beside the database
+	ReceiverAddr    string        // where the sample receiver listens, "" for no receiver
+	CallbackSecret  string        // what callbacks are signed with
+	RetrySchedule   string        // waits between the attempts of a callback, "" for those of Env
+	CallbackTimeout time.Duration // how long an attempt may take
+	StepDelay       time.Duration // how long packing one item takes
+	Retention       time.Duration // how long finished work is kept, 0 for ever
+	StripeKey       string        // secret API key of Stripe; without it payments go to a sandbox
+	StripeURL       string        // of Stripe's API, "" for Stripe's own
+	AllowedOrigins  string        // other web pages that may use the API, comma-separated
+	Env             string        // development or production
+	ReadyJSON       bool          // say in JSON where the server listens
 }
 
 // minSecret is how many bytes a secret has at least in production.
@@ -54,6 +57,22 @@ func (c Config) origins() []string {
 	return strings.FieldsFunc(c.AllowedOrigins, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
+// schedule is when callbacks are tried again.
+func (c Config) schedule() (callbacks.Schedule, error) {
+	switch {
+	case c.RetrySchedule != "":
+		schedule, err := callbacks.ParseSchedule(c.RetrySchedule)
+		if err != nil {
+			err = fmt.Errorf("RETRY_SCHEDULE: %w", err)
+		}
+		return schedule, err
+	case c.production():
+		return callbacks.ProductionSchedule(), nil
+	default:
+		return callbacks.DevelopmentSchedule(), nil
+	}
+}
+
 // readConfig reads flags, then the environment, and checks what it got.
 func readConfig(args []string) (Config, error) {
 	var c Config
@@ -64,7 +83,7 @@ func readConfig(args []string) (Config, error) {
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`host:port` where the API listens")
-	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file, or postgres://user:password@host/database")
+	fs.StringVar(&c.DatabaseURL, "database-url", "petstore.db", "`path` of an SQLite file, :memory: for one that is deleted at exit, or postgres://user:password@host/database")
 	fs.StringVar(&c.BlobURL, "blob-url", "", "`URL` of the bucket for pictures, file:///a/folder or mem://; empty for the folder blobs beside the database")
 	receiverAddr := "127.0.0.1:9090"
 	if addr, set := os.LookupEnv("RECEIVER_ADDR"); set {
@@ -72,12 +91,15 @@ func readConfig(args []string) (Config, error) {
 	}
 	fs.StringVar(&c.ReceiverAddr, "receiver-addr", receiverAddr, "`host:port` of the sample receiver; empty for none")
 	fs.StringVar(&c.CallbackSecret, "callback-secret", callbacks.DevelopmentSecret, "`secret` that signs callbacks")
+	fs.StringVar(&c.RetrySchedule, "retry-schedule", "", "`waits` before a callback is tried again, such as 1s,5s,30s; empty for eight attempts in two minutes, in production nine in a day and a half")
+	fs.DurationVar(&c.CallbackTimeout, "callback-timeout", 15*time.Second, "how long an attempt of a callback may take, 10ms to 5m")
 	fs.DurationVar(&c.StepDelay, "step-delay", 500*time.Millisecond, "how long packing an item takes, and an answer of the payment sandbox, 0s to 1h")
 	fs.DurationVar(&c.Retention, "retention", 0, "how long finished work is kept, with its updates, deliveries, pictures and reports: 1s or longer; 0s for ever")
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
 	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
 	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
+	fs.BoolVar(&c.ReadyJSON, "ready-json", false, "print one line of JSON, with the URLs, as soon as the server is ready, and all else on stderr")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
 		return Config{}, err
 	}
@@ -127,6 +149,12 @@ func (c Config) check() error {
 func (c Config) checkTimes() error {
 	if c.StepDelay < 0 || c.StepDelay > time.Hour {
 		return fmt.Errorf("STEP_DELAY %s: want 0s to 1h", c.StepDelay)
+	}
+	if c.CallbackTimeout != 0 && (c.CallbackTimeout < 10*time.Millisecond || c.CallbackTimeout > 5*time.Minute) {
+		return fmt.Errorf("CALLBACK_TIMEOUT %s: want 10ms to 5m", c.CallbackTimeout)
+	}
+	if _, err := c.schedule(); err != nil {
+		return err
 	}
 	if c.Retention != 0 && c.Retention < time.Second {
 		return fmt.Errorf("RETENTION %s: want at least 1s, or 0s to keep everything", c.Retention)

@@ -57,7 +57,11 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	slog.SetDefault(slog.New(handlers.LogRequestIDs(slog.NewTextHandler(os.Stderr, nil))))
-	app, err := New(ctx, cfg, out)
+	people := out
+	if cfg.ReadyJSON {
+		people = os.Stderr
+	}
+	app, err := New(ctx, cfg, people)
 	if err != nil {
 		return err
 	}
@@ -69,10 +73,13 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := app.Start(ctx); err != nil {
 		return err
 	}
-	fmt.Fprint(out, app.greeting())
+	if cfg.ReadyJSON {
+		fmt.Fprintln(out, app.ready())
+	}
+	fmt.Fprint(people, app.greeting())
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(out, "Stopping: running work may finish, the rest is resumed at the next start.")
+		fmt.Fprintln(people, "Stopping: running work may finish, the rest is resumed at the next start.")
 		return nil
 	case err := <-app.Failed():
 		return err
