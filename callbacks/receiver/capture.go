@@ -51,6 +51,8 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w}}
 	a.w = a.answer
 	a.kept, a.Request, a.setup = rc.store.add(inbox, request, counts)
+	a.Verdicts = a.setup.judge(&a.Request)
+	rc.store.change(a.kept, func(r *Request) { r.Verdicts = a.Verdicts })
 	defer func() {
 		conclusion := a.answer.finish(r, came)
 		rc.store.change(a.kept, func(r *Request) { r.Answer, r.handled = conclusion, a.handled })
@@ -106,16 +108,9 @@ func describe(r *http.Request, came time.Time, body []byte, failed string) Reque
 	} else {
 		request.Headers, request.HeadersExact = parseHead(request.head), true
 	}
-	request.DeliveryID = deliveryID(&request)
+	judged := request.judged()
+	request.DeliveryID = judged.DeliveryID()
 	return request
-}
-
-func deliveryID(r *Request) string {
-	if id := r.Header(callbacks.HeaderWebhookID); id != "" {
-		return id
-	}
-	id, _ := r.Field("callback_id")
-	return id
 }
 
 // toInbox answers what came to an inbox.

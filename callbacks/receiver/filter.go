@@ -1,6 +1,10 @@
 package receiver
 
 import (
+	"slices"
+
+	"petstore/callbacks/receiver/verdict"
+
 	"net/url"
 	"strconv"
 	"strings"
@@ -111,6 +115,8 @@ func parseFilter(name, value string) (Match, error) {
 		return pathFilter(value), nil
 	case "text":
 		return textFilter(value), nil
+	case "verdict":
+		return verdictFilter(value), nil
 	case "delivery_id":
 		return func(r *Request) bool { return r.DeliveryID == value }, nil
 	case "status", "after":
@@ -161,5 +167,15 @@ func textFilter(value string) Match {
 			}
 		}
 		return false
+	}
+}
+
+// verdictFilter takes what all verdicts say together, or the code of one.
+func verdictFilter(value string) Match {
+	if value == verdictOK || value == verdictNotOK {
+		return func(r *Request) bool { return r.Verdict() == value }
+	}
+	return func(r *Request) bool {
+		return slices.ContainsFunc(r.Verdicts, func(v verdict.Verdict) bool { return v.Code == value })
 	}
 }

@@ -37,7 +37,8 @@ func newForwarding() *forwarding {
 // forward passes a request on as a step says, and answers.
 func (a *arrival) forward(r *http.Request, step *Step) {
 	f := &forward{rc: a.rc, kept: a.kept, inbox: a.Inbox, out: passOn(&a.Request, destination(a.setup.forwardTo, r)), step: step}
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+	// Forwarded to another inbox, or by the routes to themselves, a request might go round for ever.
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && (a.Inbox == DefaultInbox || inboxOf(f.out.url.Path) != "") {
 		f.loop = local.String()
 	}
 	if step.CorruptSignature {

@@ -30,9 +30,18 @@ type inbox struct {
 	total          int64 // requests that ever came
 	dropped        int64 // those of them that were let go
 	droppedVersion int64 // the highest version among these
+	ok, notOK      int64 // requests that are kept, by what their verdicts say
 	serial         int64 // another one each time the inbox is cleared
 	lastUse        int64
 	changed        chan struct{} // closed at the next change, nil while nobody waits
+}
+
+// count is where requests are counted of which all verdicts are good, or some are not.
+func (in *inbox) count(ok bool) *int64 {
+	if ok {
+		return &in.ok
+	}
+	return &in.notOK
 }
 
 var inboxName = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,100}$`)
@@ -47,7 +56,7 @@ func (s *store) open(name string) *inbox {
 	in := s.inboxes[name]
 	if in == nil {
 		s.cleared++
-		in = &inbox{name: name, createdAt: time.Now(), setup: &setup{script: newScript(nil)}, requests: list.New(), serial: s.cleared}
+		in = &inbox{name: name, createdAt: time.Now(), setup: s.newSetup(name), requests: list.New(), serial: s.cleared}
 		s.inboxes[name] = in
 		s.evict(in)
 	}
@@ -119,8 +128,7 @@ func (s *store) empty(name string) bool {
 	return in != nil
 }
 
-// remove removes an inbox with its settings, and reports whether there was one. Those that are permanent come back
-// with the next use.
+// remove removes an inbox with its settings, and reports whether there was one. Those that are permanent are as new then.
 func (s *store) remove(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +137,11 @@ func (s *store) remove(name string) bool {
 		return false
 	}
 	s.clear(in)
-	delete(s.inboxes, name)
+	if isPermanent(name) {
+		in.setup = s.newSetup(name)
+	} else {
+		delete(s.inboxes, name)
+	}
 	return true
 }
 
@@ -143,6 +155,10 @@ type inboxInfo struct {
 	Bytes     int64      `json:"bytes"`
 	Total     int64      `json:"total"`
 	Dropped   int64      `json:"dropped"`
+	Verdicts  struct {
+		OK    int64 `json:"ok"`
+		NotOK int64 `json:"not_ok"`
+	} `json:"verdicts"`
 	settingsInfo
 
 	lastUse int64
@@ -153,6 +169,7 @@ func (in *inbox) info() inboxInfo {
 		Name: in.name, CreatedAt: in.createdAt.UTC(), Requests: in.requests.Len(), Bytes: in.bytes,
 		Total: in.total, Dropped: in.dropped, settingsInfo: in.setup.info(), lastUse: in.lastUse,
 	}
+	info.Verdicts.OK, info.Verdicts.NotOK = in.ok, in.notOK
 	if !in.lastAt.IsZero() {
 		info.LastAt = &in.lastAt
 	}

@@ -46,6 +46,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -62,7 +63,8 @@ import (
 
 // Options configure a [Receiver].
 type Options struct {
-	// Secret is CALLBACK_SECRET, for the article's routes. With an empty one, no callback is accepted there.
+	// Secret is CALLBACK_SECRET, for the article's routes. Default [callbacks.DevelopmentSecret]; New panics if it is one
+	// that [callbacks.CheckSecret] refuses.
 	Secret string
 	// Out gets one line per request, coloured if it is a terminal; nil is nowhere.
 	Out io.Writer
@@ -92,16 +94,19 @@ type Receiver struct {
 
 // New returns a Receiver. Close it before the server that runs it waits for its requests.
 func New(o Options) *Receiver {
+	o.Secret = cmp.Or(o.Secret, callbacks.DevelopmentSecret)
 	rc := &Receiver{
 		options:        o,
 		visitors:       newVisitors(o),
 		targets:        o.Targets,
 		callbackRoutes: map[string]func(*arrival, *http.Request){},
-		store:          newStore(limits),
 		console:        newConsole(o.Out),
 		forwarding:     newForwarding(),
 		underWay:       semaphore.NewWeighted(maxUnderWay),
 	}
+	rc.store = newStore(limits, rc.firstSetup)
+	rc.store.open(DefaultInbox)
+	rc.store.open(UnmatchedInbox)
 	rc.ctx, rc.cancel = context.WithCancel(context.Background())
 	for _, kind := range callbacks.Kinds {
 		if kind.Path != "" {

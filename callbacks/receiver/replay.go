@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/receiver/verdict"
 )
 
 // replayRequest asks that a captured request be sent again.
@@ -17,6 +19,8 @@ type replayRequest struct {
 	// Sign has it signed anew, with Secret or else that of the inbox. Without, it goes byte for byte.
 	Sign   bool   `json:"sign"`
 	Secret string `json:"secret"`
+	// Scheme is by which; "" is those that it is signed with.
+	Scheme string `json:"scheme"`
 }
 
 func (rc *Receiver) replay(w http.ResponseWriter, r *http.Request) error {
@@ -34,11 +38,9 @@ func (rc *Receiver) replay(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := passOn(found, to)
 	if asked.Sign {
-		secret := rc.secretFor(asked, found.Inbox)
-		if callbacks.CheckSecret(secret) != nil {
-			return invalid(FieldError{"secret", "is needed to sign: the inbox has none; after whsec_ it must be base64"})
+		if out.headers, err = rc.signAnew(found, out.headers, asked); err != nil {
+			return err
 		}
-		out.headers = signAnew(out.headers, found.DeliveryID, out.body, secret)
 	}
 	select {
 	case rc.forwarding.exchanges <- struct{}{}:
@@ -65,40 +67,32 @@ func (rc *Receiver) replayTarget(asked replayRequest, inbox string) (*url.URL, e
 	return to, nil
 }
 
-func (rc *Receiver) secretFor(asked replayRequest, inbox string) string {
-	if asked.Secret != "" {
-		return asked.Secret
+// signAnew returns the headers with signatures made now.
+func (rc *Receiver) signAnew(found *Request, headers []Header, asked replayRequest) ([]Header, error) {
+	secret, scheme := asked.Secret, asked.Scheme
+	if setup := rc.store.setupOf(found.Inbox); setup != nil {
+		secret, scheme = cmp.Or(secret, setup.Secret), cmp.Or(scheme, setup.Scheme)
 	}
-	if inbox == DefaultInbox {
-		return rc.options.Secret
+	if !oneOf(scheme, verdict.Schemes()...) {
+		return nil, invalid(FieldError{"scheme", "must be one of " + strings.Join(verdict.Schemes(), ", ")})
 	}
-	if setup := rc.store.setupOf(inbox); setup != nil {
-		return setup.Secret
+	going := *found
+	going.Headers = headers
+	signed, err := verdict.Sign(going.judged(), scheme, secret, time.Now())
+	if err != nil {
+		return nil, invalid(FieldError{"sign", err.Error()})
 	}
-	return ""
+	headers = headers[:0:0]
+	for _, h := range signed {
+		headers = append(headers, Header{h.Name, h.Value})
+	}
+	return headers, nil
 }
 
 // signatureHeaders are those that carry signatures, in the schemes that are known.
 var signatureHeaders = []string{
 	callbacks.HeaderSignature, callbacks.HeaderAPISignature, callbacks.HeaderWebhookSignature,
 	"X-Hub-Signature-256", "X-Hub-Signature", "Stripe-Signature", "X-Slack-Signature", "X-Shopify-Hmac-Sha256",
-}
-
-// signAnew replaces the headers of the article's scheme and of Standard Webhooks by ones made now; what isn't there is
-// added.
-func signAnew(headers []Header, id string, body []byte, secret string) []Header {
-	fresh := http.Header{}
-	callbacks.SignWebhookWith(secret)(fresh, id, time.Now(), body)
-	headers = slices.Clone(headers)
-	for i := range headers {
-		name := http.CanonicalHeaderKey(headers[i].Name)
-		if value := fresh.Get(name); value != "" {
-			headers[i].Value = value
-			fresh.Del(name)
-		}
-	}
-	fresh.Del(callbacks.HeaderAPISignature) // Only webhooks have it.
-	return append(headers, headersOf(fresh)...)
 }
 
 // corrupt changes one character of each signature.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"petstore/callbacks/receiver/verdict"
 )
 
 // Request is one request as it came, and what became of it. What is handed out is a copy; its slices and maps are
@@ -29,13 +31,16 @@ type Request struct {
 	Body []byte
 	// BodyError is "too_long" if Body is but the first MiB, "incomplete" if the sender broke off, else "".
 	BodyError string
-	// DeliveryID is the sender's name of what is delivered, the same at each attempt; "" if it has none.
+	// DeliveryID is the sender's name of what is delivered, the same at each attempt; "" if it has none. See
+	// [verdict.Request.DeliveryID].
 	DeliveryID string
 	// Attempt counts how often the delivery has come to this path, this time included. Without an ID, what
 	// has the same body is the same delivery. To the article's routes, only what is verified counts.
 	Attempt int
 	// Hint says what may have been meant, of a request that no route was for.
 	Hint string
+	// Verdicts are what is to be said of it; nil as long as it isn't judged.
+	Verdicts []verdict.Verdict
 	// Answer is nil as long as the request is being answered.
 	Answer *Answer
 	// Forwards are the exchanges with other receivers that the request was passed on in.
@@ -121,6 +126,9 @@ func (r *Request) size() int64 {
 	size := overhead + len(r.head) + len(r.Body) + len(r.Target)
 	if r.head == "" {
 		size += headersSize(r.Headers)
+	}
+	for i := range r.Verdicts {
+		size += 128 + len(r.Verdicts[i].Text) + len(r.Verdicts[i].Field)
 	}
 	if r.Answer != nil {
 		size += len(r.Answer.Body) + headersSize(r.Answer.Headers)

@@ -3,6 +3,8 @@ package receiver
 import (
 	"time"
 	"unicode/utf8"
+
+	"petstore/callbacks/receiver/verdict"
 )
 
 // summary is a request without what may be long, as lists and streams show it on demand.
@@ -22,6 +24,8 @@ type summary struct {
 	DeliveryID string            `json:"delivery_id"`
 	Attempt    int               `json:"attempt"`
 	Hint       string            `json:"hint,omitempty"`
+	Verdict    string            `json:"verdict"`
+	Verdicts   []verdict.Verdict `json:"verdicts"`
 	Answer     *answerSummary    `json:"answer"`
 	Forwards   []exchangeSummary `json:"forwards"`
 }
@@ -85,12 +89,29 @@ func (r *Request) view(short bool) any {
 	return fullView{r.summary(true), r.HeadersExact, newMessage(r.Headers, r.Body)}
 }
 
+// Verdict is what all verdicts say together: "ok", "not_ok", or "" as long as there are none.
+func (r *Request) Verdict() string {
+	switch {
+	case r.Verdicts == nil:
+		return ""
+	case verdict.OK(r.Verdicts):
+		return verdictOK
+	default:
+		return verdictNotOK
+	}
+}
+
+const (
+	verdictOK    = "ok"
+	verdictNotOK = "not_ok"
+)
+
 // summary is the request's, with what was answered if full.
 func (r *Request) summary(full bool) summary {
 	s := summary{
 		Number: r.Number, Inbox: r.Inbox, ReceivedAt: r.ReceivedAt, Method: r.Method, Target: r.Target, Path: r.Path, Query: r.Query,
 		Protocol: r.Protocol, Host: r.Host, RemoteAddr: r.RemoteAddr, BodyBytes: len(r.Body), BodyError: r.BodyError,
-		DeliveryID: r.DeliveryID, Attempt: r.Attempt, Hint: r.Hint, Forwards: []exchangeSummary{},
+		DeliveryID: r.DeliveryID, Attempt: r.Attempt, Hint: r.Hint, Verdict: r.Verdict(), Verdicts: append([]verdict.Verdict{}, r.Verdicts...), Forwards: []exchangeSummary{},
 	}
 	if a := r.Answer; a != nil {
 		s.Answer = &answerSummary{Status: a.Status, Bytes: a.Bytes, DurationMS: milliseconds(a.Duration), Fault: a.Fault, Gone: a.Gone}

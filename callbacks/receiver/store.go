@@ -1,6 +1,8 @@
 package receiver
 
 import (
+	"petstore/callbacks/receiver/verdict"
+
 	"container/list"
 	"crypto/sha256"
 	"fmt"
@@ -29,13 +31,15 @@ type kept struct {
 	Request
 	inbox *inbox
 	bytes int64
+	count *int64 // where it is counted among the verdicts of its inbox, nil as long as it isn't judged
 	// Where it stands in the lists: all nil once it was let go.
 	inArrivals, inInbox, inChanges *list.Element
 }
 
 // store keeps inboxes and what came to them.
 type store struct {
-	limits Limits
+	limits   Limits
+	newSetup func(inbox string) *setup
 
 	mu       sync.Mutex
 	inboxes  map[string]*inbox
@@ -52,12 +56,13 @@ type store struct {
 	changed  chan struct{}
 }
 
-func newStore(l Limits) *store {
+// newStore returns a store whose inboxes begin with a setup of newSetup.
+func newStore(l Limits, newSetup func(inbox string) *setup) *store {
 	attempts, err := simplelru.NewLRU[attemptKey, int](maxCounters, nil)
 	if err != nil {
 		panic(err) // The size is a positive constant.
 	}
-	return &store{limits: l, inboxes: map[string]*inbox{}, arrivals: list.New(), changes: list.New(), attempts: attempts}
+	return &store{limits: l, newSetup: newSetup, inboxes: map[string]*inbox{}, arrivals: list.New(), changes: list.New(), attempts: attempts}
 }
 
 // attemptKey stands for an inbox since it was cleared, a path and a delivery.
@@ -122,6 +127,10 @@ func (s *store) touch(k *kept) {
 	size := k.size()
 	s.bytes, k.inbox.bytes = s.bytes+size-k.bytes, k.inbox.bytes+size-k.bytes
 	k.bytes = size
+	if k.count == nil && k.Verdicts != nil {
+		k.count = k.inbox.count(verdict.OK(k.Verdicts))
+		*k.count++
+	}
 	s.wake(k.inbox)
 }
 
@@ -147,9 +156,9 @@ func (s *store) shrink(in *inbox) {
 
 // drop lets a request go. Whoever is still answering it holds nothing big.
 func (s *store) drop(k *kept) {
-	s.forget(k)
 	k.inbox.dropped++
 	s.dropped, k.inbox.droppedVersion = max(s.dropped, k.version), max(k.inbox.droppedVersion, k.version)
+	s.forget(k)
 }
 
 func (s *store) forget(k *kept) {
@@ -159,6 +168,9 @@ func (s *store) forget(k *kept) {
 	k.inArrivals, k.inInbox, k.inChanges = nil, nil, nil
 	s.bytes -= k.bytes
 	k.inbox.bytes -= k.bytes
+	if k.count != nil {
+		*k.count--
+	}
 	k.Request = Request{Number: k.Number, Inbox: k.Inbox}
 }
 

@@ -1,0 +1,149 @@
+package receiver
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// exchangeRaw sends bytes as they are, and returns the statuses of so many answers.
+func (b *bench) exchangeRaw(message string, answers int) []int {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, message); err != nil {
+		b.t.Fatal(err)
+	}
+	var statuses []int
+	in := bufio.NewReader(conn)
+	for range answers {
+		method, _, _ := strings.Cut(message, " ")
+		response, err := http.ReadResponse(in, &http.Request{Method: method})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		statuses = append(statuses, response.StatusCode)
+	}
+	return statuses
+}
+
+const oddHead = "PUT /in/odd//a/../b%2F?x=1&&=%zz HTTP/1.1\r\n" +
+	"hOST: Receiver.example:1\r\n" +
+	"x-b:2\r\n" +
+	"X-A: \t one  two \r\n" +
+	"X-B: 3\r\n" +
+	"Empty:\r\n" +
+	"Content-Length: 8\r\n\r\n"
+
+func TestHeadsAreKept(t *testing.T) {
+	b := newBench(t)
+	b.exchangeRaw(oddHead+"{\"a\": \x00}", 1)
+	got := b.receiver.Requests("odd", nil)
+	if len(got) != 1 || !got[0].HeadersExact {
+		t.Fatalf("got %+v", got)
+	}
+	r := got[0]
+	want := []Header{{"hOST", "Receiver.example:1"}, {"x-b", "2"}, {"X-A", "one  two"}, {"X-B", "3"}, {"Empty", ""}, {"Content-Length", "8"}}
+	if !slices.Equal(r.Headers, want) {
+		t.Errorf("headers %q", r.Headers)
+	}
+	if r.Method != "PUT" || r.Path != "/in/odd//a/../b%2F" || r.Query != "x=1&&=%zz" || string(r.Body) != "{\"a\": \x00}" || r.Host != "Receiver.example:1" {
+		t.Errorf("got %+v", r)
+	}
+	if string(r.Raw()) != oddHead+"{\"a\": \x00}" {
+		t.Errorf("raw %q", r.Raw())
+	}
+}
+
+// TestHeadsFindTheirRequests sends requests of all framings over one connection, without waiting for answers.
+func TestHeadsFindTheirRequests(t *testing.T) {
+	b := newBench(t)
+	var message strings.Builder
+	const rounds = 20
+	for i := range rounds {
+		fmt.Fprintf(&message, "GET /in/p/%d/get HTTP/1.1\r\nHost: h\r\nn: %d\r\n\r\n", i, i)
+		fmt.Fprintf(&message, "POST /in/p/%d/length HTTP/1.1\r\nHost: h\r\nn: %d\r\ncontent-LENGTH: 18\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\n", i, i)
+		fmt.Fprintf(&message, "POST /in/p/%d/chunked HTTP/1.1\r\nHost: h\r\nn: %d\r\ntransfer-encoding: Chunked\r\n\r\n", i, i)
+		message.WriteString("4;x=y\r\nGET \r\n0005\r\n/\r\n\r\n\r\n0\r\nTrailer: 1\r\n\r\n")
+	}
+	b.exchangeRaw(message.String(), 3*rounds)
+	got := b.receiver.Requests("p", nil)
+	if len(got) != 3*rounds {
+		t.Fatalf("%d requests", len(got))
+	}
+	for _, r := range got {
+		if n := strings.Split(r.Path, "/")[3]; r.Header("n") != n || !r.HeadersExact {
+			t.Errorf("%s has the headers %q", r.Path, r.Headers)
+		}
+	}
+	if chunked := got[2]; string(chunked.Body) != "GET /\r\n\r\n" {
+		t.Errorf("chunks %q", chunked.Body)
+	}
+}
+
+// TestScannerIsBounded: what a connection is noted of is bounded, whatever comes.
+func TestScannerIsBounded(t *testing.T) {
+	for name, block := range map[string]string{
+		"no line end": strings.Repeat("x", 1000), "no end of the head": "a: b\r\n", "many heads": "GET / HTTP/1.1\r\n\r\n",
+		"bad chunks": "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+	} {
+		var s scanner
+		for range 10_000 {
+			s.write([]byte(block))
+		}
+		if size := len(s.line) + len(s.head) + len(s.heads); size > maxHead+maxHeads {
+			t.Errorf("%s: %d", name, size)
+		}
+	}
+}
+
+func TestHeadsWithoutListener(t *testing.T) {
+	rc := New(Options{})
+	defer rc.Close()
+	request := httptest.NewRequest("GET", "/in/x", nil)
+	request.Host = "h"
+	request.Header = http.Header{"B": {"2"}, "A": {"1"}}
+	rc.ServeHTTP(nullWriter{}, request)
+	got := rc.Requests("x", nil)
+	if len(got) != 1 || got[0].HeadersExact || !slices.Equal(got[0].Headers, []Header{{"Host", "h"}, {"A", "1"}, {"B", "2"}}) {
+		t.Errorf("got %+v", got)
+	}
+	if raw := string(got[0].Raw()); raw != "GET /in/x HTTP/1.1\r\nHost: h\r\nA: 1\r\nB: 2\r\n\r\n" {
+		t.Errorf("raw %q", raw)
+	}
+}
+
+// nullWriter is an answer that nobody reads.
+type nullWriter struct{}
+
+func (nullWriter) Header() http.Header         { return http.Header{} }
+func (nullWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (nullWriter) WriteHeader(int)             {}
+
+func FuzzScanner(f *testing.F) {
+	f.Add([]byte(oddHead), 3)
+	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\n\n"), 1)
+	f.Fuzz(func(t *testing.T, data []byte, step int) {
+		var whole, pieces scanner
+		whole.write(data)
+		step = max(1, step)
+		for rest := data; len(rest) > 0; {
+			n := min(step, len(rest))
+			pieces.write(rest[:n])
+			rest = rest[n:]
+		}
+		if !slices.Equal(whole.heads, pieces.heads) || whole.state != pieces.state {
+			t.Errorf("in one: %q, in pieces of %d: %q", whole.heads, step, pieces.heads)
+		}
+	})
+}
