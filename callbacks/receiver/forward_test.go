@@ -16,6 +16,7 @@ import (
 
 // handlerUnderTest is a receiver that requests are passed on to; it tells what comes.
 func handlerUnderTest(t *testing.T) (url string, came chan string) {
+	t.Helper()
 	came = make(chan string, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -130,13 +131,21 @@ func harText(data []byte) (text, encoding string) {
 	return base64.StdEncoding.EncodeToString(data), "base64"
 }
 
+// queryFields are the parameters of a query, in their order.
 func queryFields(query string) []Header {
 	fields := []Header{}
-	values, _ := url.ParseQuery(query) // What can't be read is in the URL all the same.
-	for name, given := range values {
-		for _, value := range given {
-			fields = append(fields, Header{Name: name, Value: value})
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if pair != "" {
+			fields = append(fields, Header{Name: unescape(name), Value: unescape(value)})
 		}
 	}
 	return fields
+}
+
+func unescape(text string) string {
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
 }

@@ -37,28 +37,21 @@ func (b *bench) call(method, path, body string, headers ...string) (int, string)
 // listed is a list of requests as JSON has it.
 type listed struct {
 	Items []struct {
-		Number     int64
-		Inbox      string
-		Path       string
-		Body       *string
-		BodyBase64 []byte `json:"body_base64"`
-		Attempt    int
-		Hint       string
-		Verdict    string
-		Verdicts   []struct{ Code string }
-		Headers    []Header
-		Answer     *struct {
-			Status int
-			Fault  string
-			Body   string
-		}
+		summary
+		message
+		Answer *struct {
+			answerSummary
+			message
+		} `json:"answer"`
 		Forwards []struct {
-			Kind, URL, Error string
-			Status           int
-		}
-	}
-	Count    int
-	Dropped  int
+			Kind   string `json:"kind"`
+			URL    string `json:"url"`
+			Status int    `json:"status"`
+			Error  string `json:"error"`
+		} `json:"forwards"`
+	} `json:"items"`
+	Count    int  `json:"count"`
+	Dropped  int  `json:"dropped"`
 	TimedOut bool `json:"timed_out"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -59,9 +60,8 @@ func (rc *Receiver) pause(ctx context.Context, d time.Duration) bool {
 
 // write writes an answer that is HTTP, at least at its beginning.
 func (a *arrival) write(ctx context.Context, step *Step) {
-	for name, values := range step.answerHeaders(time.Now()) {
-		a.w.Header()[name] = values
-	}
+	a.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	maps.Copy(a.w.Header(), step.answerHeaders(time.Now()))
 	if step.Status != 0 || step.Redirect != "" || step.RetryAfter != nil {
 		a.fault("status")
 	}
@@ -87,8 +87,14 @@ func (a *arrival) write(ctx context.Context, step *Step) {
 		a.trickle(ctx, status, step)
 	default:
 		a.w.WriteHeader(status)
-		io.WriteString(a.w, step.text())
+		_ = a.send([]byte(step.text())) // A sender that has gone is noted.
 	}
+}
+
+// send sends a part of the body. What a script has in it is the wish of who runs the receiver.
+func (a *arrival) send(data []byte) error {
+	_, err := a.w.Write(data) //nolint:gosec // G705: see above
+	return err
 }
 
 // text is the body of an ordinary answer.
@@ -115,7 +121,7 @@ func (s *Step) body() []byte {
 func (a *arrival) begin(status, length int, body []byte) {
 	a.w.Header().Set("Content-Length", strconv.Itoa(length))
 	a.w.WriteHeader(status)
-	a.w.Write(body)
+	_ = a.send(body)
 	_ = http.NewResponseController(a.w).Flush() // A sender that has gone shows in the next write, or nowhere.
 }
 
@@ -142,7 +148,7 @@ func (a *arrival) pour(ctx context.Context, length int64) {
 			block = block[:left]
 		}
 		_ = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(stall))
-		if _, err := a.w.Write(block); err != nil {
+		if a.send(block) != nil {
 			return
 		}
 		if left > 0 {
@@ -158,7 +164,7 @@ func (a *arrival) trickle(ctx context.Context, status int, step *Step) {
 	a.begin(status, len(body), nil)
 	for i := range pieces {
 		a.pause(ctx, time.Duration(step.SlowBody)/time.Duration(pieces))
-		a.w.Write(body[i*len(body)/pieces : (i+1)*len(body)/pieces])
+		_ = a.send(body[i*len(body)/pieces : (i+1)*len(body)/pieces])
 		_ = http.NewResponseController(a.w).Flush()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 )
 
 // problem is the body of an answer to a request for the receiver itself that cannot be met (RFC 9457).
@@ -26,11 +27,11 @@ type FieldError struct {
 }
 
 func (p *problem) Error() string {
-	text := p.Detail
+	text := []string{p.Detail}
 	for _, e := range p.Errors {
-		text += " " + e.Field + " " + e.Message + "."
+		text = append(text, e.Field+" "+e.Message+".")
 	}
-	return text
+	return strings.Join(text, " ")
 }
 
 // The codes of problems.

@@ -41,10 +41,3 @@ func (s *script) next(attempt int) *Step {
 	}
 	return nil
 }
-
-// restart makes the script begin anew.
-func (s *script) restart() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.used)
-}

@@ -137,6 +137,7 @@ func (s *scanner) endLine() {
 		if empty {
 			s.state = inHead
 		}
+	default: // No line is read of a body.
 	}
 }
 
