@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 
+	"petstore/callbacks/receiver/verdict/contract"
 	"petstore/docs"
 )
 
@@ -76,48 +76,19 @@ func New(document []byte) (*Contract, error) {
 // sentItems finds the requests that the server sends: callbacks of any operation, and webhooks.
 func sentItems(model *v3.Document) (map[string]*v3.PathItem, error) {
 	sent := map[string]*v3.PathItem{}
-	owner := map[string]string{}
-	for _, op := range operations(model) {
-		for name, callback := range op.Callbacks.FromOldest() {
-			for _, item := range callback.Expression.FromOldest() {
-				if other, taken := owner[name]; taken {
-					return nil, fmt.Errorf("both %s and %s have a callback called %s", other, op, name)
-				}
-				owner[name], sent[name] = op.String(), item
-			}
+	for _, a := range contract.Announcements(model) {
+		if sent[a.Name] != nil {
+			return nil, fmt.Errorf("two callbacks or webhooks are called %s", a.Name)
 		}
-	}
-	for name, item := range model.Webhooks.FromOldest() {
-		if other, taken := owner[name]; taken {
-			return nil, fmt.Errorf("%s has a callback and there is a webhook called %s", other, name)
-		}
-		sent[name] = item
+		sent[a.Name] = a.Item
 	}
 	return sent, nil
-}
-
-// operation is a request that a client may make.
-type operation struct {
-	*v3.Operation
-	method, path string
-}
-
-func (o operation) String() string { return o.method + " " + o.path }
-
-func operations(model *v3.Document) []operation {
-	var all []operation
-	for path, item := range model.Paths.PathItems.FromOldest() {
-		for method, op := range item.GetOperations().FromOldest() {
-			all = append(all, operation{op, strings.ToUpper(method), path})
-		}
-	}
-	return all
 }
 
 // Operations lists the contract's operations, sorted, as `GET /api/orders/{order_id}`.
 func (c *Contract) Operations() []string {
 	var names []string
-	for _, op := range operations(c.model) {
+	for _, op := range contract.Operations(c.model) {
 		names = append(names, op.String())
 	}
 	slices.Sort(names)

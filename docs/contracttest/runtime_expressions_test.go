@@ -3,7 +3,6 @@ package contracttest
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"github.com/pb33f/libopenapi/datamodel/high/base"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 	"github.com/pb33f/libopenapi/orderedmap"
+
+	"petstore/callbacks/receiver/verdict/contract"
 )
 
 // checkRuntimeExpressions resolves every runtime expression (OpenAPI 3.1, section 4.8.20.4) in the
@@ -18,7 +19,7 @@ import (
 // which the contract does not declare. Linters let these pass: `{$request.body#/nope}` is well formed.
 func (c *Contract) checkRuntimeExpressions() error {
 	var errs []error
-	for _, op := range operations(c.model) {
+	for _, op := range contract.Operations(c.model) {
 		for name, callback := range op.Callbacks.FromOldest() {
 			for key := range callback.Expression.KeysFromOldest() {
 				if err := resolveAll(key, op, successes(op.Operation)); err != nil {
@@ -38,12 +39,12 @@ func (c *Contract) checkRuntimeExpressions() error {
 }
 
 // checkLink also holds the link against the operation that it leads to.
-func (c *Contract) checkLink(link *v3.Link, from operation, response *v3.Response) error {
-	i := slices.IndexFunc(operations(c.model), func(op operation) bool { return op.OperationId == link.OperationId })
+func (c *Contract) checkLink(link *v3.Link, from contract.Operation, response *v3.Response) error {
+	i := slices.IndexFunc(contract.Operations(c.model), func(op contract.Operation) bool { return op.OperationId == link.OperationId })
 	if i < 0 {
 		return fmt.Errorf("no operation is called %q", link.OperationId)
 	}
-	to := operations(c.model)[i]
+	to := contract.Operations(c.model)[i]
 	var errs []error
 	for name, expression := range link.Parameters.FromOldest() {
 		if !slices.ContainsFunc(to.Parameters, func(p *v3.Parameter) bool { return p.Name == name }) {
@@ -54,21 +55,19 @@ func (c *Contract) checkLink(link *v3.Link, from operation, response *v3.Respons
 	return errors.Join(errs...)
 }
 
-var embedded = regexp.MustCompile(`\{(\$[^}]*)\}`)
-
 // resolveAll checks a bare expression, or those embedded in braces in a URL.
-func resolveAll(text string, op operation, responses []*v3.Response) error {
+func resolveAll(text string, op contract.Operation, responses []*v3.Response) error {
 	if strings.HasPrefix(text, "$") {
 		return resolve(text, op, responses)
 	}
 	var errs []error
-	for _, match := range embedded.FindAllStringSubmatch(text, -1) {
+	for _, match := range contract.Embedded.FindAllStringSubmatch(text, -1) {
 		errs = append(errs, resolve(match[1], op, responses))
 	}
 	return errors.Join(errs...)
 }
 
-func resolve(expression string, op operation, responses []*v3.Response) error {
+func resolve(expression string, op contract.Operation, responses []*v3.Response) error {
 	unknown := fmt.Errorf("the runtime expression %s names nothing that the contract declares", expression)
 	message, source, _ := strings.Cut(expression, ".")
 	where, name, _ := strings.Cut(source, ".")
@@ -122,10 +121,7 @@ func declares(content *orderedmap.Map[string, *v3.MediaType], pointer string) bo
 	if orderedmap.Len(content) == 0 {
 		return false
 	}
-	tokens := strings.Split(strings.TrimPrefix(pointer, "#"), "/")[1:]
-	if pointer == "" {
-		tokens = nil
-	}
+	tokens := contract.Tokens(strings.TrimPrefix(pointer, "#"))
 	for media := range content.ValuesFromOldest() {
 		if media.Schema == nil || !leads(media.Schema, tokens) {
 			return false
@@ -140,7 +136,7 @@ func leads(proxy *base.SchemaProxy, tokens []string) bool {
 		return true
 	}
 	schema := proxy.Schema()
-	token := strings.NewReplacer("~1", "/", "~0", "~").Replace(tokens[0])
+	token := tokens[0]
 	if next := get(schema.Properties, token); next != nil {
 		return leads(next, tokens[1:])
 	}

@@ -19,7 +19,7 @@ func explain(r *Request, s *scheme, c claim, secret string) string {
 			return " It fits " + content.what + "."
 		}
 	}
-	for _, other := range otherKeys(secret) {
+	for _, other := range otherKeys(s, secret) {
 		if string(other.key) != string(key) && c.fits(s, other.key, c.prefix, r.Body) {
 			return " It fits " + other.what + "."
 		}
@@ -60,14 +60,16 @@ type otherKey struct {
 	key  []byte
 }
 
-func otherKeys(secret string) []otherKey {
+func otherKeys(s *scheme, secret string) []otherKey {
 	all := []otherKey{
 		{"the secret's text, taken as it is", []byte(secret)},
-		{"the development secret, " + callbacks.DevelopmentSecret, []byte(callbacks.DevelopmentSecret)},
 		{"a secret with a line end after it", []byte(secret + "\n")},
 	}
 	if decoded, err := standardKey(secret); err == nil {
 		all = append(all, otherKey{"the secret base64-decoded after whsec_, as Standard Webhooks has it", decoded})
+	}
+	if key, err := s.key(callbacks.DevelopmentSecret); err == nil {
+		all = append(all, otherKey{"the development secret, " + callbacks.DevelopmentSecret, key})
 	}
 	return all
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"petstore/callbacks"
 )
 
 var noon = time.Unix(1800000000, 0)
@@ -132,7 +134,7 @@ func TestMismatchIsExplained(t *testing.T) {
 		{"s", "{}\n", "X-Callback-Signature", "sha256=" + sign("s", "{}"), "It fits the body without the white space around it."},
 		{"s", "{}", "X-Callback-Signature", "sha256=" + sign("s", "{}\n"), "It fits the body with a line end after it."},
 		{"s", "{}", "X-Callback-Signature", "sha256=" + sign("s", ""), "It fits an empty body."},
-		{"s", "{}", "X-Callback-Signature", "sha256=" + sign("petstore-development-secret", "{}"), "It fits the development secret, petstore-development-secret."},
+		{"s", "{}", "X-Callback-Signature", "sha256=" + sign(callbacks.DevelopmentSecret, "{}"), "It fits the development secret, " + callbacks.DevelopmentSecret + "."},
 		{"s", "{}", "X-Callback-Signature", "sha256=" + sign("s\n", "{}"), "It fits a secret with a line end after it."},
 		{whsec, "{}", "X-Callback-Signature", "sha256=" + sign(string(decoded), "{}"), "It fits the secret base64-decoded after whsec_, as Standard Webhooks has it."},
 		{"s", "{}", "Stripe-Signature", "t=1800000000,v1=" + sign("s", "{}"), "It fits the body alone, without “1800000000.” before it."},
