@@ -58,7 +58,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	s := &server{db: db, secret: cmp.Or(os.Getenv("CALLBACK_SECRET"), "petstore-development-secret"), work: work}
+	s := &server{db: db, secret: cmp.Or(os.Getenv("CALLBACK_SECRET"), "whsec_cGV0c3RvcmUtZGV2ZWxvcG1lbnQtc2VjcmV0"), work: work}
 	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8081"))
 	if err != nil {
 		return err
