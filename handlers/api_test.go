@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,9 +170,13 @@ func (a *api) do(method, path, body string, headers ...string) answer {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	for _, header := range headers {
+	for i, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
-		req.Header.Set(name, value)
+		if slices.ContainsFunc(headers[:i], func(earlier string) bool { return strings.HasPrefix(earlier, name+": ") }) {
+			req.Header.Add(name, value)
+		} else {
+			req.Header.Set(name, value)
+		}
 	}
 	res, err := a.client.Do(req)
 	must(a, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"reflect"
@@ -89,11 +90,12 @@ func unmarshal(body []byte, v any) error {
 }
 
 // parse decodes one JSON value.
-func parse(body []byte, v any, options ...json.Options) error {
+func parse(body []byte, v any, by ...*json.Unmarshalers) error {
 	if len(body) == 0 {
 		return malformed("", "The body is empty; it must be a JSON object.")
 	}
-	if err := json.Unmarshal(body, v, append(options, json.RejectUnknownMembers(true))...); err != nil {
+	by = append(by, json.UnmarshalFromFunc(wholeNumber[int]), json.UnmarshalFromFunc(wholeNumber[int64]))
+	if err := json.Unmarshal(body, v, json.WithUnmarshalers(json.JoinUnmarshalers(by...)), json.RejectUnknownMembers(true)); err != nil {
 		return explainJSON(err)
 	}
 	if bytes.Contains(body, []byte(`\u0000`)) {
@@ -108,7 +110,7 @@ var errNull = errors.New("null")
 
 // noNull refuses null, which Go would take for a field that is not there, or for
 // an empty string. Where any JSON is welcome, so is null.
-var noNull = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+var noNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
 	switch v.(type) {
 	case *any, *jsontext.Value:
 		return errors.ErrUnsupported // go on as usual
@@ -117,7 +119,31 @@ var noNull = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Dec
 		return errNull
 	}
 	return errors.ErrUnsupported
-}))
+})
+
+// wholeNumber takes 1.0 and 1e2 for the integers that they are (JSON Schema 2020-12, section 6.1.1 of validation).
+func wholeNumber[T int | int64](dec *jsontext.Decoder, v *T) error {
+	if dec.PeekKind() != jsontext.KindNumber {
+		return errors.ErrUnsupported
+	}
+	number, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if !bytes.ContainsAny(number, ".eE") {
+		n, err := strconv.ParseInt(string(number), 10, 64)
+		*v = T(n)
+		return err
+	}
+	f, err := strconv.ParseFloat(string(number), 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return errNotWhole
+	}
+	*v = T(f)
+	return nil
+}
+
+var errNotWhole = errors.New("not a whole number")
 
 // explainJSON says in the client's words what the decoder found.
 func explainJSON(err error) error {

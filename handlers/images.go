@@ -30,7 +30,7 @@ type imageHandlers struct {
 // Images are the routes of images, and of the pictures made of them.
 func Images(s images) Resource {
 	return func(a *API) {
-		h, g := imageHandlers{images: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/images")
+		h, g := imageHandlers{images: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/images").tagged("image_id", tagOf(s.Get, showImage))
 		g.get("", h.list)
 		g.post("/process", h.create)
 		g.get("/:image_id", h.get)

@@ -160,6 +160,12 @@ func TestPicture(t *testing.T) {
 	}
 	a.do("GET", path, "", "Range: bytes=2-9", `If-Range: "other"`).want(200)
 	a.do("GET", path, "", "Range: bytes=999999-").want(416).names("Range")
+	// faults 17
+	a.do("GET", path, "", "Range: items=0-1").want(200)
+	a.do("GET", path, "", "Range: BYTES=0-1").want(206)
+	a.do("GET", path, "", "Range: bytes=-0").want(416).names("Range")
+	a.do("GET", path, "", "Range: bytes=-0,0-1").want(206)
+	a.do("GET", path, "", "Range: bytes=-2").want(206)
 	if head := a.do("HEAD", path, "").want(200); head.ContentLength != int64(len(whole.body)) {
 		t.Errorf("HEAD says %d bytes", head.ContentLength)
 	}
@@ -283,6 +289,19 @@ func TestBadUploads(t *testing.T) {
 	if !unchanged() {
 		t.Error("something was stored")
 	}
+	// faults 18: a browser gives a Blob a filename
+	blob := strings.Replace(body, "--"+boundary(contentType)+"\r\n", "--"+boundary(contentType)+"\r\n"+
+		"Content-Disposition: form-data; name=\"metadata\"; filename=\"blob\"\r\nContent-Type: application/json\r\n\r\n{\"a\":\"b\"}\r\n--"+boundary(contentType)+"\r\n", 1)
+	if img := read[image](plain.do("POST", "/api/images/process", blob, contentType).want(202)); img.Metadata["a"] != "b" {
+		t.Errorf("the metadata is %v", img.Metadata)
+	}
+	plain.do("POST", "/api/images/process", strings.Replace(blob, "application/json", "text/plain", 1), contentType).want(422).names("metadata")
+	plain.do("POST", "/api/images/process", strings.Replace(blob, `{"a":"b"}`, `{"a":`, 1), contentType).want(422).names("metadata")
+}
+
+func boundary(contentType string) string {
+	_, boundary, _ := strings.Cut(contentType, "boundary=")
+	return boundary
 }
 
 func TestImagesInProduction(t *testing.T) {

@@ -28,7 +28,7 @@ type orderHandlers struct {
 // Orders are the routes of orders.
 func Orders(s orders) Resource {
 	return func(a *API) {
-		h, g := orderHandlers{orders: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/orders")
+		h, g := orderHandlers{orders: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/orders").tagged("order_id", tagOf(s.Get, showOrder))
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/stream", a.streams(s).followOrders)

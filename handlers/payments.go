@@ -30,7 +30,7 @@ func Payments(s interface {
 	refunds
 }) Resource {
 	return func(a *API) {
-		h, g := paymentHandlers{payments: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/payments")
+		h, g := paymentHandlers{payments: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/payments").tagged("payment_id", tagOf(s.Get, showPayment))
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:payment_id", h.get)

@@ -24,7 +24,7 @@ type productHandlers struct{ products products }
 // Products are the routes of the catalogue.
 func Products(s products) Resource {
 	return func(a *API) {
-		h, g := productHandlers{products: s}, a.group("/api/products")
+		h, g := productHandlers{products: s}, a.group("/api/products").tagged("product_id", tagOf(s.Get, showProduct))
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:product_id", h.get)
@@ -48,10 +48,15 @@ type product struct {
 	ImageURL    string    `json:"image_url" example:""`
 	CreatedAt   time.Time `json:"created_at" format:"date-time"`
 	UpdatedAt   time.Time `json:"updated_at" format:"date-time"`
+
+	number int64 // of its version
 }
+
+func (p product) version() int64 { return p.number }
 
 func showProduct(p models.Product) product {
 	return product{
+		number:    p.Version,
 		ProductID: p.ID, Slug: p.Slug, Name: p.Name, Description: p.Description, Category: p.Category,
 		Price: p.Price, Currency: p.Currency, Stock: p.Stock, ImageURL: p.ImageURL,
 		Tags:      mapItems(p.Tags, func(t models.ProductTag) string { return t.Tag }),
@@ -167,7 +172,7 @@ func (h productHandlers) create(c *gin.Context) error {
 		return err
 	}
 	c.Header("Location", "/api/products/"+p.ID)
-	c.Header("ETag", etag(p.Version))
+	c.Header("ETag", etag(showProduct(p), nil))
 	return respond(c, http.StatusCreated, showProduct(p))
 }
 
@@ -175,34 +180,19 @@ func (h productHandlers) create(c *gin.Context) error {
 // @ID          getProduct
 // @Tags        products
 // @Param       product_id    path   string true  "Its id or its slug" example(dog-food)
-// @Param       If-None-Match header string false "ETag of the version that you have"
 // @Success     200 {object} product
-// @Header      200 {string} ETag "Its version, for If-Match"
-// @Success     304
-// @Header      304 {string} ETag "Its version"
 // @Router      /api/products/{product_id} [get]
 func (h productHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "product_id")
-	if err != nil {
-		return err
-	}
-	p, err := h.products.Get(c.Request.Context(), id)
-	if err != nil || notModified(c, etag(p.Version)) {
-		return err
-	}
-	return respond(c, http.StatusOK, showProduct(p))
+	return serveOne(c, "product_id", h.products.Get, showProduct)
 }
 
 // @Summary     Replace a product
 // @ID          replaceProduct
 // @Tags        products
 // @Param       product_id path   string         true  "Its id or its slug" example(dog-food)
-// @Param       If-Match   header string         false "Replace it only if it is still at this version"
 // @Param       product    body   productRequest true  "The product"
 // @Success     200 {object} product
-// @Header      200 {string} ETag "Its new version"
 // @Failure     409 {object} problem "The slug is taken"
-// @Failure     412 {object} problem "The product has changed"
 // @Router      /api/products/{product_id} [put]
 func (h productHandlers) replace(c *gin.Context) error {
 	return h.change(c)
@@ -215,12 +205,9 @@ func (h productHandlers) replace(c *gin.Context) error {
 // @Accept      json
 // @Accept      application/merge-patch+json
 // @Param       product_id path   string true  "Its id or its slug" example(dog-food)
-// @Param       If-Match   header string false "Change it only if it is still at this version"
 // @Param       patch      body   productRequest true "What to change"
 // @Success     200 {object} product
-// @Header      200 {string} ETag "Its new version"
 // @Failure     409 {object} problem "The slug is taken"
-// @Failure     412 {object} problem "The product has changed"
 // @Router      /api/products/{product_id} [patch]
 func (h productHandlers) patch(c *gin.Context) error {
 	return h.change(c)
@@ -235,11 +222,7 @@ func (h productHandlers) change(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	version, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
-	p, err := h.products.Change(c.Request.Context(), id, version, func(p *models.Product) error {
+	p, err := h.products.Change(c.Request.Context(), id, matchedVersion(c), func(p *models.Product) error {
 		request, err := edit(requestOf(*p))
 		if err != nil {
 			return err
@@ -249,30 +232,15 @@ func (h productHandlers) change(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("ETag", etag(p.Version))
-	return respond(c, http.StatusOK, showProduct(p))
+	return respondTagged(c, showProduct(p))
 }
 
 // @Summary     Remove a product
 // @ID          deleteProduct
 // @Tags        products
 // @Param       product_id path   string true  "Its id or its slug"
-// @Param       If-Match   header string false "Remove it only if it is still at this version"
 // @Success     204
-// @Failure     412 {object} problem "The product has changed"
 // @Router      /api/products/{product_id} [delete]
 func (h productHandlers) delete(c *gin.Context) error {
-	id, err := pathID(c, "product_id")
-	if err != nil {
-		return err
-	}
-	version, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
-	if err := h.products.Delete(c.Request.Context(), id, version); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+	return serveDelete(c, "product_id", func(ctx context.Context, id string) error { return h.products.Delete(ctx, id, matchedVersion(c)) })
 }

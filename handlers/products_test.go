@@ -68,7 +68,7 @@ func TestConditionalGet(t *testing.T) {
 func TestIfMatch(t *testing.T) {
 	a := newAPI(t, settings{})
 	const at = "/api/products/dog-food"
-	for _, tag := range []string{`1`, `W/"1"`, `"x"`, `"1x"`, `"01"`, `"-1"`, `"0"`, `"99999999999999999999"`, `"1", "2"`} {
+	for _, tag := range []string{`1`, `W/"1"`, `"x"`, `"1x"`, `"01"`, `"-1"`, `"0"`, `"99999999999999999999"`} {
 		a.do("PATCH", at, `{"price":1}`, "If-Match: "+tag).want(412).names("If-Match")
 		a.do("DELETE", at, "", "If-Match: "+tag).want(412).names("If-Match")
 	}

@@ -58,6 +58,13 @@ func (q *query) text(name string, limit int) string {
 	return ""
 }
 
+// ignore lets parameters pass that mean nothing here.
+func (q *query) ignore(names ...string) {
+	for _, name := range names {
+		delete(q.values, name)
+	}
+}
+
 // oneOf reads a parameter that has few values.
 func (q *query) oneOf(name string, values ...string) string {
 	value := q.text(name, 50)

@@ -28,7 +28,7 @@ type reportHandlers struct {
 // Reports are the routes of reports.
 func Reports(s reports) Resource {
 	return func(a *API) {
-		h, g := reportHandlers{reports: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/reports")
+		h, g := reportHandlers{reports: s, tasks: a.cfg.Tasks, policy: a.cfg.Policy}, a.group("/api/reports").tagged("report_id", tagOf(s.Get, showReport))
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:report_id", h.get)

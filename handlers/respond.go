@@ -3,11 +3,9 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -26,18 +24,27 @@ func respond(c *gin.Context, status int, v any) error {
 	return nil
 }
 
-// respondTagged writes v as JSON under an ETag of its own, or 304 to a client
-// that has just that already.
+// respondTagged writes v as JSON under its ETag, or 304 to a client that has just that already.
 func respondTagged(c *gin.Context, v any) error {
 	body, err := encode(v)
 	if err != nil {
 		return err
 	}
-	hash := sha256.Sum256(body)
+	tag := etag(v, body)
 	c.Header("Cache-Control", "no-cache") // ask before each use
-	if !notModified(c, fmt.Sprintf(`"%x"`, hash[:8])) {
-		c.Data(http.StatusOK, mediaJSON, body)
+	c.Header("ETag", tag)
+	if read := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead; read {
+		notModified, err := precondition(c, tag)
+		if err != nil {
+			return err
+		}
+		if notModified {
+			c.Status(http.StatusNotModified)
+			c.Writer.WriteHeaderNow()
+			return nil
+		}
 	}
+	c.Data(http.StatusOK, mediaJSON, body)
 	return nil
 }
 
@@ -62,7 +69,7 @@ func serveOne[M, V any](c *gin.Context, param string, get func(context.Context, 
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, show(found))
+	return respondTagged(c, show(found))
 }
 
 // serveDelete removes a resource, which the path names.
@@ -130,36 +137,4 @@ func nullable[T comparable](v T) *T {
 		return nil
 	}
 	return &v
-}
-
-// etag is the ETag of a version (RFC 9110, section 8.8.3).
-func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
-
-// notModified answers 304 if the client has what this ETag names already.
-func notModified(c *gin.Context, current string) bool {
-	c.Header("ETag", current)
-	for tag := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
-		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || tag == current {
-			c.Status(http.StatusNotModified)
-			c.Writer.WriteHeaderNow()
-			return true
-		}
-	}
-	return false
-}
-
-// ifMatch reads the version that a change is meant for, 0 for any. Several tags
-// are allowed by RFC 9110 (section 13.1.1), but one resource has one version.
-func ifMatch(c *gin.Context) (int64, error) {
-	header := strings.TrimSpace(c.GetHeader("If-Match"))
-	if header == "" || header == "*" {
-		return 0, nil
-	}
-	var version int64
-	if _, err := fmt.Sscanf(header, `"%d"`, &version); err != nil || version < 1 || etag(version) != header {
-		return 0, &models.Error{Code: models.CodePrecondition, Message: "If-Match names no version of this resource: send the ETag that a GET answered.",
-			Fields: []models.FieldError{{Field: "If-Match", Message: "is not an ETag of this resource"}}}
-	}
-	return version, nil
 }

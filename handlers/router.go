@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -97,20 +98,34 @@ func (a *API) pages() {
 type handler func(c *gin.Context) error
 
 // group is a gin.RouterGroup for handlers that return errors.
-type group struct{ *gin.RouterGroup }
+type group struct {
+	*gin.RouterGroup
+	item string // the parameter of the path that names a resource
+	tag  tagger // finds its ETag
+}
 
 // group begins the routes below a path.
-func (a *API) group(path string) group { return group{a.engine.Group(path)} }
+func (a *API) group(path string) group { return group{RouterGroup: a.engine.Group(path)} }
+
+// tagged has requests that change or remove a resource held to their preconditions.
+func (g group) tagged(item string, tag tagger) group { return group{g.RouterGroup, item, tag} }
 
 func (g group) get(path string, h handler) {
 	g.GET(path, adapt(h))
 	g.HEAD(path, adapt(h)) // net/http leaves out the body
 }
 
-func (g group) post(path string, h handler)   { g.POST(path, adapt(h)) }
-func (g group) put(path string, h handler)    { g.PUT(path, adapt(h)) }
-func (g group) patch(path string, h handler)  { g.PATCH(path, adapt(h)) }
-func (g group) delete(path string, h handler) { g.DELETE(path, adapt(h)) }
+func (g group) post(path string, h handler)   { g.POST(path, g.guarded(path, h)) }
+func (g group) put(path string, h handler)    { g.PUT(path, g.guarded(path, h)) }
+func (g group) patch(path string, h handler)  { g.PATCH(path, g.guarded(path, h)) }
+func (g group) delete(path string, h handler) { g.DELETE(path, g.guarded(path, h)) }
+
+func (g group) guarded(path string, h handler) gin.HandlerFunc {
+	if g.tag != nil && strings.HasPrefix(path, "/:"+g.item) {
+		h = guard(g.item, g.tag, h)
+	}
+	return adapt(h)
+}
 
 // adapt makes a gin handler of one that returns an error.
 func adapt(h handler) gin.HandlerFunc {

@@ -123,6 +123,12 @@ func (h streamHandlers) followTasks(c *gin.Context) error {
 // has precedence: an EventSource that reconnects keeps the URL that it was given.
 func lastEventID(c *gin.Context, q *query) *int64 {
 	last := q.number("last_event_id", 0, 1<<62)
+	for _, alias := range []string{"lastEventId", "evs_last_event_id", "Last-Event-ID"} { // of EventSource polyfills
+		if id := q.number(alias, 0, 1<<62); id != nil {
+			last = id
+		}
+	}
+	q.ignore("_", "evs_preamble") // of the same, against caches
 	header := strings.TrimSpace(c.GetHeader("Last-Event-ID"))
 	if header == "" {
 		return last

@@ -175,6 +175,19 @@ func TestStreamRefuses(t *testing.T) {
 	a.do("HEAD", "/api/orders/stream", "").want(200)
 }
 
+// TestStreamResumesByQuery is faults 14: what polyfills of EventSource send, which can't set headers.
+func TestStreamResumesByQuery(t *testing.T) {
+	a := newAPI(t, settings{})
+	a.order(`{"product":"dog-food"}`)
+	a.order(`{"product":"dog-food"}`)
+	for _, query := range []string{"lastEventId=1&_=123", "evs_last_event_id=1&evs_preamble=2056", "Last-Event-ID=1", "last_event_id=1"} {
+		if e := a.stream("/api/orders/stream?" + query).take(t, 1)[0]; e.id != "2" {
+			t.Errorf("%s: got %v", query, e)
+		}
+	}
+	a.do("GET", "/api/orders/stream?lastEventId=x", "").want(422).names("lastEventId")
+}
+
 // TestStreamOfAnotherDatabase has an id that this server has not given out.
 func TestStreamOfAnotherDatabase(t *testing.T) {
 	a := newAPI(t, settings{})

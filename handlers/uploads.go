@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"mime"
@@ -41,7 +42,11 @@ func readImageRequest(c *gin.Context) (imageRequest, multipart.File, error) {
 		return imageRequest{}, nil, err
 	}
 	var request imageRequest
-	fields, err := formAsJSON(form.Value)
+	err = readBlobs(form)
+	var fields []byte
+	if err == nil {
+		fields, err = formAsJSON(form.Value)
+	}
 	if err == nil {
 		err = unmarshal(fields, &request)
 	}
@@ -74,6 +79,43 @@ func readForm(c *gin.Context) (*multipart.Form, error) {
 func uploadTooLarge() error {
 	return &models.Error{Code: codeBodyTooLarge, Message: fmt.Sprintf("The file is larger than %d bytes, or the rest of the form than %d.", maxUpload, maxBody),
 		Fields: []models.FieldError{{Field: "file", Message: fmt.Sprintf("must be at most %d bytes", maxUpload)}}}
+}
+
+// readBlobs makes fields of parts that came as JSON files: browsers give a Blob a filename, and the contract asks for
+// its type.
+func readBlobs(form *multipart.Form) error {
+	for name, files := range form.File {
+		if name == "file" {
+			continue
+		}
+		for _, part := range files {
+			mediaType, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
+			if mediaType != "application/json" {
+				return models.Invalid(clip(name, 200), "is not a file of this request; send the picture as file")
+			}
+			value, err := readPart(part)
+			if err != nil {
+				return err
+			}
+			form.Value[name] = append(form.Value[name], value)
+		}
+		delete(form.File, name)
+	}
+	return nil
+}
+
+// readPart reads what is not longer than a whole JSON body could be.
+func readPart(part *multipart.FileHeader) (string, error) {
+	if part.Size > maxBody {
+		return "", uploadTooLarge()
+	}
+	file, err := part.Open()
+	if err != nil {
+		return "", fmt.Errorf("opening a part: %w", err)
+	}
+	defer file.Close()
+	value, err := io.ReadAll(file)
+	return string(value), err
 }
 
 // textFields are those that a form gives as they are; the others are JSON.
@@ -114,11 +156,6 @@ func formAsJSON(fields map[string][]string) ([]byte, error) {
 
 // formFile opens the form's file, which may be missing.
 func formFile(form *multipart.Form) (multipart.File, error) {
-	for name := range form.File {
-		if name != "file" {
-			return nil, models.Invalid(clip(name, 200), "is not a file of this request; send the picture as file")
-		}
-	}
 	files := form.File["file"]
 	switch {
 	case len(files) == 0:

@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -66,8 +68,29 @@ func (h imageHandlers) getVariant(c *gin.Context) error {
 	// Whatever the bytes may look like to a browser: it is a picture, and no page.
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	normaliseRange(c.Request)
 	http.ServeContent(&rangeWriter{ResponseWriter: c.Writer, c: c}, c.Request, "", variant.CreatedAt, content)
 	return nil
+}
+
+// normaliseRange mends what http.ServeContent does not know of ranges (RFC 9110, section 14): another unit than bytes is
+// ignored, units have no case, and the last 0 bytes are no range.
+func normaliseRange(r *http.Request) {
+	unit, ranges, _ := strings.Cut(r.Header.Get("Range"), "=")
+	if !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
+		r.Header.Del("Range")
+		return
+	}
+	var satisfiable []string
+	for part := range strings.SplitSeq(ranges, ",") {
+		if suffix, last := strings.CutPrefix(strings.TrimSpace(part), "-"); !last || strings.Trim(suffix, "0") != "" || suffix == "" {
+			satisfiable = append(satisfiable, part)
+		}
+	}
+	if satisfiable == nil {
+		satisfiable = []string{strconv.FormatInt(math.MaxInt64, 10) + "-"}
+	}
+	r.Header.Set("Range", "bytes="+strings.Join(satisfiable, ","))
 }
 
 // rangeWriter answers with a problem, as all errors here are, where

@@ -30,7 +30,7 @@ type webhookHandlers struct {
 // Webhooks are the routes of registered webhooks.
 func Webhooks(s webhooks) Resource {
 	return func(a *API) {
-		h, g := webhookHandlers{webhooks: s, policy: a.cfg.Policy}, a.group("/api/webhooks")
+		h, g := webhookHandlers{webhooks: s, policy: a.cfg.Policy}, a.group("/api/webhooks").tagged("webhook_id", tagOf(s.Get, showWebhook))
 		g.get("", h.list)
 		g.post("", h.create)
 		g.get("/:webhook_id", h.get)

@@ -88,7 +88,7 @@ func TestTaskAdvances(t *testing.T) {
 	s := newStore(t)
 	row := task(1)
 	inTx(t, s, func(tx *Tx) error { return CreateTask(tx, row) })
-	inTx(t, s, func(tx *Tx) error { return ChangeTask(tx, row.ID, "http://other.test/", nil) })
+	inTx(t, s, func(tx *Tx) error { return ChangeTask(tx, &Task{ID: row.ID, CallbackURL: "http://other.test/"}) })
 	running := *row
 	running.Progress, running.Message = 40, "Working"
 	advance := func() (changed bool) {

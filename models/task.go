@@ -118,22 +118,23 @@ func AdvanceTask(tx *Tx, t *Task) (changed bool, err error) {
 
 // ChangeTask stores whom a running task has to tell, and what to tell them with
 // every update. What it has told keeps the metadata that it was told with.
-func ChangeTask(tx *Tx, id string, callbackURL string, metadata Metadata) error {
-	if metadata == nil {
-		metadata = Metadata{}
+func ChangeTask(tx *Tx, t *Task) error {
+	if t.Metadata == nil {
+		t.Metadata = Metadata{}
 	}
-	encoded, err := json.Marshal(metadata)
+	t.UpdatedAt = Now()
+	encoded, err := json.Marshal(t.Metadata)
 	if err == nil {
 		_, err = tx.Write(`INSERT INTO task_metadata (task_id, revision, metadata)
 			SELECT DISTINCT t.id, u.revision, t.metadata FROM tasks t JOIN updates u ON u.task_id = t.id
 			WHERE t.id = ? AND t.metadata <> ? AND NOT EXISTS (SELECT 1 FROM task_metadata m WHERE m.task_id = t.id AND m.revision = u.revision)`,
-			id, string(encoded))
+			t.ID, string(encoded))
 	}
 	if err == nil {
 		_, err = tx.Write("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
-			callbackURL, string(encoded), Now(), id)
+			t.CallbackURL, string(encoded), t.UpdatedAt, t.ID)
 	}
-	return wrap(err, "changing task %s", id)
+	return wrap(err, "changing task %s", t.ID)
 }
 
 // ResumeTask notes that a task is taken up again, and returns how often in a row it was at

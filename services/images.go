@@ -102,7 +102,7 @@ func (s *Images) Change(ctx context.Context, id string, edit func(t *models.Task
 		if err = edit(&img.Task); err != nil {
 			return err
 		}
-		return models.ChangeTask(tx, img.TaskID, img.Task.CallbackURL, img.Task.Metadata)
+		return models.ChangeTask(tx, &img.Task)
 	})
 	return img, err
 }

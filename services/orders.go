@@ -104,7 +104,7 @@ func (s *Orders) Change(ctx context.Context, id string, edit func(t *models.Task
 		if err = edit(&order.Task); err != nil {
 			return err
 		}
-		return models.ChangeTask(tx, order.TaskID, order.Task.CallbackURL, order.Task.Metadata)
+		return models.ChangeTask(tx, &order.Task)
 	})
 	return order, err
 }

@@ -97,7 +97,7 @@ func TestShared(t *testing.T) {
 	t.Parallel()
 	const swagger = `{"swagger":"2.0","info":{"title":"x","version":"1"},"definitions":{"Problem":{"type":"object"},"APage":{"type":"object"}},"paths":{
 		"/a":{"get":{"responses":{"200":{"description":"ok","schema":{"$ref":"#/definitions/APage"}}}}},
-		"/a/{id}":{"put":{"parameters":[{"in":"body","name":"a","schema":{"type":"object"}}],"responses":{"200":{"description":"ok"}}}},
+		"/a/{id}":{"get":{"responses":{"200":{"description":"ok"}}},"delete":{"responses":{"204":{"description":"ok"}}},"put":{"parameters":[{"in":"body","name":"a","schema":{"type":"object"}}],"responses":{"200":{"description":"ok"}}}},
 		"/callbacks-sent/update":{"post":{"responses":{"410":{"description":"gone"}}}}}}`
 	lifted, err := liftToV3([]byte(swagger))
 	if err != nil {
@@ -114,7 +114,8 @@ func TestShared(t *testing.T) {
 	}
 	for operation, want := range map[[2]string]string{
 		{"/a", "get"}:                      "200 422",
-		{"/a/{id}", "put"}:                 "200 400 403 404 413 415 422",
+		{"/a/{id}", "put"}:                 "200 400 403 404 412 413 415 422",
+		{"/a/{id}", "get"}:                 "200 304 404 412 422",
 		{"/callbacks-sent/update", "post"}: "200 400 401 410 413 429 500 503",
 	} {
 		got := strings.Join(slices.Sorted(maps.Keys(contract.Paths[operation[0]][operation[1]].Responses)), " ")

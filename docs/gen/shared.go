@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -34,6 +35,9 @@ func addShared(doc *openapi2.T) {
 				continue
 			}
 			addErrors(op, method, path)
+			if tagged(doc, path) {
+				addPreconditions(op, method)
+			}
 			if page := op.Responses.Value("200"); page != nil && page.Schema != nil && strings.HasSuffix(page.Schema.Ref, "Page") {
 				addPaging(op, page)
 			}
@@ -77,6 +81,35 @@ func addError(op *openapi2.Operation, status int, description string) {
 	op.Responses.Set(strconv.Itoa(status), &openapi2.Response{
 		Description: description, Schema: &openapi2.SchemaRef{Ref: definitionsPrefix + "Problem"},
 	})
+}
+
+// tagged reports whether a path names a resource that has an ETag, which is one that can be read and removed, or
+// something that is done to it.
+func tagged(doc *openapi2.T, path string) bool {
+	item, rest, _ := strings.Cut(path, "}")
+	resource := doc.Paths[item+"}"]
+	return resource != nil && resource.Get != nil && resource.Delete != nil && (rest == "" || doc.Paths[path].Get == nil)
+}
+
+func addPreconditions(op *openapi2.Operation, method string) {
+	if method == http.MethodGet {
+		addParameter(op, "If-None-Match", "ETags that you have: if one of them is current, the answer is 304")
+		op.Responses.Set("304", &openapi2.Response{Description: http.StatusText(http.StatusNotModified), Headers: headers("ETag", "string", "The current one")})
+	} else {
+		addParameter(op, "If-None-Match", "Do it only if none of these ETags is current")
+	}
+	addParameter(op, "If-Match", "Do it only if one of these ETags is current")
+	addError(op, http.StatusPreconditionFailed, "The resource has another ETag now")
+	if ok := op.Responses.Value("200"); ok != nil && ok.Schema != nil {
+		if ok.Headers == nil {
+			ok.Headers = map[string]*openapi2.Header{}
+		}
+		maps.Copy(ok.Headers, headers("ETag", "string", "The current one, for If-Match and If-None-Match"))
+	}
+}
+
+func addParameter(op *openapi2.Operation, name, description string) {
+	op.Parameters = append(op.Parameters, &openapi2.Parameter{Name: name, In: "header", Type: &openapi3.Types{"string"}, Description: description})
 }
 
 func addPaging(op *openapi2.Operation, page *openapi2.Response) {
