@@ -189,7 +189,7 @@ func (p *Packing) run(ctx context.Context, t *models.Task, report task.Progress)
 	order, ok := t.Resource.(models.Order)
 	var err error
 	if !ok {
-		if order, err = models.FindOrder(p.store.Read(ctx), t.ResourceID); err != nil {
+		if order, err = models.FindOrderToPack(p.store.Read(ctx), t.ResourceID); err != nil {
 			return nil, err
 		}
 	}
@@ -283,7 +283,7 @@ func (p *Packing) ended(tx *models.Tx, t *models.Task) error {
 	if err != nil || !reserved {
 		return err
 	}
-	order, err := models.FindOrder(tx.DB, t.ResourceID)
+	order, err := models.FindOrderToPack(tx.DB, t.ResourceID)
 	if err != nil {
 		return err
 	}
