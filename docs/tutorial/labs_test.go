@@ -67,10 +67,17 @@ func TestLabs(t *testing.T) {
 	table := "\n| break it | the naive server | Petstore |\n|---|---|---|\n"
 	for i, lab := range labs {
 		naive, ours := findings["naive"][i], findings["petstore"][i]
+		if naive.text == "" || ours.text == "" {
+			t.Log("not all labs were run: the table is not complete")
+			return
+		}
 		if naive.kept || !ours.kept {
 			t.Errorf("%s: naive: %s; Petstore: %s", lab.name, naive.text, ours.text)
 		}
 		table += fmt.Sprintf("| [%s](%s) | %s | %s |\n", lab.name, lab.page, naive.text, ours.text)
+	}
+	if t.Failed() {
+		return
 	}
 	t.Log(table)
 	checkTable(t, table)
