@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -25,8 +26,9 @@ const (
 	maxTries = 3
 	// retryFetch is the pause before the next try.
 	retryFetch = time.Second
-	// maxRedirects bounds how many redirects are followed.
-	maxRedirects = 3
+	// maxRedirects bounds how many redirects are followed. Links to files of clouds take
+	// four or five.
+	maxRedirects = 10
 	// maxFetches is how many fetches are under way at a time, and
 	// maxFetchesPerHost from one host: one that hangs holds up no other.
 	maxFetches        = 64
@@ -67,12 +69,7 @@ func New(policy callbacks.Policy) *Client {
 			if len(via) > maxRedirects {
 				return &Error{Reason: "there are too many redirects"}
 			}
-			if err := callbacks.CheckURL(r.URL.String(), policy); err != nil {
-				return &Error{Reason: "it redirects to a URL that " + err.Error()}
-			}
-			r.URL.RawQuery = callbacks.EscapeQuery(r.URL.RawQuery)
-			r.Header.Del("Referer") // the URL before may hold a secret
-			return nil
+			return checkRedirect(r, policy)
 		},
 	}
 	return &Client{
@@ -80,6 +77,20 @@ func New(policy callbacks.Policy) *Client {
 		hosts: newHosts(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
 		patience: maxFetch, wait: retryFetch,
 	}
+}
+
+// checkRedirect holds where a redirect leads to the rules for the URLs of clients, but for
+// their length and fragment: a server may send on to a long URL, and what is after #
+// is for browsers (RFC 9110, 10.2.2).
+func checkRedirect(r *http.Request, policy callbacks.Policy) error {
+	to := url.URL{Scheme: r.URL.Scheme, User: r.URL.User, Host: r.URL.Host, Path: "/"}
+	if err := callbacks.CheckURL(to.String(), policy); err != nil {
+		return &Error{Reason: "it redirects to a URL that " + err.Error()}
+	}
+	r.Header.Del("Referer") // the URL before may hold a secret
+	r.URL.Fragment, r.URL.RawFragment = "", ""
+	r.URL.RawQuery = callbacks.EscapeQuery(r.URL.RawQuery)
+	return nil
 }
 
 // Close closes the connections that are idle.
@@ -93,12 +104,12 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Reason }
 
-// Fetch downloads url and gives its content to store, again from the start if a
+// Fetch downloads rawURL and gives its content to store, again from the start if a
 // failure on the way may pass. An *Error says what is wrong with the URL or
 // its server; errors of store come back as they are, and so does a shortage of this
 // machine's (callbacks.IsLocalResourceError).
-func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Reader) error) error {
-	release, err := c.hosts.acquire(ctx, url)
+func (c *Client) Fetch(ctx context.Context, rawURL string, store func(content io.Reader) error) error {
+	release, err := c.hosts.acquire(ctx, rawURL)
 	if err != nil {
 		return err
 	}
@@ -110,7 +121,7 @@ func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Re
 	fetching, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := c.try(fetching, url, store)
+		err := c.try(fetching, rawURL, store)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -124,8 +135,8 @@ func (c *Client) Fetch(ctx context.Context, url string, store func(content io.Re
 	}
 }
 
-func (c *Client) try(ctx context.Context, url string, store func(io.Reader) error) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (c *Client) try(ctx context.Context, rawURL string, store func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
 		return &Error{Reason: "its URL is not valid"}
 	}

@@ -123,6 +123,40 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// TestRedirects: servers send on to URLs that clients may not name, and browsers follow.
+func TestRedirects(t *testing.T) {
+	var asked atomic.Value
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ok", func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.RequestURI)
+		io.WriteString(w, "content")
+	})
+	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", r.Header.Get("X-Location"))
+		w.WriteHeader(http.StatusFound)
+	})
+	var location string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("X-Location", location)
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	f := newTestClient(t, callbacks.DevelopmentPolicy())
+	long := "/ok?signature=" + strings.Repeat("a", 2130)
+	for from, want := range map[string]string{
+		"/ok#x": "/ok", "/ok?a=b#": "/ok?a=b", long: long, server.URL + "/ok#" + strings.Repeat("b", 3000): "/ok",
+		"/ok?shop=Köln": "/ok?shop=K%C3%B6ln", "ok": "/ok",
+	} {
+		location = from
+		if got, err := fetched(t, f, server.URL+"/to"); got != "content" || err != nil || asked.Load() != want {
+			t.Errorf("to %.40s: got %q, %v, at %.40v", from, got, err, asked.Load())
+		}
+	}
+	if got, err := fetched(t, f, server.URL+"/ok?shop=Köln"); got != "content" || err != nil || asked.Load() != "/ok?shop=K%C3%B6ln" {
+		t.Errorf("without a redirect: got %q, %v, at %v", got, err, asked.Load())
+	}
+}
+
 func TestFetchFromNowhere(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
