@@ -95,7 +95,7 @@ func newAPI(t testing.TB, s settings) *api {
 	tasks.Register(services.NewPacking(store, s.step))
 	payments := newPayments(t, store, tasks)
 	tasks.Register(services.NewReporting(store))
-	bucket, err := blobs.Open(ctx, store, "mem://")
+	bucket, err := blobs.Open(store, "mem://")
 	must(t, err)
 	t.Cleanup(func() { must(t, bucket.Close()) })
 	fetcher := fetch.New(policy)

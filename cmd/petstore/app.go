@@ -124,7 +124,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.openBlobs(ctx); err != nil {
+	if err := a.openBlobs(); err != nil {
 		return err
 	}
 	fetcher := fetch.New(cfg.policy())
@@ -165,12 +165,12 @@ func (a *App) wire(ctx context.Context) error {
 	return err
 }
 
-func (a *App) openBlobs(ctx context.Context) error {
+func (a *App) openBlobs() error {
 	url, err := a.config.blobURL()
 	if err != nil {
 		return err
 	}
-	if a.blobs, err = blobs.Open(ctx, a.store, url); err != nil {
+	if a.blobs, err = blobs.Open(a.store, url); err != nil {
 		return err
 	}
 	a.onClose(func(context.Context) error { return a.blobs.Close() })

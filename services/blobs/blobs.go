@@ -9,16 +9,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
-
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/fileblob" // file://, a folder
-	_ "gocloud.dev/blob/memblob"  // mem://, forgotten at exit
-	"gocloud.dev/gcerrors"
 
 	"petstore/models"
 	"petstore/models/db"
@@ -31,118 +25,68 @@ const (
 	sweepBatch = 100
 )
 
-// Bucket holds files, by key. One that is
-// loose (see models.LooseBlob) is deleted in the background, by Start.
+// Bucket holds blobs, by key. An orphan (see models.OrphanBlob) is deleted in the
+// background, by Start.
 type Bucket struct {
 	store *models.Store
-	files *blob.Bucket
+	kept  storage
 
 	stop    context.CancelFunc
 	sweeper sync.WaitGroup
 }
 
-// Open opens the bucket that rawURL names: file:///a/folder, which is made
-// when it is missing, or mem://. Drivers for S3, Google Cloud and Azure exist
-// (https://gocloud.dev/howto/blob/), and need no more than their import here;
-// that of S3 alone makes the program 9 MB larger.
-func Open(ctx context.Context, store *models.Store, rawURL string) (*Bucket, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, fmt.Errorf("BLOB_URL %q: want a URL, such as file:///var/lib/petstore/blobs", rawURL)
-	}
-	if u.Scheme == "file" {
-		if err := prepareFolder(u); err != nil {
-			return nil, fmt.Errorf("BLOB_URL %q: %w", rawURL, err)
-		}
-	}
-	files, err := blob.OpenBucket(ctx, u.String())
-	if err != nil {
-		return nil, fmt.Errorf("opening the bucket BLOB_URL %q: %w", rawURL, err)
-	}
-	return &Bucket{store: store, files: files, stop: func() {}}, nil
+// storage is where blobs are: a folder, or memory. A store of objects would be another
+// file with these methods. Those that find no blob return fs.ErrNotExist.
+type storage interface {
+	// put stores all that r holds, so that it survives a power cut, or nothing.
+	put(ctx context.Context, key string, r io.Reader) (size int64, err error)
+	open(key string) (io.ReadSeekCloser, error)
+	exists(key string) (bool, error)
+	remove(key string) error
+	close() error
 }
 
-// prepareFolder makes the folder, sets how fileblob uses it, and removes what
-// writes left in it that were killed. A file is written beside its final place,
-// since it can be renamed there only within one file system; what it is goes
-// into the database, not into a file of its own.
-func prepareFolder(u *url.URL) error {
-	q := u.Query()
-	q.Set("no_tmp_dir", "true")
-	q.Set("metadata", "skip")
-	u.RawQuery = q.Encode()
-	folder := filepath.FromSlash(u.Path)
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		return err
-	}
-	unfinished, err := fs.Glob(os.DirFS(folder), "*/*.tmp")
+// Open opens the bucket that rawURL names: file:///a/folder, which is made when it is
+// missing, or mem://.
+func Open(store *models.Store, rawURL string) (*Bucket, error) {
+	const want = "want file:///a/folder, or mem://"
+	u, err := url.Parse(rawURL)
 	if err != nil {
-		return err
+		return nil, errors.New("BLOB_URL is no URL: " + want) // which may hold a password
 	}
-	for _, name := range unfinished {
-		name = filepath.Join(folder, name)
-		info, err := os.Stat(name)
-		if err == nil && time.Since(info.ModTime()) > time.Hour { // not that of another process
-			err = os.Remove(name)
+	b := &Bucket{store: store, stop: func() {}}
+	switch {
+	case u.Scheme == "mem":
+		b.kept = &memory{blobs: map[string][]byte{}}
+	case u.Scheme == "file" && u.Host == "" && u.Path != "" && u.RawQuery == "":
+		if b.kept, err = openFolder(filepath.FromSlash(u.Path)); err != nil {
+			return nil, fmt.Errorf("BLOB_URL %q: %w", u.Redacted(), err)
 		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	default:
+		return nil, fmt.Errorf("BLOB_URL %q: %s", u.Redacted(), want)
 	}
-	return syncFolder(filepath.Dir(folder))
+	return b, nil
 }
 
 // Put stores what r holds. When it returns nil all of it is there and survives a
 // power cut, otherwise nothing is.
 func (b *Bucket) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var file *os.File
-	w, err := b.files.NewWriter(ctx, key, &blob.WriterOptions{
-		ContentType: "application/octet-stream", // what it is, its row knows
-		BeforeWrite: func(as func(any) bool) error { as(&file); return nil },
-	})
-	if err != nil {
-		return 0, putError(key, err)
-	}
-	size, err = io.Copy(w, r)
-	if err == nil && file != nil {
-		err = file.Sync() // fileblob leaves that to the system, which takes its time
-	}
-	if err != nil {
-		cancel() // a writer whose context has ended stores nothing
-		w.Close()
-		return 0, putError(key, err)
-	}
-	if err = w.Close(); err == nil && file != nil {
-		err = errors.Join(syncFolder(filepath.Dir(file.Name())), syncFolder(filepath.Dir(filepath.Dir(file.Name()))))
-	}
-	return size, putError(key, err)
-}
-
-func putError(key string, err error) error {
+	size, err = b.kept.put(ctx, key, r)
 	switch {
 	case err == nil:
-		return nil
-	case errors.Is(err, syscall.ENOSPC):
-		return &models.Error{Code: db.CodeFull, Message: "The server's disk is full. Nothing of this request was stored.", Err: err}
+		return size, nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return 0, &models.Error{Code: db.CodeFull, Message: "The server's disk is full. Nothing of this request was stored.", Err: err}
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return 0, &models.Error{Code: db.CodeUnavailable, Message: "The server cannot store pictures at the moment. Nothing of this request was stored.", Err: err}
 	}
-	return fmt.Errorf("writing blob %s: %w", key, err)
+	return 0, fmt.Errorf("writing blob %s: %w", key, err)
 }
 
-// syncFolder makes the names in a folder survive a power cut (fsync(2)).
-func syncFolder(name string) error {
-	folder, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-// Open opens a blob to read. The context must not end before the reader is closed.
-func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	r, err := b.files.NewReader(ctx, key, nil)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+// Open opens a blob to read.
+func (b *Bucket) Open(key string) (io.ReadSeekCloser, error) {
+	r, err := b.kept.open(key)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &models.Error{Code: models.CodeNotFound, Message: "What you ask for has been deleted.", Err: err}
 	}
 	if err != nil {
@@ -152,8 +96,8 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error
 }
 
 // Exists reports whether there is such a blob.
-func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
-	found, err := b.files.Exists(ctx, key)
+func (b *Bucket) Exists(key string) (bool, error) {
+	found, err := b.kept.exists(key)
 	if err != nil {
 		return false, fmt.Errorf("looking for blob %s: %w", key, err)
 	}
@@ -193,12 +137,12 @@ func (b *Bucket) Sweep(ctx context.Context) error {
 	}
 }
 
-// discard deletes loose blobs. Those that it cannot delete stay on the list.
+// discard deletes orphans. Those that it cannot delete stay on the list.
 func (b *Bucket) discard(ctx context.Context, keys []string) error {
 	var gone []string
 	var errs []error
 	for _, key := range keys {
-		if err := b.files.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		if err := b.kept.remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("deleting blob %s: %w", key, err))
 			continue
 		}
@@ -212,7 +156,7 @@ func (b *Bucket) discard(ctx context.Context, keys []string) error {
 func (b *Bucket) Close() error {
 	b.stop()
 	b.sweeper.Wait()
-	if err := b.files.Close(); err != nil {
+	if err := b.kept.close(); err != nil {
 		return fmt.Errorf("closing the bucket: %w", err)
 	}
 	return nil
