@@ -149,10 +149,10 @@ func (s *Images) Delete(ctx context.Context, id string) error {
 // Imaging is the operation that processes an image: it fetches the file unless
 // it was uploaded, makes pictures of it, and stores them.
 type Imaging struct {
-	store    *models.Store
-	blobs    *blobs.Bucket
-	fetcher  *fetch.Client
-	decoding *semaphore.Weighted // in pixels: one large picture at a time, or two of up to half that
+	store   *models.Store
+	blobs   *blobs.Bucket
+	fetcher *fetch.Client
+	memory  *semaphore.Weighted // in bytes: of all that are decoded, together
 }
 
 // imageConcurrency is how many images are worked on at once: most of them wait for their
@@ -161,7 +161,7 @@ const imageConcurrency = 500
 
 // NewImaging returns the operation for images.
 func NewImaging(store *models.Store, blobs *blobs.Bucket, fetcher *fetch.Client) task.Operation {
-	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, decoding: semaphore.NewWeighted(picture.MaxPixels)}
+	p := &Imaging{store: store, blobs: blobs, fetcher: fetcher, memory: semaphore.NewWeighted(picture.MaxMemory)}
 	return task.Operation{
 		Kind: callbacks.KindImage.Name, Concurrency: imageConcurrency,
 		Run:   p.run,
@@ -238,7 +238,7 @@ func resultOf(variants []models.ImageVariant) processed {
 // by a run that was interrupted later.
 func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Progress) error {
 	key := blobOf(img.ID, sourceBlob)
-	found, err := p.blobs.Exists(ctx, key)
+	found, err := p.blobs.Exists(key)
 	if err != nil || found {
 		return err
 	}
@@ -257,33 +257,48 @@ func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Progr
 // process makes the image's variants and stores their blobs. It holds the file
 // and the picture in memory, so it waits for its turn first.
 func (p *Imaging) process(ctx context.Context, img models.Image, report task.Progress) ([]models.ImageVariant, error) {
-	src, err := p.inspect(ctx, img)
+	file, err := p.blobs.Open(blobOf(img.ID, sourceBlob))
 	if err != nil {
 		return nil, err
 	}
-	share := max(int64(src.Width)*int64(src.Height), picture.MaxPixels/2)
-	if err := p.decoding.Acquire(ctx, share); err != nil {
+	defer file.Close()
+	src, err := picture.Inspect(file)
+	if err != nil {
 		return nil, err
 	}
-	defer p.decoding.Release(share)
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("measuring the file of image %s: %w", img.ID, err)
+	}
+	// At most two at a time: there is no more to win, and a crash takes fewer along.
+	taken := max(src.Memory(size, img.Operations), picture.MaxMemory/2)
+	if err := p.memory.Acquire(ctx, taken); err != nil {
+		return nil, err
+	}
+	defer p.memory.Release(taken)
 	if err := task.GuardCrash(ctx); err != nil {
 		return nil, err
 	}
 	if err := report(20, fmt.Sprintf("Decoding a %s of %d×%d pixels", src.Format, src.Width, src.Height)); err != nil {
 		return nil, err
 	}
-	pixels, err := p.load(ctx, img, src)
+	pixels, err := load(ctx, src, file)
 	if err != nil {
 		return nil, err
 	}
+	return p.makeVariants(ctx, img, src, pixels, report)
+}
+
+func (p *Imaging) makeVariants(ctx context.Context, img models.Image, src picture.Source, pixels image.Image, report task.Progress) ([]models.ImageVariant, error) {
 	steps := stepsFor(img)
 	variants := make([]models.ImageVariant, len(steps))
 	for i, step := range steps {
 		message := fmt.Sprintf("Making picture %d of %d: %s", i+1, len(steps), step.name)
-		if err := report(30+60*i/len(steps), message); err != nil {
+		err := report(30+60*i/len(steps), message)
+		if err != nil {
 			return nil, err
 		}
-		if pixels, err = step.make(pixels); err != nil {
+		if pixels, err = step.make(ctx, pixels); err != nil {
 			return nil, err
 		}
 		if variants[i], err = p.save(ctx, img, src, step.name, pixels); err != nil {
@@ -294,25 +309,13 @@ func (p *Imaging) process(ctx context.Context, img models.Image, report task.Pro
 	return variants, nil
 }
 
-// inspect looks at the beginning of the image's file.
-func (p *Imaging) inspect(ctx context.Context, img models.Image) (picture.Source, error) {
-	file, err := p.blobs.Open(ctx, blobOf(img.ID, sourceBlob))
-	if err != nil {
-		return picture.Source{}, err
+func load(ctx context.Context, src picture.Source, file io.ReadSeeker) (image.Image, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading an image's file again: %w", err)
 	}
-	defer file.Close()
-	return picture.Inspect(file)
-}
-
-func (p *Imaging) load(ctx context.Context, img models.Image, src picture.Source) (image.Image, error) {
-	file, err := p.blobs.Open(ctx, blobOf(img.ID, sourceBlob))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
 	data, err := io.ReadAll(file)
 	if err != nil {
-		return nil, fmt.Errorf("reading the file of image %s: %w", img.ID, err)
+		return nil, fmt.Errorf("reading an image's file: %w", err)
 	}
 	return src.Load(ctx, data)
 }

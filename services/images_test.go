@@ -45,7 +45,7 @@ func newGallery(t testing.TB, o options, folder string, change func(task.Operati
 	var bucket *blobs.Bucket
 	o.register = func(e *engine) {
 		var err error
-		bucket, err = blobs.Open(within(t), e.store, (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String())
+		bucket, err = blobs.Open(e.store, (&url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}).String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func readPicture(data []byte) (picture.Source, image.Image, error) {
 
 func rotated(t testing.TB, pixels image.Image, degrees int) image.Image {
 	t.Helper()
-	turned, err := picture.Retouch(pixels, []models.ImageOperation{{Op: models.OpRotate, Degrees: degrees}})
+	turned, err := picture.Retouch(t.Context(), pixels, []models.ImageOperation{{Op: models.OpRotate, Degrees: degrees}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -460,7 +460,7 @@ func TestBlobsInMemory(t *testing.T) {
 	var bucket *blobs.Bucket
 	e := newEngine(t, options{idle: true, register: func(e *engine) {
 		var err error
-		if bucket, err = blobs.Open(within(t), e.store, "mem://"); err != nil {
+		if bucket, err = blobs.Open(e.store, "mem://"); err != nil {
 			t.Fatal(err)
 		}
 		e.tasks.Register(NewImaging(e.store, bucket, newFetcher(t)))
@@ -494,7 +494,9 @@ func BenchmarkThumbnails(b *testing.B) {
 			b.Fatal(err)
 		}
 		for _, t := range thumbnails {
-			pixels = picture.Shrink(pixels, t.side)
+			if pixels, err = picture.Shrink(b.Context(), pixels, t.side); err != nil {
+				b.Fatal(err)
+			}
 			if err := jpeg.Encode(new(bytes.Buffer), pixels, nil); err != nil {
 				b.Fatal(err)
 			}

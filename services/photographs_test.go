@@ -27,7 +27,6 @@ func TestPhotographs(t *testing.T) {
 		std + "/video-001.q50.420.jpeg":          std + "/video-001.png",
 		std + "/video-001.png":                   std + "/video-001.png",
 		std + "/video-001.interlaced.gif":        std + "/video-001.png",
-		rose + "/yellow_rose.lossy.webp":         rose + "/yellow_rose.lossy.webp",
 		rose + "/yellow_rose.lossless.webp":      rose + "/yellow_rose.png",
 		rose + "/go-turns-two-280x360.jpeg":      rose + "/go-turns-two-280x360.jpeg",
 		rose + "/blue-purple-pink-large.png":     rose + "/blue-purple-pink-large.png",

@@ -1,10 +1,10 @@
 package services
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -29,43 +29,54 @@ func (s *Images) Open(ctx context.Context, id, name string) (models.ImageVariant
 	if err != nil {
 		return variant, nil, err
 	}
-	content, err := s.blobs.Open(ctx, blobOf(id, name))
+	content, err := s.blobs.Open(blobOf(id, name))
 	return variant, content, err
 }
 
 // step makes one variant, of the picture that the step before has made.
 type step struct {
 	name string
-	make func(image.Image) (image.Image, error)
+	make func(context.Context, image.Image) (image.Image, error)
 }
 
 func stepsFor(img models.Image) []step {
 	if len(img.Operations) > 0 {
-		return []step{{processedName, func(p image.Image) (image.Image, error) { return picture.Retouch(p, img.Operations) }}}
+		return []step{{processedName, func(ctx context.Context, p image.Image) (image.Image, error) {
+			return picture.Retouch(ctx, p, img.Operations)
+		}}}
 	}
 	steps := make([]step, len(thumbnails))
 	for i, t := range thumbnails {
-		steps[i] = step{t.name, func(p image.Image) (image.Image, error) { return picture.Shrink(p, t.side), nil }}
+		steps[i] = step{t.name, func(ctx context.Context, p image.Image) (image.Image, error) { return picture.Shrink(ctx, p, t.side) }}
 	}
 	return steps
 }
 
-// save writes one variant. The same picture becomes the same bytes at each run.
+// save writes one variant, while it is encoded: the file may be as large as the
+// picture. The same picture becomes the same bytes at each run.
 func (p *Imaging) save(ctx context.Context, img models.Image, src picture.Source, name string, pixels image.Image) (models.ImageVariant, error) {
 	format := img.Format
 	if format == "" {
 		format = picture.Suitable(src.Format, pixels)
 	}
-	var file bytes.Buffer
-	if err := picture.Write(&file, pixels, format, img.Quality); err != nil {
-		return models.ImageVariant{}, fmt.Errorf("encoding %s of image %s: %w", name, img.ID, err)
+	r, w := io.Pipe()
+	sum, stored := sha256.New(), make(chan error, 1)
+	var size int64
+	go func() {
+		var err error
+		size, err = p.blobs.Put(ctx, blobOf(img.ID, name), io.TeeReader(r, sum))
+		r.CloseWithError(err) // so that encoding ends, too
+		stored <- err
+	}()
+	err := picture.Write(ctx, w, pixels, format, img.Quality)
+	w.CloseWithError(err)
+	if err = errors.Join(err, <-stored); err != nil {
+		return models.ImageVariant{}, fmt.Errorf("making %s of image %s: %w", name, img.ID, err)
 	}
-	sum := sha256.Sum256(file.Bytes())
-	size, err := p.blobs.Put(ctx, blobOf(img.ID, name), &file)
 	return models.ImageVariant{
-		ImageID: img.ID, Name: name, ContentType: "image/" + format, SHA256: hex.EncodeToString(sum[:]),
+		ImageID: img.ID, Name: name, ContentType: "image/" + format, SHA256: hex.EncodeToString(sum.Sum(nil)),
 		Width: pixels.Bounds().Dx(), Height: pixels.Bounds().Dy(), Size: size, CreatedAt: models.Now(),
-	}, err
+	}, nil
 }
 
 // sourceBlob is the name of the blob with the file that an image is made of. It

@@ -32,6 +32,11 @@ import (
 // the processor time.
 const gcPercent = 400
 
+// memoryLimit is what the heap grows to at most before it is collected all the more, in
+// bytes, unless GOMEMLIMIT says otherwise: five times a large picture would be gigabytes.
+// Pictures take up to picture.MaxMemory of it.
+const memoryLimit = 480 << 20
+
 // stopTimeout bounds how long a stop may take; what is unfinished then is
 // resumed at the next start.
 const stopTimeout = 20 * time.Second
@@ -39,6 +44,9 @@ const stopTimeout = 20 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	debug.SetGCPercent(gcPercent)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {

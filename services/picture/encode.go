@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -32,8 +33,10 @@ func Suitable(source string, picture image.Image) string {
 }
 
 // Write writes a picture, and nothing of the metadata of the file it came in:
-// not where it was taken, nor by whom. Quality is of JPEG, 1 to 100, or 0 for 85.
-func Write(w io.Writer, picture image.Image, format string, quality int) error {
+// not where it was taken, nor by whom. Quality is of JPEG, 1 to 100, or 0 for 85. It
+// ends with ctx.
+func Write(ctx context.Context, w io.Writer, picture image.Image, format string, quality int) error {
+	w = boundedWriter{ctx, w}
 	switch format {
 	case JPEG:
 		if quality == 0 {
@@ -43,9 +46,33 @@ func Write(w io.Writer, picture image.Image, format string, quality int) error {
 	case PNG:
 		return png.Encode(w, picture)
 	case GIF:
-		return gif.Encode(w, picture, &gif.Options{NumColors: 256, Quantizer: colors{}})
+		return gif.Encode(w, picture, &gif.Options{NumColors: 256, Quantizer: colors{}, Drawer: strips{ctx}})
 	}
 	return fmt.Errorf("pictures are not written as %q", format)
+}
+
+// boundedWriter ends with its context.
+type boundedWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (b boundedWriter) Write(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return b.w.Write(p)
+}
+
+// strips is Floyd and Steinberg's dithering, which is most of the work of a GIF, in
+// strips. Once its context has ended nothing more is drawn, nor then written.
+type strips struct{ ctx context.Context } //nolint:containedctx // draw.Drawer knows none
+
+func (s strips) Draw(to draw.Image, r image.Rectangle, picture image.Image, at image.Point) {
+	for y := r.Min.Y; y < r.Max.Y && s.ctx.Err() == nil; y += strip {
+		rows := image.Rect(r.Min.X, y, r.Max.X, min(y+strip, r.Max.Y))
+		draw.FloydSteinberg.Draw(to, rows, picture, at.Add(image.Pt(0, y-r.Min.Y)))
+	}
 }
 
 // onWhite gives a picture a white ground, since JPEG knows no transparency.

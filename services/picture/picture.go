@@ -4,14 +4,12 @@
 package picture
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
-	"image/draw"
-	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"log/slog"
@@ -21,21 +19,27 @@ import (
 	"time"
 
 	"github.com/bep/imagemeta"
-	"golang.org/x/image/webp"
+
+	"petstore/services/picture/jpeg"
 )
 
 // What a picture may cost. A file says how large its picture is long before the
 // picture has to be held in memory, and a file of a few kilobytes can say
-// 50,000 × 50,000. A photograph of 24 megapixels takes 100 MB at the most while
-// it is processed; the worst that is let in, 16 bits a colour or a progressive
-// JPEG without subsampling, 400 MB.
+// 50,000 × 50,000.
 const (
 	// MaxPixels bounds a picture, in pixels.
 	MaxPixels = 25_000_000
 	maxSide   = 30_000 // in pixels
+	// MaxMemory is what pictures may take, all that are in work together, in bytes. A
+	// photograph of 24 megapixels takes 170 MB; the worst that is let in, a progressive
+	// JPEG of 25 without subsampling, 375.
+	MaxMemory = 400_000_000
 	// maxDecode bounds the time of decoding: thousands of empty scans in a
 	// progressive JPEG cost far more than their bytes tell.
 	maxDecode = 30 * time.Second
+	// lossless is what the Huffman tables of a lossless WebP can take, in bytes, however
+	// small it is: 65,536 groups of 5.
+	lossless = 65_536 * 5 * 536
 )
 
 // Error is what is wrong with a picture, or with what is to be done to it, in words
@@ -44,15 +48,34 @@ type Error struct{ Reason string }
 
 func (e *Error) Error() string { return e.Reason }
 
+// What decoders say that are written here.
+var (
+	errDamaged     = errors.New("damaged")
+	errUnsupported = errors.New("not supported")
+)
+
 func wrong(format string, args ...any) *Error { return &Error{Reason: fmt.Sprintf(format, args...)} }
 
 // fileFormat is a kind of file that pictures come in.
 type fileFormat struct {
-	name   string
-	known  func(head string) bool // by the file's first headSize bytes
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
-	exif   imagemeta.ImageFormat
+	name    string
+	known   func(head string) bool // by the file's first headSize bytes
+	measure func(segmentReader) (size, error)
+	decode  func(ctx context.Context, data []byte) (raster, error)
+	exif    imagemeta.ImageFormat
+}
+
+// segmentReader reads a file's headers.
+type segmentReader interface {
+	io.Reader
+	io.ByteReader
+}
+
+// size is what a file says of its picture, and what decoding that takes.
+type size struct {
+	width, height int
+	perPixel      int   // bytes of memory
+	more          int64 // bytes, whatever its size
 }
 
 // headSize is as much as http.DetectContentType looks at.
@@ -61,10 +84,10 @@ const headSize = 512
 // fileFormats are named here one by one, not found by package image's
 // registry, which any dependency can add formats to.
 var fileFormats = []fileFormat{
-	{"JPEG", startsWith("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, imagemeta.JPEG},
-	{"PNG", startsWith("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode, imagemeta.PNG},
-	{"GIF", startsWith("GIF87a", "GIF89a"), gif.DecodeConfig, decodeGIF, imagemeta.ImageFormatAuto},
-	{"WebP", isWebP, webp.DecodeConfig, decodeWebP, imagemeta.WebP},
+	{"JPEG", startsWith("\xff\xd8\xff"), measureJPEG, decodeJPEG, imagemeta.JPEG},
+	{"PNG", startsWith(pngSignature), measurePNG, decodePNG, imagemeta.PNG},
+	{"GIF", startsWith("GIF87a", "GIF89a"), measureGIF, decodeGIF, imagemeta.ImageFormatAuto},
+	{"WebP", isWebP, measureWebP, decodeWebP, imagemeta.WebP},
 }
 
 func startsWith(magic ...string) func(string) bool {
@@ -83,6 +106,7 @@ type Source struct {
 	Format        string // JPEG, PNG, GIF or WebP
 	Width, Height int    // as stored, in pixels
 	file          fileFormat
+	memory        int64
 }
 
 // Inspect reads the beginning of a file, and refuses what is no picture or too
@@ -124,31 +148,36 @@ func inspect(r io.Reader) (Source, error) {
 	}
 	for _, format := range fileFormats {
 		if format.known(string(head)) {
-			return format.measure(io.MultiReader(bytes.NewReader(head), r))
+			return format.inspect(bufio.NewReader(io.MultiReader(bytes.NewReader(head), r)))
 		}
 	}
 	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	return Source{}, wrong("it is no JPEG, PNG, GIF or WebP, it looks like %s", found)
 }
 
-func (f fileFormat) measure(r io.Reader) (Source, error) {
-	c, err := f.config(r)
+func (f fileFormat) inspect(r segmentReader) (Source, error) {
+	found, err := f.measure(r)
 	if err != nil {
 		return Source{}, f.explain(err)
 	}
-	s := Source{Format: f.name, Width: c.Width, Height: c.Height, file: f}
+	w, h := found.width, found.height
+	s := Source{Format: f.name, Width: w, Height: h, file: f, memory: int64(w)*int64(h)*int64(found.perPixel) + found.more}
 	switch {
-	case c.Width < 1 || c.Height < 1:
+	case w < 1 || h < 1:
 		return Source{}, wrong("it has no pixels")
-	case c.Width > maxSide || c.Height > maxSide || int64(c.Width)*int64(c.Height) > MaxPixels:
+	case w > maxSide || h > maxSide || int64(w)*int64(h) > MaxPixels:
 		return Source{}, wrong("it has %d×%d pixels, at most %d million are allowed, and %d on a side",
-			c.Width, c.Height, MaxPixels/1_000_000, maxSide)
+			w, h, MaxPixels/1_000_000, maxSide)
+	case s.memory > MaxMemory:
+		return Source{}, wrong("it has %d×%d pixels, which takes %d MB to decode as this kind of %s, at most %d are allowed",
+			w, h, s.memory/1_000_000, f.name, MaxMemory/1_000_000)
 	}
 	return s, nil
 }
 
-// Load decodes the picture of a file, and puts it upright. An *Error says what is
-// wrong with it. It holds the picture in memory, and up to 30 seconds of a core.
+// Load decodes the picture of a file, puts it upright, and gives it the colours of
+// sRGB: an *image.RGBA, or an *image.NRGBA if it has transparency. An *Error says what
+// is wrong with it. It takes Memory, and up to 30 seconds of a core.
 func (s Source) Load(ctx context.Context, data []byte) (_ image.Image, err error) {
 	ctx, cancel := context.WithTimeout(ctx, maxDecode)
 	defer cancel()
@@ -158,14 +187,25 @@ func (s Source) Load(ctx context.Context, data []byte) (_ image.Image, err error
 			err = wrong("the %s is damaged or cut off", s.Format)
 		}
 	}()
-	picture, err := s.file.decode(&boundedReader{ctx, bytes.NewReader(data)})
+	d, err := s.file.decode(ctx, data)
+	if err == nil && d.picture.Rect.Size() != image.Pt(s.Width, s.Height) {
+		err = errDamaged
+	}
+	if err == nil {
+		err = d.toSRGB(ctx)
+	}
 	if err != nil {
 		return nil, s.file.explain(err)
 	}
-	if size := picture.Bounds().Size(); size != image.Pt(s.Width, s.Height) {
-		return nil, wrong("the %s is damaged or cut off", s.Format)
+	return turn(ctx, simple(d.picture), s.orientation(data))
+}
+
+// simple is a picture without its transparency, if it has none.
+func simple(p *image.NRGBA) image.Image {
+	if p.Opaque() {
+		return &image.RGBA{Pix: p.Pix, Stride: p.Stride, Rect: p.Rect}
 	}
-	return turn(picture, s.orientation(data)), nil
+	return p
 }
 
 // boundedReader ends with its context.
@@ -174,7 +214,7 @@ type boundedReader struct {
 	r   io.Reader
 }
 
-func (b *boundedReader) Read(p []byte) (int, error) {
+func (b boundedReader) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -183,14 +223,13 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 
 // explain says in plain words what a decoder found.
 func (f fileFormat) explain(err error) error {
-	var jpegFeature jpeg.UnsupportedError
 	var pngFeature png.UnsupportedError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return wrong("the %s takes too long to decode", f.name)
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &jpegFeature), errors.As(err, &pngFeature):
+	case errors.Is(err, errUnsupported), errors.Is(err, jpeg.ErrUnsupported), errors.As(err, &pngFeature):
 		return wrong("the %s uses a feature that is not supported", f.name)
 	}
 	return wrong("the %s is damaged or cut off", f.name)
@@ -214,20 +253,4 @@ func (s Source) orientation(data []byte) int {
 		},
 	})
 	return orientation
-}
-
-// decodeGIF decodes the first frame, which may cover only a part of the picture.
-func decodeGIF(r io.Reader) (image.Image, error) {
-	var file bytes.Buffer // to read the size of the whole, and then the frame
-	c, err := gif.DecodeConfig(io.TeeReader(r, &file))
-	if err != nil {
-		return nil, err
-	}
-	frame, err := gif.Decode(io.MultiReader(&file, r))
-	if err != nil {
-		return nil, err
-	}
-	whole := image.NewRGBA(image.Rect(0, 0, c.Width, c.Height))
-	draw.Draw(whole, frame.Bounds(), frame, frame.Bounds().Min, draw.Src)
-	return whole, nil
 }

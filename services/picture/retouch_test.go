@@ -39,7 +39,7 @@ func TestRetouch(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, picture := range []image.Image{picturetest.Corners(200, 100), decoded(t, picturetest.Corners(200, 100))} {
-				got, err := Retouch(picture, test.ops)
+				got, err := Retouch(t.Context(), picture, test.ops)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,7 +70,7 @@ func TestRetouchRefuses(t *testing.T) {
 		"over an edge": {models.ImageOperation{Op: "crop", X: 195, Width: 10, Height: 10}, "not within"},
 		"too large":    {models.ImageOperation{Op: "resize", Height: 5000}, "it would make a picture of 10000×5000 pixels, at most 5000"},
 	} {
-		_, err := Retouch(picturetest.Corners(200, 100), []models.ImageOperation{{Op: "grayscale"}, test.op})
+		_, err := Retouch(t.Context(), picturetest.Corners(200, 100), []models.ImageOperation{{Op: "grayscale"}, test.op})
 		var failure *Error
 		if !errors.As(err, &failure) || !strings.Contains(failure.Reason, test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
@@ -82,16 +82,16 @@ func TestRetouchRefuses(t *testing.T) {
 func TestQuarters(t *testing.T) {
 	picture := picturetest.Corners(200, 100)
 	red, green, blue := picture.RGBAAt(0, 0), picture.RGBAAt(199, 0), picture.RGBAAt(0, 99)
-	right, _ := Retouch(picture, []models.ImageOperation{{Op: "rotate", Degrees: 90}})
+	right, _ := Retouch(t.Context(), picture, []models.ImageOperation{{Op: "rotate", Degrees: 90}})
 	picturetest.Near(t, right, 10, 10, blue)
 	picturetest.Near(t, right, 90, 10, red)
-	left, _ := Retouch(picture, []models.ImageOperation{{Op: "rotate", Degrees: 270}})
+	left, _ := Retouch(t.Context(), picture, []models.ImageOperation{{Op: "rotate", Degrees: 270}})
 	picturetest.Near(t, left, 10, 10, green)
 	picturetest.Near(t, left, 10, 190, red)
-	covered, _ := Retouch(picture, []models.ImageOperation{{Op: "resize", Width: 50, Height: 50, Fit: "cover"}})
+	covered, _ := Retouch(t.Context(), picture, []models.ImageOperation{{Op: "resize", Width: 50, Height: 50, Fit: "cover"}})
 	picturetest.Near(t, covered, 5, 5, red)
 	picturetest.Near(t, covered, 45, 5, green)
-	cut, _ := Retouch(picture, []models.ImageOperation{{Op: "crop", X: 110, Y: 10, Width: 20, Height: 20}, {Op: "grayscale"}})
+	cut, _ := Retouch(t.Context(), picture, []models.ImageOperation{{Op: "crop", X: 110, Y: 10, Width: 20, Height: 20}, {Op: "grayscale"}})
 	y := color.GrayModel.Convert(green).(color.Gray).Y
 	picturetest.Near(t, cut, 10, 10, color.RGBA{y, y, y, 255})
 }
@@ -103,7 +103,11 @@ func TestResample(t *testing.T) {
 		for _, size := range []image.Point{{100, 70}, {317, 20}, {20, 211}, {500, 400}, {1, 1}} {
 			want := image.NewRGBA(image.Rectangle{Max: size})
 			draw.CatmullRom.Scale(want, want.Bounds(), picture, picture.Bounds(), draw.Src, nil)
-			got := resample(picture, size.X, size.Y).(*image.RGBA)
+			resampled, err := resample(t.Context(), picture, size.X, size.Y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := resampled.(*image.RGBA)
 			for i := range want.Pix {
 				// Between the directions, values are cut to 0 to 255.
 				if d := int(got.Pix[i]) - int(want.Pix[i]); d < -40 || d > 40 {
@@ -128,7 +132,7 @@ func TestTransparency(t *testing.T) {
 		t.Errorf("a WebP without becomes %s", got)
 	}
 	for _, op := range []models.ImageOperation{{Op: "grayscale"}, {Op: "rotate", Degrees: 180}, {Op: "resize", Width: 10}} {
-		changed, err := Retouch(picture, []models.ImageOperation{op})
+		changed, err := Retouch(t.Context(), picture, []models.ImageOperation{op})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +141,7 @@ func TestTransparency(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]color.RGBA{PNG: {}, GIF: {}, JPEG: {255, 255, 255, 255}} {
-		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(out, picture, format, 0) })
+		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(t.Context(), out, picture, format, 0) })
 		_, got, err := readPicture(file)
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +153,9 @@ func TestTransparency(t *testing.T) {
 
 func TestQuality(t *testing.T) {
 	size := func(quality int) int {
-		return len(picturetest.Written(t, func(out *bytes.Buffer) error { return Write(out, picturetest.Noise(200, 200), JPEG, quality) }))
+		return len(picturetest.Written(t, func(out *bytes.Buffer) error {
+			return Write(t.Context(), out, picturetest.Noise(200, 200), JPEG, quality)
+		}))
 	}
 	if low, high := size(10), size(95); low*3 > high {
 		t.Errorf("quality 10 takes %d bytes, and 95 %d", low, high)
@@ -168,7 +174,7 @@ func TestNoMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range []string{JPEG, PNG, GIF} {
-		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(out, picture, format, 0) })
+		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(t.Context(), out, picture, format, 0) })
 		if bytes.Contains(file, secret) || bytes.Contains(file, []byte("Exif")) {
 			t.Errorf("%s keeps metadata", format)
 		}

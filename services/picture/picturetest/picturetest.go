@@ -76,9 +76,7 @@ func Exif(orientation uint16) []byte {
 
 // WithExif puts metadata into a JPEG, right after its start.
 func WithExif(file []byte, tiff []byte) []byte {
-	segment := append([]byte("Exif\x00\x00"), tiff...)
-	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, binary.BigEndian.AppendUint16(nil, uint16(2+len(segment)))...) //nolint:gosec // G115: segments are short
-	return append(append(out, segment...), file[2:]...)
+	return WithSegment(file, 0xe1, append([]byte("Exif\x00\x00"), tiff...))
 }
 
 // Chunk is one of a PNG file's.
