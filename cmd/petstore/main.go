@@ -35,7 +35,7 @@ const gcPercent = 400
 // memoryLimit is what the heap grows to at most before it is collected all the more, in
 // bytes, unless GOMEMLIMIT says otherwise: five times a large picture would be gigabytes.
 // Pictures take up to picture.MaxMemory of it.
-const memoryLimit = 480 << 20
+const memoryLimit = 440 << 20
 
 // stopTimeout bounds how long a stop may take; what is unfinished then is
 // resumed at the next start.

@@ -21,7 +21,7 @@ type gifFrame struct {
 
 // size is that of the picture: the screen, and what of the frame is beyond it, which
 // browsers show. Some files have no screen.
-func (f gifFrame) size() image.Point {
+func (f *gifFrame) size() image.Point {
 	return image.Pt(max(f.screen.X, f.at.Max.X), max(f.screen.Y, f.at.Max.Y))
 }
 
@@ -186,7 +186,7 @@ func decodeGIF(ctx context.Context, data []byte) (raster, error) {
 }
 
 // lines is in which order a frame's lines are stored (GIF89a, appendix E).
-func (f gifFrame) lines() []int {
+func (f *gifFrame) lines() []int {
 	var order []int
 	passes := [][2]int{{0, 1}}
 	if f.interlaced {

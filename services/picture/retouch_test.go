@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"image"
 	"image/color"
@@ -177,6 +178,85 @@ func TestNoMetadata(t *testing.T) {
 		file := picturetest.Written(t, func(out *bytes.Buffer) error { return Write(t.Context(), out, picture, format, 0) })
 		if bytes.Contains(file, secret) || bytes.Contains(file, []byte("Exif")) {
 			t.Errorf("%s keeps metadata", format)
+		}
+	}
+}
+
+// endingContext ends when it has been asked for so many times.
+type endingContext struct {
+	context.Context //nolint:containedctx // it is one
+	left, after     int
+}
+
+func (e *endingContext) Err() error {
+	if e.left--; e.left >= 0 {
+		return nil
+	}
+	e.after++
+	return context.Canceled
+}
+
+// TestWorkEndsWithItsContext: between operations and within each, and while a picture is
+// decoded or written.
+func TestWorkEndsWithItsContext(t *testing.T) {
+	picture := picturetest.Noise(300, 300)
+	decode := func(file []byte) func(context.Context) error {
+		src, err := Inspect(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(ctx context.Context) error { _, err := src.file.decode(ctx, file); return err }
+	}
+	retouch := func(op models.ImageOperation) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := Retouch(ctx, picture, []models.ImageOperation{op, op})
+			return err
+		}
+	}
+	write := func(format string) func(context.Context) error {
+		return func(ctx context.Context) error { return Write(ctx, new(bytes.Buffer), picture, format, 0) }
+	}
+	for name, work := range map[string]func(context.Context) error{
+		"resize": retouch(models.ImageOperation{Op: "resize", Width: 250}), "rotate": retouch(models.ImageOperation{Op: "rotate", Degrees: 90}),
+		"grayscale": retouch(models.ImageOperation{Op: "grayscale"}), "PNG": write(PNG), "JPEG": write(JPEG), "GIF": write(GIF),
+		"decode JPEG": decode(picturetest.JPEG(t, picture)), "decode PNG": decode(picturetest.PNG(t, picture)), "decode GIF": decode(picturetest.GIF(t, picture)),
+	} {
+		ctx := &endingContext{Context: t.Context(), left: 3}
+		if err := work(ctx); !errors.Is(err, context.Canceled) || ctx.after > 2 {
+			t.Errorf("%s: got %v, and it went on %d times", name, err, ctx.after)
+		}
+	}
+}
+
+// TestWorkIsBounded in all operations together, before any is done (a file of 73 KB took
+// a core for 19 seconds).
+func TestWorkIsBounded(t *testing.T) {
+	large := models.ImageOperation{Op: "resize", Width: maxMade, Height: maxMade}
+	most := []models.ImageOperation{large, large, large, large}
+	if memory, err := plan(image.Pt(5000, 5000), most); err != nil || memory > MaxMemory {
+		t.Errorf("four times: %d bytes, %v", memory, err)
+	}
+	_, err := Retouch(t.Context(), image.NewGray(image.Rect(0, 0, 5000, 5000)), append(most, large))
+	var failure *Error
+	if !errors.As(err, &failure) || !strings.Contains(failure.Reason, "operations[4]: the operations so far read and write 250 million pixels") {
+		t.Errorf("once more: got %v", err)
+	}
+}
+
+// TestMemoryIsCounted for what a file says of itself, whatever is done to it.
+func TestMemoryIsCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		source   Source
+		atLeast  int64
+		file     int64
+		whatToDo []models.ImageOperation
+	}{
+		"decoding":  {Source{Width: 5000, Height: 5000, memory: 300_000_000}, 330_000_000, 10_000_000, nil},
+		"a resize":  {Source{Width: 1000, Height: 1000, memory: 8_000_000}, 200_000_000, 1000, []models.ImageOperation{{Op: "resize", Width: 5000}}},
+		"not above": {Source{Width: 5000, Height: 5000, memory: MaxMemory}, MaxMemory, 20 << 20, nil},
+	} {
+		if got := test.source.Memory(test.file, test.whatToDo); got < test.atLeast || got > MaxMemory {
+			t.Errorf("%s: %d bytes, want %d to %d", name, got, test.atLeast, MaxMemory)
 		}
 	}
 }

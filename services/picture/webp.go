@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"image"
 	"io"
 	"strings"
@@ -169,8 +168,6 @@ func measureWebP(r segmentReader) (size, error) {
 	return s, nil
 }
 
-var errNoFrame = errors.New("webp: an animation without a frame")
-
 // decodeWebP decodes a picture, or the first frame of an animation. Package webp is
 // given only its pixels, in a file of their own, and not its colours' conversion.
 func decodeWebP(ctx context.Context, data []byte) (raster, error) {
@@ -201,8 +198,8 @@ func decodeWebP(ctx context.Context, data []byte) (raster, error) {
 func (p *webpParts) file() []byte {
 	var body []byte
 	if p.alpha != nil && !p.lossless {
-		w, h := p.frame.Dx()-1, p.frame.Dy()-1
-		body = appendChunk(body, "VP8X", []byte{webpAlpha, 0, 0, 0, byte(w), byte(w >> 8), byte(w >> 16), byte(h), byte(h >> 8), byte(h >> 16)})
+		head := appendUint24(appendUint24([]byte{webpAlpha, 0, 0, 0}, p.frame.Dx()-1), p.frame.Dy()-1)
+		body = appendChunk(body, "VP8X", head)
 		body = appendChunk(body, "ALPH", p.alpha)
 	}
 	kind := "VP8 "
@@ -282,6 +279,10 @@ func bt601(y, u, v int) (r, g, b byte) {
 	return clamp((luma + v*26149>>8 - 14234) >> 6), clamp((luma - u*6419>>8 - v*13320>>8 + 8708) >> 6), clamp((luma + u*33050>>8 - 17685) >> 6)
 }
 
-func clamp(v int) byte { return byte(min(max(v, 0), 255)) } //nolint:gosec // G115: within a byte
+func clamp(v int) byte { return byte(min(max(v, 0), 255)) }
+
+func appendUint24(to []byte, v int) []byte {
+	return append(to, byte(v&255), byte(v>>8&255), byte(v>>16&255))
+}
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }

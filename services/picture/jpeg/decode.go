@@ -29,37 +29,36 @@ func Decode(ctx context.Context, data []byte) (*Picture, error) {
 	r := bytes.NewReader(data)
 	for {
 		marker, segment, err := nextSegment(r)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			if !d.complete() {
-				return nil, ErrDamaged
-			}
-			break
-		}
-		if marker == eoi {
-			break
+		cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		switch {
+		case cut && !d.complete():
+			return nil, ErrDamaged
+		case cut, marker == eoi:
+			return d.finish(ctx)
+		case err == nil && marker == sos:
+			err = d.decodeScan(ctx, segment, r, data)
+		case err == nil:
+			err = d.take(marker, segment)
 		}
 		if err != nil {
-			return nil, err
-		}
-		if marker != sos {
-			if err := d.take(marker, segment); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		s, err := d.newScan(segment)
-		if err != nil {
-			return nil, err
-		}
-		s.data = data[len(data)-r.Len():]
-		if err := d.run(ctx, s); err != nil {
-			return nil, err
-		}
-		if _, err := r.Seek(int64(s.at), io.SeekCurrent); err != nil {
 			return nil, err
 		}
 	}
-	return d.finish(ctx)
+}
+
+// decodeScan decodes the scan that r is at the beginning of, in data.
+func (d *decoder) decodeScan(ctx context.Context, segment []byte, r *bytes.Reader, data []byte) error {
+	s, err := d.newScan(segment)
+	if err != nil {
+		return err
+	}
+	s.data = data[len(data)-r.Len():]
+	wide, high := d.units()
+	if err := s.run(ctx, d.Progressive, wide, high, d.restart); err != nil {
+		return err
+	}
+	_, err = r.Seek(int64(s.at), io.SeekCurrent)
+	return err
 }
 
 func (d *decoder) take(marker byte, segment []byte) error {
@@ -163,36 +162,45 @@ func (d *decoder) newScan(segment []byte) (*scan, error) {
 	}
 	count := int(segment[0])
 	end := segment[1+2*count:]
-	s := &scan{first: int(end[0]), last: int(end[1]), high: int(end[2] >> 4), low: int(end[2] & 15)}
-	if !d.Progressive {
-		s.first, s.last, s.high, s.low = 0, 63, 0, 0
+	s := &scan{last: 63}
+	if d.Progressive {
+		s.first, s.last, s.high, s.low = int(end[0]), int(end[1]), int(end[2]>>4), int(end[2]&15)
 	}
-	if d.Progressive && (s.first > s.last || s.last > 63 || s.first > 0 && count > 1 || s.low > 13) {
+	if s.first > s.last || s.last > 63 || s.first > 0 && count > 1 || s.low > 13 {
 		return nil, ErrDamaged
 	}
 	blocks := 0
 	for i := range count {
-		id, tables := int(segment[1+2*i]), segment[2+2*i]
-		c := d.component(id)
-		if c == nil || tables>>4 > 3 || tables&15 > 3 {
-			return nil, ErrDamaged
-		}
-		with := scanned{component: c, dc: d.dc[tables>>4], ac: d.ac[tables&15], quantum: d.quantization[c.quantization]}
-		needsDC, needsAC := s.first == 0 && s.high == 0, s.first > 0 || !d.Progressive
-		if needsDC && with.dc == nil || needsAC && with.ac == nil || !d.Progressive && with.quantum == nil {
-			return nil, ErrDamaged
-		}
-		c.seen = true
-		for k := s.first; k <= s.last && s.low == 0; k++ {
-			c.exact[k] = true
+		c, err := d.scanned(s, int(segment[1+2*i]), segment[2+2*i])
+		if err != nil {
+			return nil, err
 		}
 		blocks += c.h * c.v
-		s.components = append(s.components, with)
+		s.components = append(s.components, c)
 	}
 	if count == 0 || count > 1 && blocks > 10 {
 		return nil, ErrDamaged
 	}
 	return s, nil
+}
+
+// scanned is a component in a scan, with its tables.
+func (d *decoder) scanned(s *scan, id int, tables byte) (scanned, error) {
+	i := slices.IndexFunc(d.components, func(c component) bool { return c.id == id })
+	if i < 0 || tables>>4 > 3 || tables&15 > 3 {
+		return scanned{}, ErrDamaged
+	}
+	c := &d.components[i]
+	in := scanned{component: c, dc: d.dc[tables>>4], ac: d.ac[tables&15], quantum: d.quantization[c.quantization]}
+	needsDC, needsAC := s.first == 0 && s.high == 0, s.last > 0 && (s.first > 0 || !d.Progressive)
+	if needsDC && in.dc == nil || needsAC && in.ac == nil || !d.Progressive && in.quantum == nil {
+		return scanned{}, ErrDamaged
+	}
+	c.seen = true
+	for k := s.first; k <= s.last && s.low == 0; k++ {
+		c.exact[k] = true
+	}
+	return in, nil
 }
 
 // complete reports whether all bits of all coefficients have come.
@@ -203,20 +211,6 @@ func (d *decoder) complete() bool {
 		}
 	}
 	return true
-}
-
-func (d *decoder) component(id int) *component {
-	for i := range d.components {
-		if d.components[i].id == id {
-			return &d.components[i]
-		}
-	}
-	return nil
-}
-
-func (d *decoder) run(ctx context.Context, s *scan) error {
-	wide, high := d.units()
-	return s.run(ctx, d.Progressive, wide, high, d.restart)
 }
 
 // finish makes samples of the coefficients of a progressive picture.

@@ -60,11 +60,11 @@ func (b *bits) fill() {
 func (b *bits) peek() int {
 	if b.n < 16 {
 		b.fill()
-		if b.n < 16 {
-			return int(b.acc<<(16-b.n)) & 0xffff
-		}
 	}
-	return int(b.acc>>(b.n-16)) & 0xffff
+	if b.n < 16 {
+		return int(uint16(b.acc << (16 - b.n))) //nolint:gosec // G115: the lowest 16 are meant
+	}
+	return int(uint16(b.acc >> (b.n - 16))) //nolint:gosec // G115: the lowest 16 are meant
 }
 
 func (b *bits) skip(count int) {

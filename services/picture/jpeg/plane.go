@@ -3,7 +3,7 @@ package jpeg
 // plane is a channel of which one sample may stand for several pixels.
 type plane struct {
 	pix           []byte
-	stride, step  int   // from a sample to the one below, and to its right
+	stride        int   // from a sample to the one below
 	width, height int   // in samples
 	wider, higher int   // the pixels of a sample
 	sums          []int // of a line that is interpolated
@@ -32,7 +32,7 @@ func (p *plane) row(y int, to []byte) {
 	next := p.pix[min(max(at-1+2*(y%2), 0), p.height-1)*p.stride:][:p.width]
 	if p.wider == 1 {
 		for x := range to {
-			to[x] = byte((3*int(near[x]) + int(next[x]) + 1 + y%2) >> 2)
+			to[x] = low((3*int(near[x]) + int(next[x]) + 1 + y%2) >> 2)
 		}
 		return
 	}
@@ -48,9 +48,9 @@ func spread(to []byte, samples []int, left, right, shift int) {
 	for x := range to {
 		s := x / 2
 		if x%2 == 0 {
-			to[x] = byte((3*samples[s] + samples[max(s-1, 0)] + left) >> shift)
+			to[x] = low((3*samples[s] + samples[max(s-1, 0)] + left) >> shift)
 		} else {
-			to[x] = byte((3*samples[s] + samples[min(s+1, len(samples)-1)] + right) >> shift)
+			to[x] = low((3*samples[s] + samples[min(s+1, len(samples)-1)] + right) >> shift)
 		}
 	}
 }
@@ -62,3 +62,5 @@ func (p *plane) repeat(y int, to []byte) {
 		to[x] = line[x/p.wider]
 	}
 }
+
+func low(v int) byte { return byte(v & 0xff) }

@@ -24,34 +24,38 @@ func (s *scan) run(ctx context.Context, progressive bool, wide, high, restart in
 	if progressive {
 		decode = s.progression()
 	}
-	single := len(s.components) == 1
-	if single { // a unit is a block, and blocks that only pad the others are left out
+	if s.single() { // a unit is a block, and blocks that only pad the others are left out
 		wide, high = (s.components[0].width+7)/8, (s.components[0].height+7)/8
 	}
-	for y := range high {
-		if err := ctx.Err(); err != nil {
-			return err
+	for unit := range wide * high {
+		if unit%wide == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
-		for x := range wide {
-			if unit := y*wide + x; restart > 0 && unit > 0 && unit%restart == 0 && !s.restart() {
-				return ErrDamaged
-			}
-			for i := range s.components {
-				c := &s.components[i]
-				if single {
-					s.block(c, x, y, progressive, decode)
-					continue
-				}
-				for j := range c.h * c.v {
-					s.block(c, x*c.h+j%c.h, y*c.v+j/c.h, progressive, decode)
-				}
-			}
-			if s.short {
-				return ErrDamaged
-			}
+		if restart > 0 && unit > 0 && unit%restart == 0 && !s.restart() {
+			return ErrDamaged
+		}
+		s.unit(unit%wide, unit/wide, progressive, decode)
+		if s.short {
+			return ErrDamaged
 		}
 	}
 	return nil
+}
+
+func (s *scan) single() bool { return len(s.components) == 1 }
+
+// unit decodes the blocks of all components for one part of the picture.
+func (s *scan) unit(x, y int, progressive bool, decode func(*scan, *scanned, []int16)) {
+	for i := range s.components {
+		c := &s.components[i]
+		if s.single() {
+			s.block(c, x, y, progressive, decode)
+			continue
+		}
+		for j := range c.h * c.v {
+			s.block(c, x*c.h+j%c.h, y*c.v+j/c.h, progressive, decode)
+		}
+	}
 }
 
 func (s *scan) restart() bool {
@@ -82,10 +86,13 @@ var natural = [64]byte{
 	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 }
 
+// coefficient takes what fits: those of broken files may not.
+func coefficient(v int) int16 { return int16(v) } //nolint:gosec // G115: see there
+
 // sequential decodes a whole block (ITU-T T.81, F.2.2).
 func (s *scan) sequential(c *scanned, coefs []int16) {
 	c.before += s.signed(int(s.code(c.dc) & 15))
-	coefs[0] = int16(c.before)
+	coefs[0] = coefficient(c.before)
 	for k := 1; k < 64; k++ {
 		v := int(s.code(c.ac))
 		if v == 0 {
@@ -95,7 +102,7 @@ func (s *scan) sequential(c *scanned, coefs []int16) {
 			s.short = true
 			return
 		}
-		coefs[natural[k]] = int16(s.signed(v & 15))
+		coefs[natural[k]] = coefficient(s.signed(v & 15))
 	}
 }
 
@@ -114,11 +121,11 @@ func (s *scan) progression() func(*scan, *scanned, []int16) {
 
 func (s *scan) dcFirst(c *scanned, coefs []int16) {
 	c.before += s.signed(int(s.code(c.dc) & 15))
-	coefs[0] = int16(c.before << s.low)
+	coefs[0] = coefficient(c.before << s.low)
 }
 
 func (s *scan) dcRefine(_ *scanned, coefs []int16) {
-	coefs[0] |= int16(s.take(1) << s.low)
+	coefs[0] |= coefficient(s.take(1) << s.low)
 }
 
 func (s *scan) acFirst(c *scanned, coefs []int16) {
@@ -138,7 +145,7 @@ func (s *scan) acFirst(c *scanned, coefs []int16) {
 			return
 		}
 		if length > 0 {
-			coefs[natural[k]] = int16(s.signed(length) << s.low)
+			coefs[natural[k]] = coefficient(s.signed(length) << s.low)
 		}
 	}
 }

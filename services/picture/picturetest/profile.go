@@ -58,7 +58,7 @@ func xyz(x, y, z float64) []byte {
 
 func curve(gamma float64) []byte {
 	out := binary.BigEndian.AppendUint32([]byte("curv\x00\x00\x00\x00"), 1)
-	return binary.BigEndian.AppendUint16(out, uint16(math.Round(gamma*256))) //nolint:gosec // G115: fixed point
+	return binary.BigEndian.AppendUint16(out, uint16(math.Round(gamma*256)))
 }
 
 // ProfileChunk is the iCCP chunk of a PNG.
