@@ -78,7 +78,7 @@ func readConfig(args []string) (Config, error) {
 	var c Config
 	fs := flag.NewFlagSet("petstore", flag.ContinueOnError)
 	fs.Usage = func() {
-		fmt.Fprint(fs.Output(), "Usage:\n  petstore [flags]          serve\n  petstore compare [flags]  measure every way to hear of slow work\n\n"+
+		fmt.Fprint(fs.Output(), "Usage:\n  petstore [flags]          serve\n  petstore compare [flags]  measure every way to hear of slow work\n  petstore grade URL        judge a receiver of callbacks\n\n"+
 			"Each flag is an environment variable, too: STEP_DELAY is -step-delay.\n\n")
 		fs.PrintDefaults()
 	}

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"petstore/callbacks/grade"
 	"petstore/handlers"
 )
 
@@ -49,16 +50,21 @@ func main() {
 	}
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.Is(err, grade.ErrFailed) {
 		fmt.Fprintln(os.Stderr, "petstore:", err)
-		os.Exit(1)
+	}
+	if status := grade.ExitStatus(err); status != 0 {
+		os.Exit(status)
 	}
 }
 
 // run serves until ctx ends, or runs the command that args begin with.
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
-	if len(args) > 0 && args[0] == "compare" {
+	switch {
+	case len(args) > 0 && args[0] == "compare":
 		return compare(ctx, args[1:], out)
+	case len(args) > 0 && args[0] == "grade":
+		return gradeReceiver(ctx, args[1:], out)
 	}
 	cfg, err := readConfig(args)
 	if err != nil {

@@ -25,6 +25,7 @@ const asServer = "PETSTORE_TEST_AS_SERVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
+		askNameServer(os.Getenv(nameServer))
 		serveProfiled()
 		return
 	}

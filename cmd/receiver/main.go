@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/grade"
 	"petstore/callbacks/receiver"
 )
 
@@ -25,9 +26,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.Is(err, grade.ErrFailed) {
 		fmt.Fprintln(os.Stderr, "receiver:", err)
-		os.Exit(1)
+	}
+	if status := grade.ExitStatus(err); status != 0 {
+		os.Exit(status)
 	}
 }
 
@@ -58,8 +61,11 @@ func readSettings(args []string, getenv func(string) string) (s settings, err er
 	return s, callbacks.CheckSecret(s.secret)
 }
 
-// run serves until ctx ends.
+// run serves until ctx ends, or grades a sender.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) error {
+	if len(args) > 0 && args[0] == "grade" {
+		return gradeSender(ctx, args[1:], getenv, out, errs)
+	}
 	s, err := readSettings(args, getenv)
 	if err != nil {
 		return err

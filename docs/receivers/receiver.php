@@ -1,7 +1,7 @@
 <?php
 // A receiver of Petstore's callbacks, in PHP 8; no packages.
 //
-//     CALLBACK_SECRET=petstore-development-secret php -S 127.0.0.1:3000 receiver.php
+//     CALLBACK_SECRET=whsec_cGV0c3RvcmUtZGV2ZWxvcG1lbnQtc2VjcmV0 php -S 127.0.0.1:3000 receiver.php
 
 const MAX_BODY = 1 << 20;
 const TOLERANCE = 300; // seconds

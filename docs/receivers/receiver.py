@@ -1,6 +1,6 @@
 """A receiver of Petstore's callbacks, in Python 3.9 or later; nothing has to be installed.
 
-    CALLBACK_SECRET=petstore-development-secret python3 receiver.py 3000
+    CALLBACK_SECRET=whsec_cGV0c3RvcmUtZGV2ZWxvcG1lbnQtc2VjcmV0 python3 receiver.py 3000
 """
 import base64
 import hashlib

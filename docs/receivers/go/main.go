@@ -1,6 +1,6 @@
 // Command go is a receiver of Petstore's callbacks in Go, as short as the ones in other languages beside it.
 //
-//	CALLBACK_SECRET=petstore-development-secret go run ./docs/receivers/go
+//	CALLBACK_SECRET=whsec_cGV0c3RvcmUtZGV2ZWxvcG1lbnQtc2VjcmV0 go run ./docs/receivers/go
 package main
 
 import (
