@@ -3,8 +3,11 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"maps"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -90,6 +93,8 @@ type callback struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Where progress and outcome are POSTed to.
 	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2048"`
+	// Which updates are POSTed there: types, or wildcards such as `order.*`. By default all are.
+	CallbackEvents []string `json:"callback_events,omitempty" validate:"omitempty,min=1,max=20,unique,dive,min=1,max=100" minItems:"1" maxItems:"20"`
 }
 
 // taskHead is how far the task of a resource has come.
@@ -109,6 +114,8 @@ func showHead(t models.Task) taskHead {
 type taskTail struct {
 	Metadata    map[string]string `json:"metadata"`
 	CallbackURL *string           `json:"callback_url" extensions:"x-nullable"`
+	// Which updates are POSTed there.
+	CallbackEvents []string `json:"callback_events,omitempty"`
 	// What came of it, once it has completed.
 	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
 	// Why it failed.
@@ -120,7 +127,7 @@ type taskTail struct {
 // showTail shows the task of a resource that was itself created and updated at these times.
 func showTail(t models.Task, created, updated time.Time) taskTail {
 	tail := taskTail{
-		Metadata: t.Metadata, CallbackURL: nullable(t.CallbackURL), Result: t.Result,
+		Metadata: t.Metadata, CallbackURL: nullable(t.CallbackURL), CallbackEvents: t.CallbackEvents, Result: t.Result,
 		CreatedAt: created, UpdatedAt: updated,
 	}
 	if t.UpdatedAt.After(updated) {
@@ -145,13 +152,34 @@ const (
 
 var taskStatuses = []string{models.StatusProcessing, models.StatusCompleted, models.StatusFailed, models.StatusCancelled}
 
-// checkCallback checks the URL, which may be empty, and the metadata.
-func (cb callback) checkCallback(policy callbacks.Policy) error {
+// task is the task of a kind that tells whom the request says, if that can be.
+func (cb callback) task(kind callbacks.Kind, policy callbacks.Policy) (models.Task, error) {
 	if cb.CallbackURL != "" {
 		if err := callbacks.CheckURL(cb.CallbackURL, policy); err != nil {
-			return models.Invalid("callback_url", "%s", err)
+			return models.Task{}, models.Invalid("callback_url", "%s", err)
 		}
 	}
+	if err := errors.Join(checkEvents(kind, cb.CallbackEvents), cb.checkMetadata()); err != nil {
+		return models.Task{}, err
+	}
+	return models.Task{CallbackURL: cb.CallbackURL, CallbackEvents: cb.CallbackEvents, Metadata: cb.Metadata}, nil
+}
+
+// checkEvents refuses patterns that no update matches which is sent to the callback_url of a task.
+func checkEvents(kind callbacks.Kind, patterns []string) error {
+	var sent []string
+	for _, event := range []string{callbacks.EventProgress, models.StatusCompleted, models.StatusFailed, models.StatusCancelled} {
+		sent = append(sent, callbacks.EventType(kind.Name, event))
+	}
+	for i, pattern := range patterns {
+		if !slices.ContainsFunc(sent, func(event string) bool { return models.MatchesEvent(pattern, event) }) {
+			return models.Invalid(fmt.Sprintf("callback_events[%d]", i), "matches nothing that is sent; there are %s", strings.Join(sent, ", "))
+		}
+	}
+	return nil
+}
+
+func (cb callback) checkMetadata() error {
 	if len(cb.Metadata) > maxMetadata {
 		return models.Invalid("metadata", "must have at most %d entries", maxMetadata)
 	}
@@ -173,7 +201,7 @@ func (cb callback) checkCallback(policy callbacks.Policy) error {
 
 // changeCallback serves the PUT and the PATCH of whom a running task tells.
 func changeCallback[M, V any](
-	c *gin.Context, param string, change func(context.Context, string, func(*models.Task) error) (M, error), show func(M) V, policy callbacks.Policy,
+	c *gin.Context, param string, change func(context.Context, string, func(*models.Task) error) (M, error), show func(M) V, kind callbacks.Kind, policy callbacks.Policy,
 ) error {
 	edit, err := readEdit[callback](c)
 	if err != nil {
@@ -181,16 +209,13 @@ func changeCallback[M, V any](
 	}
 	return serveOne(c, param, func(ctx context.Context, id string) (M, error) {
 		return change(ctx, id, func(task *models.Task) error {
-			to, err := edit(callback{Metadata: task.Metadata, CallbackURL: task.CallbackURL})
+			request, err := edit(callback{Metadata: task.Metadata, CallbackURL: task.CallbackURL, CallbackEvents: task.CallbackEvents})
 			if err != nil {
 				return err
 			}
-			if err := to.checkCallback(policy); err != nil {
-				return err
-			}
-			task.CallbackURL, task.Metadata = to.CallbackURL, models.Metadata{}
-			maps.Copy(task.Metadata, to.Metadata)
-			return nil
+			to, err := request.task(kind, policy)
+			task.CallbackURL, task.CallbackEvents, task.Metadata = to.CallbackURL, to.CallbackEvents, to.Metadata
+			return err
 		})
 	}, show)
 }

@@ -93,7 +93,7 @@ func showImage(i models.Image) image {
 
 // check says what the validate tags cannot.
 func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.Image, error) {
-	n := models.Image{ImageURL: r.ImageURL, Format: r.Format, Task: models.Task{CallbackURL: r.CallbackURL, Metadata: r.Metadata}}
+	n := models.Image{ImageURL: r.ImageURL, Format: r.Format}
 	switch {
 	case r.ImageURL == "" && file == nil:
 		return n, models.Invalid("image_url", "is required, or a file in a form (multipart/form-data)")
@@ -118,7 +118,9 @@ func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.Ima
 	if r.Quality != nil {
 		n.Quality = *r.Quality
 	}
-	return n, r.checkCallback(policy)
+	var err error
+	n.Task, err = r.task(callbacks.KindImage, policy)
+	return n, err
 }
 
 // @Summary     Process an image
@@ -206,7 +208,7 @@ func (h imageHandlers) get(c *gin.Context) error {
 // @Failure     409 {object} problem "The image has been processed"
 // @Router      /api/images/{image_id} [put]
 func (h imageHandlers) replace(c *gin.Context) error {
-	return changeCallback(c, "image_id", h.images.Change, showImage, h.policy)
+	return changeCallback(c, "image_id", h.images.Change, showImage, callbacks.KindImage, h.policy)
 }
 
 // @Summary     Change whom an image tells, or its metadata
@@ -221,7 +223,7 @@ func (h imageHandlers) replace(c *gin.Context) error {
 // @Failure     409 {object} problem "The image has been processed"
 // @Router      /api/images/{image_id} [patch]
 func (h imageHandlers) patch(c *gin.Context) error {
-	return changeCallback(c, "image_id", h.images.Change, showImage, h.policy)
+	return changeCallback(c, "image_id", h.images.Change, showImage, callbacks.KindImage, h.policy)
 }
 
 // @Summary     Cancel the processing of an image

@@ -151,12 +151,11 @@ func (h orderHandlers) start(ctx context.Context, body []byte) (startedTask, err
 	if err != nil {
 		return startedTask{}, err
 	}
-	if err := request.checkCallback(h.policy); err != nil {
+	task, err := request.task(callbacks.KindOrder, h.policy)
+	if err != nil {
 		return startedTask{}, err
 	}
-	o, err := h.orders.Create(ctx, models.NewOrder{
-		Lines: lines, CallbackURL: request.CallbackURL, Metadata: request.Metadata,
-	})
+	o, err := h.orders.Create(ctx, models.NewOrder{Lines: lines, Task: task})
 	if err != nil {
 		return startedTask{}, err
 	}
@@ -197,7 +196,7 @@ func (h orderHandlers) get(c *gin.Context) error {
 // @Failure     409 {object} problem "The order has ended"
 // @Router      /api/orders/{order_id} [put]
 func (h orderHandlers) replace(c *gin.Context) error {
-	return changeCallback(c, "order_id", h.orders.Change, showOrder, h.policy)
+	return changeCallback(c, "order_id", h.orders.Change, showOrder, callbacks.KindOrder, h.policy)
 }
 
 // @Summary     Change whom an order tells, or its metadata
@@ -212,7 +211,7 @@ func (h orderHandlers) replace(c *gin.Context) error {
 // @Failure     409 {object} problem "The order has ended"
 // @Router      /api/orders/{order_id} [patch]
 func (h orderHandlers) patch(c *gin.Context) error {
-	return changeCallback(c, "order_id", h.orders.Change, showOrder, h.policy)
+	return changeCallback(c, "order_id", h.orders.Change, showOrder, callbacks.KindOrder, h.policy)
 }
 
 // @Summary     Cancel an order

@@ -48,6 +48,44 @@ func TestArticleOrder(t *testing.T) {
 	}
 }
 
+// TestCallbackEvents has a callback_url told of what the client asked for: no progress, please.
+func TestCallbackEvents(t *testing.T) {
+	a := newAPI(t, settings{step: 200 * time.Millisecond})
+	quiet, later := newReceiver(t), newReceiver(t)
+	o := a.order(`{"product":"dog-food","callback_url":"` + quiet.url + `","callback_events":["order.completed","order.failed"]}`)
+	changed := a.order(`{"product":"dog-food","callback_url":"` + later.url + `","callback_events":["order.cancelled"]}`)
+	at := "/api/orders/" + changed.OrderID
+	a.do("PATCH", at, `{"callback_events":["order.progress","order.*ed"]}`).want(422).names("callback_events[1]")
+	if got := fmt.Sprint(read[map[string]any](a.do("PATCH", at, `{"callback_events":["order.c*"]}`).want(200))["callback_events"]); got != "[order.c*]" {
+		t.Errorf("told of %s", got)
+	}
+	all := a.order(`{"product":"dog-food","callback_url":"` + later.url + `","callback_events":["order.cancelled"]}`)
+	a.do("PATCH", "/api/orders/"+all.OrderID, `{"callback_events":null}`).want(200)
+	for events, field := range map[string]string{
+		`["payment.*"]`: "callback_events[0]", `["*","order.created"]`: "callback_events[1]", `["order.done"]`: "callback_events[0]",
+		`[]`: "callback_events", `["*","*"]`: "callback_events", `"*"`: "callback_events", `[""]`: "callback_events[0]",
+	} {
+		a.do("POST", "/api/orders", `{"product":"dog-food","callback_events":`+events+`}`).want(422).names(field)
+	}
+	a.start()
+	if got := quiet.wait(t, ended(o.OrderID)); len(got) != 1 || got[0].Type != "order.completed" {
+		t.Errorf("called back with %+v", got)
+	}
+	got := later.wait(t, func(got []received) bool { return ended(changed.OrderID)(got) && ended(all.OrderID)(got) })
+	progress := 0
+	for _, u := range got {
+		if u.Type == "order.progress" && u.OrderID == changed.OrderID {
+			t.Errorf("told of %s", u.body)
+		}
+		if u.OrderID == all.OrderID {
+			progress++
+		}
+	}
+	if progress < 2 {
+		t.Errorf("%d callbacks of the order that asks for all", progress)
+	}
+}
+
 func TestOrderItems(t *testing.T) {
 	a := newAPI(t, settings{})
 	toy := read[product](a.do("POST", "/api/products", catToy).want(201))

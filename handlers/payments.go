@@ -137,12 +137,13 @@ func (h paymentHandlers) start(ctx context.Context, body []byte) (startedTask, e
 	if err := request.check(); err != nil {
 		return startedTask{}, err
 	}
-	if err := request.checkCallback(h.policy); err != nil {
+	task, err := request.task(callbacks.KindPayment, h.policy)
+	if err != nil {
 		return startedTask{}, err
 	}
 	p, err := h.payments.Create(ctx, models.Payment{
 		Amount: request.Amount, Currency: request.Currency, Provider: request.Provider, PaymentMethod: request.PaymentMethod,
-		OrderID: request.OrderID, Description: request.Description, Task: models.Task{CallbackURL: request.CallbackURL, Metadata: request.Metadata},
+		OrderID: request.OrderID, Description: request.Description, Task: task,
 	})
 	if err != nil {
 		return startedTask{}, err

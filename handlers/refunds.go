@@ -72,12 +72,13 @@ func (h refundHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := request.checkCallback(h.policy); err != nil {
+	task, err := request.task(callbacks.KindRefund, h.policy)
+	if err != nil {
 		return err
 	}
 	r := models.Refund{
 		PaymentID: paymentID, Reason: request.Reason,
-		Task: models.Task{CallbackURL: request.CallbackURL, Metadata: request.Metadata},
+		Task: task,
 	}
 	if request.Amount != nil {
 		r.Amount = *request.Amount

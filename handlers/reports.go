@@ -139,12 +139,13 @@ func (h reportHandlers) start(ctx context.Context, body []byte) (startedTask, er
 	if err != nil {
 		return startedTask{}, err
 	}
-	if err := request.checkCallback(h.policy); err != nil {
+	task, err := request.task(callbacks.KindReport, h.policy)
+	if err != nil {
 		return startedTask{}, err
 	}
 	r, err := h.reports.Create(ctx, models.Report{
 		Type: request.Type, FromDay: request.From, ToDay: request.To, Data: data,
-		Task: models.Task{CallbackURL: request.CallbackURL, Metadata: request.Metadata},
+		Task: task,
 	})
 	if err != nil {
 		return startedTask{}, err

@@ -181,7 +181,7 @@ func TestStreamResumesByQuery(t *testing.T) {
 	a.order(`{"product":"dog-food"}`)
 	a.order(`{"product":"dog-food"}`)
 	for _, query := range []string{"lastEventId=1&_=123", "evs_last_event_id=1&evs_preamble=2056", "Last-Event-ID=1", "last_event_id=1"} {
-		if e := a.stream("/api/orders/stream?" + query).take(t, 1)[0]; e.id != "2" {
+		if e := a.stream("/api/orders/stream?"+query).take(t, 1)[0]; e.id != "2" {
 			t.Errorf("%s: got %v", query, e)
 		}
 	}

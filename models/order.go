@@ -41,9 +41,8 @@ type OrderItem struct {
 
 // NewOrder is what a client asks for.
 type NewOrder struct {
-	Lines       []OrderLine
-	CallbackURL string
-	Metadata    Metadata
+	Lines []OrderLine
+	Task  Task // whom to tell
 }
 
 // OrderLine is one product and how many of it. Field is where the request named

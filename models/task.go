@@ -25,22 +25,24 @@ type Metadata map[string]string
 // Task is a piece of slow work: how far it has come, whom to tell, and how it
 // ended. Kind says which operation does the work, and ResourceID on what.
 type Task struct {
-	ID           string
-	Kind         string // order, …
-	ResourceID   string
-	Status       string
-	Progress     int // 0 to 100
-	Message      string
-	Sequence     int64    // of its latest update
-	Metadata     Metadata `gorm:"serializer:json"`
-	CallbackURL  string
-	Revision     int64  // counts the changes of Metadata and CallbackURL
-	Result       []byte // JSON, once completed
-	ErrorCode    string
-	ErrorMessage string
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	Errors       int // of the server's own, in runs so far
+	ID          string
+	Kind        string // order, …
+	ResourceID  string
+	Status      string
+	Progress    int // 0 to 100
+	Message     string
+	Sequence    int64    // of its latest update
+	Metadata    Metadata `gorm:"serializer:json"`
+	CallbackURL string
+	// CallbackEvents are patterns of what CallbackURL is told, see MatchesEvent; none is everything.
+	CallbackEvents []string `gorm:"serializer:json"`
+	Revision       int64    // counts the changes of Metadata, CallbackURL and CallbackEvents
+	Result         []byte   // JSON, once completed
+	ErrorCode      string
+	ErrorMessage   string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Errors         int // of the server's own, in runs so far
 	// Resource is what the task works on, if whoever made the task has passed it
 	// on; nil when it has to be read by its ResourceID.
 	Resource any `gorm:"-"`
@@ -50,6 +52,23 @@ type Task struct {
 
 // Ended reports whether nothing more will happen to the task.
 func (t Task) Ended() bool { return t.Status != StatusProcessing }
+
+// CallbackFor is the URL that updates of a type are sent to, "" for none.
+func (t Task) CallbackFor(updateType string) string {
+	if len(t.CallbackEvents) > 0 && !matchesAny(t.CallbackEvents, updateType) {
+		return ""
+	}
+	return t.CallbackURL
+}
+
+// eventsColumn is how the events of a task are stored.
+func (t Task) eventsColumn() (string, error) {
+	if len(t.CallbackEvents) == 0 {
+		return "", nil
+	}
+	column, err := json.Marshal(t.CallbackEvents)
+	return string(column), err
+}
 
 // ErrTaskEnded says that a task cannot go on: it is completed, failed or cancelled.
 var ErrTaskEnded = errors.New("the task has ended")
@@ -80,9 +99,13 @@ func CreateTask(tx *Tx, t *Task) error {
 	if err != nil {
 		return fmt.Errorf("encoding metadata of task %s: %w", t.ID, err)
 	}
-	_, err = tx.Write(`INSERT INTO tasks (id, kind, resource_id, status, progress, message, sequence, metadata, callback_url,
-		revision, result, error_code, error_message, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.ID, t.Kind, t.ResourceID, t.Status, t.Progress, t.Message, t.Sequence, string(metadata), t.CallbackURL,
+	events, err := t.eventsColumn()
+	if err != nil {
+		return fmt.Errorf("encoding the events of task %s: %w", t.ID, err)
+	}
+	_, err = tx.Write(`INSERT INTO tasks (id, kind, resource_id, status, progress, message, sequence, metadata, callback_url, callback_events,
+		revision, result, error_code, error_message, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.ID, t.Kind, t.ResourceID, t.Status, t.Progress, t.Message, t.Sequence, string(metadata), t.CallbackURL, events,
 		t.Revision, t.Result, t.ErrorCode, t.ErrorMessage, t.CreatedAt, t.UpdatedAt)
 	return wrap(err, "storing task %s", t.ID)
 }
@@ -112,7 +135,8 @@ func AdvanceTask(tx *Tx, t *Task) (changed bool, err error) {
 			return false, ErrTaskEnded
 		}
 		changed, t.UpdatedAt = true, Now()
-		t.Sequence, t.Revision, t.CallbackURL, t.Metadata = now.Sequence+1, now.Revision, now.CallbackURL, now.Metadata
+		t.Sequence, t.Revision, t.Metadata = now.Sequence+1, now.Revision, now.Metadata
+		t.CallbackURL, t.CallbackEvents = now.CallbackURL, now.CallbackEvents
 	}
 }
 
@@ -130,9 +154,10 @@ func ChangeTask(tx *Tx, t *Task) error {
 			WHERE t.id = ? AND t.metadata <> ? AND NOT EXISTS (SELECT 1 FROM task_metadata m WHERE m.task_id = t.id AND m.revision = u.revision)`,
 			t.ID, string(encoded))
 	}
-	if err == nil {
-		_, err = tx.Write("UPDATE tasks SET callback_url = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
-			t.CallbackURL, string(encoded), t.UpdatedAt, t.ID)
+	events, encoding := t.eventsColumn()
+	if err = errors.Join(err, encoding); err == nil {
+		_, err = tx.Write("UPDATE tasks SET callback_url = ?, callback_events = ?, metadata = ?, revision = revision + 1, updated_at = ? WHERE id = ?",
+			t.CallbackURL, events, string(encoded), t.UpdatedAt, t.ID)
 	}
 	return wrap(err, "changing task %s", t.ID)
 }

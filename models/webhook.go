@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,13 +51,10 @@ const MaxWebhooks = 100
 func (w *Webhook) Enabled() bool { return w.DisabledAt == nil }
 
 // Wants reports whether the webhook has asked for updates of this type.
-func (w *Webhook) Wants(updateType string) bool {
-	for _, pattern := range w.Events {
-		if MatchesEvent(pattern, updateType) {
-			return true
-		}
-	}
-	return false
+func (w *Webhook) Wants(updateType string) bool { return matchesAny(w.Events, updateType) }
+
+func matchesAny(patterns []string, updateType string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return MatchesEvent(pattern, updateType) })
 }
 
 // MatchesEvent reports whether a pattern picks updates of a type: "*" all of

@@ -205,7 +205,7 @@ func (e *engine) order(callbackURL string, slugs ...string) models.Order {
 		lines = append(lines, models.OrderLine{Product: slug, Quantity: 1, Field: "product"})
 	}
 	order, err := e.orders.Create(within(e.t), models.NewOrder{
-		Lines: lines, CallbackURL: callbackURL, Metadata: models.Metadata{"cart": "7"},
+		Lines: lines, Task: models.Task{CallbackURL: callbackURL, Metadata: models.Metadata{"cart": "7"}},
 	})
 	if err != nil {
 		e.t.Fatal(err)

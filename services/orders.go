@@ -35,10 +35,9 @@ func (s *Orders) Create(ctx context.Context, n models.NewOrder) (models.Order, e
 	if err != nil {
 		return models.Order{}, err
 	}
-	err = s.tasks.Create(ctx, models.Task{
-		Kind: callbacks.KindOrder.Name, ResourceID: order.ID, Resource: order,
-		CallbackURL: n.CallbackURL, Metadata: n.Metadata, Message: "Order received",
-	}, func(tx *models.Tx, t models.Task) error {
+	t := n.Task
+	t.Kind, t.ResourceID, t.Resource, t.Message = callbacks.KindOrder.Name, order.ID, order, "Order received"
+	err = s.tasks.Create(ctx, t, func(tx *models.Tx, t models.Task) error {
 		order.Task, order.TaskID = t, t.ID
 		return models.CreateOrder(tx, &order)
 	})

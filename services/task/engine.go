@@ -291,7 +291,7 @@ func (e *Engine) end(tx *models.Tx, d *Draft) error {
 		}
 	}
 	tx.AfterCommit(func() { e.dispatcher.TaskEnded(id) })
-	if err := e.deliver(tx, d.update, d.Task.CallbackURL); err != nil {
+	if err := e.deliver(tx, d.update, d.Task.CallbackFor(d.update.Type)); err != nil {
 		return err
 	}
 	if ended := e.operations[d.Task.Kind].Ended; ended != nil {

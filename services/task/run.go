@@ -208,7 +208,7 @@ func (e *Engine) reporter(ctx context.Context, t *models.Task) Progress {
 			return err
 		}
 		*t = d.Task
-		e.dispatcher.Progress(d.update, t.CallbackURL)
+		e.dispatcher.Progress(d.update, t.CallbackFor(d.update.Type))
 		return nil
 	}
 }
