@@ -4,6 +4,7 @@
 //	gen/            the generator: annotations and overlay to openapi.yaml
 //	openapi.yaml    the contract (a copy of the file at the top of the module)
 //	ui/             our part of Swagger UI, and a picture to try image processing with
+//	tutorial/       the article, page by page: what to read, to break and to write
 //	contracttest/   holds answers and callbacks against the contract, in tests
 package docs
 

@@ -50,7 +50,7 @@ func killed(t *testing.T, s *shop) finding {
 	mu.Lock()
 	defer mu.Unlock()
 	lost := orders - len(ended)
-	return finding{fmt.Sprintf("%d callbacks never come", lost), lost == 0}
+	return finding{fmt.Sprintf("%d of %d callbacks are lost", lost, orders), lost == 0}
 }
 
 // away: the receiver is being deployed when it is called.
@@ -74,7 +74,7 @@ func away(t *testing.T, s *shop) finding {
 	if !s.does(t, accepted) {
 		return finding{"the outcome is never told", false}
 	}
-	return finding{"told at the second attempt", true}
+	return finding{fmt.Sprintf("told at attempt %d", tries), true}
 }
 
 // hanging: a receiver takes connections, and never answers. What does that cost the server?
@@ -108,6 +108,10 @@ func hanging(t *testing.T, s *shop) finding {
 	clients.Wait()
 	receive(t, closed(reached))
 	s.fails(t, beyond)
+	told := make(chan bool, 10)
+	s.order(t, serve(t, func(_ http.ResponseWriter, r *http.Request) { told <- readUpdate(r).ended() }).URL)
+	for !receive(t, told) { // Another receiver is told all the same.
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	return finding{fmt.Sprintf("%d connections wait for it", open), open <= most}
@@ -230,7 +234,7 @@ func endless(t *testing.T, s *shop) finding {
 			taken++
 		}
 	}
-	return finding{fmt.Sprintf("16 MiB taken by %d of 2", taken), taken == 0}
+	return finding{fmt.Sprintf("%d of 2 read on", taken), taken == 0}
 }
 
 // refuses reports whether a URL answers before 16 MiB have been sent.

@@ -41,18 +41,14 @@ var labs = []lab{
 
 // TestLabs: the naive server breaks every promise, and Petstore none. What each loses stands in README.md.
 func TestLabs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds two servers")
-	}
-	needCompiler(t)
-	folder := buildBoth(t)
+	needServers(t)
 	findings := map[string][]finding{}
 	var mu sync.Mutex
 	t.Run("labs", func(t *testing.T) {
 		for _, name := range []string{"naive", "petstore"} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				s := newShop(t, folder, name)
+				s := newShop(t, name)
 				s.start(t, "STEP_DELAY=200ms")
 				found := make([]finding, len(labs))
 				for i, lab := range labs {

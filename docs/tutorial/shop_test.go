@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,17 +21,37 @@ import (
 
 const secret = callbacks.DevelopmentSecret
 
-// buildBoth builds the naive server and Petstore, and returns the folder that they are in.
-func buildBoth(t *testing.T) string {
-	t.Helper()
-	folder := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", folder, "./cmd/petstore", "./docs/tutorial/naive")
+var folder string // of the servers, once they are built
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// build builds the naive server and Petstore.
+var build = sync.OnceValue(func() (err error) {
+	if folder, err = os.MkdirTemp("", "tutorial"); err != nil {
+		return err
+	}
+	build := exec.Command("go", "build", "-o", folder, "./cmd/petstore", "./docs/tutorial/naive")
 	build.Dir = "../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the servers: %v\n%s", err, out)
+		return fmt.Errorf("building the servers: %w\n%s", err, out)
 	}
-	return folder
+	return nil
+})
+
+func needServers(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it builds two servers")
+	}
+	needCompiler(t)
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func needCompiler(t *testing.T) {
@@ -53,9 +75,12 @@ type shop struct {
 	// Where it listens: its API, and the receiver that comes with it.
 	api, receiver string
 	cmd           *exec.Cmd
+
+	mu      sync.Mutex
+	printed []string
 }
 
-func newShop(t *testing.T, folder, name string) *shop {
+func newShop(t *testing.T, name string) *shop {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), name+".db")
 	s := &shop{name: name, naive: name == "naive", exe: filepath.Join(folder, name)}
@@ -82,6 +107,9 @@ func (s *shop) start(t *testing.T, settings ...string) {
 	go func() {
 		defer close(addresses)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
+			s.mu.Lock()
+			s.printed = append(s.printed, lines.Text())
+			s.mu.Unlock()
 			if m := listensAt.FindStringSubmatch(lines.Text()); m != nil {
 				addresses <- m[1]
 			}
@@ -93,6 +121,13 @@ func (s *shop) start(t *testing.T, settings ...string) {
 		s.receiver = receive(t, addresses)
 	}
 	s.receiver += "/callbacks/order-status"
+}
+
+// output is what it has printed.
+func (s *shop) output() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.printed)
 }
 
 // kill ends the process as a power cut would.
