@@ -109,7 +109,7 @@ func describe(r *http.Request, came time.Time, body []byte, failed string) Reque
 		request.Headers, request.HeadersExact = parseHead(request.head), true
 	}
 	judged := request.judged()
-	request.DeliveryID = judged.DeliveryID()
+	request.DeliveryID, request.Type = judged.DeliveryID(), judged.EventType()
 	return request
 }
 

@@ -117,15 +117,20 @@ func parseFilter(name, value string) (Match, error) {
 		return textFilter(value), nil
 	case "verdict":
 		return verdictFilter(value), nil
+	case "type":
+		return func(r *Request) bool { return r.Type == value }, nil
 	case "delivery_id":
 		return func(r *Request) bool { return r.DeliveryID == value }, nil
-	case "status", "after":
+	case "status", "after", "before":
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 {
 			return nil, badQuery(name, "must be a number")
 		}
-		if name == "after" {
+		switch name {
+		case "after":
 			return func(r *Request) bool { return r.Number > n }, nil
+		case "before":
+			return func(r *Request) bool { return r.Number < n }, nil
 		}
 		return func(r *Request) bool { return r.Answer != nil && int64(r.Answer.Status) == n }, nil
 	}

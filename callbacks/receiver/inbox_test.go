@@ -184,7 +184,7 @@ func TestFilters(t *testing.T) {
 	for query, want := range map[string]int{
 		"": 3, "body.order_id=ord_1": 1, "body.n=1.50": 1, "body.n=1.5": 0, "body.items.1.sku=B": 1, "body.items.1.null=null": 1, "body.items.2.sku=B": 0, "body.x=": 0,
 		"header=x-kind": 2, "header=X-Kind:+two": 1, "header=X-Kind:three": 0, "method=GET": 1, "path=/in/a/x": 1, "path=/in/a/x*": 2, "text=ORD_": 2, "text=oRD_2": 1,
-		"text=nothing": 0, "text=hub-sig": 1, "status=200": 2, "status=404": 1, "after=1": 2, "after=3": 0, "verdict=not_ok": 3, "verdict=signature_missing": 2, "verdict=signature_mismatch": 1, "verdict=ok": 0,
+		"text=nothing": 0, "text=hub-sig": 1, "status=200": 2, "status=404": 1, "after=1": 2, "after=3": 0, "before=3": 2, "type=": 3, "type=x": 0, "verdict=not_ok": 3, "verdict=signature_missing": 2, "verdict=signature_mismatch": 1, "verdict=ok": 0,
 		"header=x-kind&body.order_id=ord_2": 1, "limit=2": 2, "delivery_id=x": 0,
 	} {
 		if got := b.requests("a", query).Count; got != want {

@@ -34,6 +34,8 @@ type Request struct {
 	// DeliveryID is the sender's name of what is delivered, the same at each attempt; "" if it has none. See
 	// [verdict.Request.DeliveryID].
 	DeliveryID string
+	// Type is what kind of event is told of: see [verdict.Request.EventType].
+	Type string
 	// Attempt counts how often the delivery has come to this path, this time included. Without an ID, what
 	// has the same body is the same delivery. To the article's routes, only what is verified counts.
 	Attempt int

@@ -22,6 +22,7 @@ type summary struct {
 	BodyBytes  int               `json:"body_bytes"`
 	BodyError  string            `json:"body_error"`
 	DeliveryID string            `json:"delivery_id"`
+	Type       string            `json:"type"`
 	Attempt    int               `json:"attempt"`
 	Hint       string            `json:"hint,omitempty"`
 	Verdict    string            `json:"verdict"`
@@ -111,7 +112,7 @@ func (r *Request) summary(full bool) summary {
 	s := summary{
 		Number: r.Number, Inbox: r.Inbox, ReceivedAt: r.ReceivedAt, Method: r.Method, Target: r.Target, Path: r.Path, Query: r.Query,
 		Protocol: r.Protocol, Host: r.Host, RemoteAddr: r.RemoteAddr, BodyBytes: len(r.Body), BodyError: r.BodyError,
-		DeliveryID: r.DeliveryID, Attempt: r.Attempt, Hint: r.Hint, Verdict: r.Verdict(), Verdicts: append([]verdict.Verdict{}, r.Verdicts...), Forwards: []exchangeSummary{},
+		DeliveryID: r.DeliveryID, Type: r.Type, Attempt: r.Attempt, Hint: r.Hint, Verdict: r.Verdict(), Verdicts: append([]verdict.Verdict{}, r.Verdicts...), Forwards: []exchangeSummary{},
 	}
 	if a := r.Answer; a != nil {
 		s.Answer = &answerSummary{Status: a.Status, Bytes: a.Bytes, DurationMS: milliseconds(a.Duration), Fault: a.Fault, Gone: a.Gone}
