@@ -24,7 +24,7 @@ const secret = "secret"
 
 // bench is a receiver under test, and a sender to it.
 type bench struct {
-	t        *testing.T
+	t        testing.TB
 	receiver *Receiver
 	server   *httptest.Server
 	sender   *callbacks.Sender
@@ -39,7 +39,7 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{t: t, sender: callbacks.NewSender(callbacks.SenderOptions{Policy: callbacks.DevelopmentPolicy()}), out: make(lines, 100)}
 	b.receiver = New(Options{Secret: secret, Out: b.out})
