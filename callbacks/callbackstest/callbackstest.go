@@ -26,10 +26,13 @@ import (
 	"petstore/callbacks/receiver"
 )
 
-// The types of package receiver that tests work with.
+// What tests work with of package receiver.
 type (
-	Request  = receiver.Request
-	Step     = receiver.Step
+	// Request is a request that came, and what became of it.
+	Request = receiver.Request
+	// Step is a step of a script.
+	Step = receiver.Step
+	// Duration is a time in a Step.
 	Duration = receiver.Duration
 	// Match says whether a request is one that is looked for.
 	Match = receiver.Match

@@ -28,7 +28,7 @@ func tell(url string) {
 
 // A test waits for a callback, and looks at what came.
 func ExampleNew() {
-	example(func(t testing.TB) {
+	example(func(t testing.TB) { //nolint:thelper // it is the test
 		inbox := callbackstest.New(t)
 		tell(inbox.URL + "/orders")
 
@@ -44,7 +44,7 @@ func ExampleNew() {
 
 // The receiver is out of order for two requests: does the sender come back?
 func ExampleInbox_Script() {
-	example(func(t testing.TB) {
+	example(func(t testing.TB) { //nolint:thelper // it is the test
 		inbox := callbackstest.New(t)
 		inbox.Script(t,
 			callbackstest.Step{Drop: "before", Times: 1},

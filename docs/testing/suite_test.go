@@ -122,17 +122,14 @@ type outage struct {
 	attempts int
 }
 
-func retryAfter(seconds int) *int { return &seconds }
-
 func TestOutages(t *testing.T) {
-	nothing := 0
 	for _, test := range []outage{
 		{"none", callbackstest.Step{Delay: callbackstest.Duration(time.Millisecond), Times: 1}, 1},
 		{"answers 500", callbackstest.Step{Status: 500, Times: 1}, 2},
 		{"answers 500 three times", callbackstest.Step{Status: 500, Times: 3}, 4},
 		{"answers 404", callbackstest.Step{Status: 404, Times: 1}, 2},
-		{"is busy", callbackstest.Step{Status: 429, RetryAfter: retryAfter(1), Times: 1}, 2},
-		{"is busy until a date", callbackstest.Step{RetryAfter: retryAfter(1), RetryAfterDate: true, Times: 1}, 2},
+		{"is busy", callbackstest.Step{Status: 429, RetryAfter: new(1), Times: 1}, 2},
+		{"is busy until a date", callbackstest.Step{RetryAfter: new(1), RetryAfterDate: true, Times: 1}, 2},
 		{"redirects", callbackstest.Step{Redirect: "/elsewhere", Times: 1}, 2},
 		{"resets the connection", callbackstest.Step{Drop: "before", Times: 1}, 2},
 		{"resets it twice", callbackstest.Step{Drop: "before", Times: 2}, 3},
@@ -140,7 +137,7 @@ func TestOutages(t *testing.T) {
 		{"is slow", callbackstest.Step{Delay: callbackstest.Duration(200 * time.Millisecond), Times: 1}, 1},
 		{"answers slowly", callbackstest.Step{SlowBody: callbackstest.Duration(200 * time.Millisecond), Times: 1}, 1},
 		{"answers much", callbackstest.Step{HugeBody: 10 << 20, Times: 1}, 1},
-		{"breaks off after its 200", callbackstest.Step{Truncate: &nothing, Times: 1}, 1},
+		{"breaks off after its 200", callbackstest.Step{Truncate: new(0), Times: 1}, 1},
 		{"answers no HTTP", callbackstest.Step{BadHTTP: "garbage", Times: 1}, 2},
 		{"has endless headers", callbackstest.Step{BadHTTP: "header", Times: 1}, 2},
 	} {
