@@ -2,6 +2,7 @@
 package receivers_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,4 +73,21 @@ func TestGo(t *testing.T) {
 		t.Fatalf("building the receiver: %v\n%s", err, out)
 	}
 	gradeSample(t, exec.CommandContext(t.Context(), exe), "stripped")
+}
+
+// TestREADME: the README shows these files as they are.
+func TestREADME(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"receiver.py", "receiver.php"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(readme, source) {
+			t.Errorf("%s is another one in the README", name)
+		}
+	}
 }
