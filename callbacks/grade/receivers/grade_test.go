@@ -86,7 +86,7 @@ func (rc *receiver) genuine(h http.Header, body []byte) bool {
 		}
 	case "stripped":
 		if h.Get(callbacks.HeaderWebhookSignature) == "" {
-			return callbacks.VerifyArticle(h, body, secret) == nil
+			return callbacks.VerifyBody(h, body, secret) == nil
 		}
 	case "wrong-secret":
 		if h.Get(callbacks.HeaderSignature) == signedWithNothing(message{header: h, body: body}).header.Get(callbacks.HeaderSignature) {

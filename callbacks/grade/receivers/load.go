@@ -24,6 +24,8 @@ func checkHuge(ctx context.Context, g *grader) error {
 		var body zeros
 		a := g.note(m.as(c.what), func() answer {
 			body.left.Store(hugeBody)
+			ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
+			defer cancel()
 			return g.upload(ctx, m, &body, c.length)
 		})
 		if a.accepted() {
@@ -51,8 +53,6 @@ func (z *zeros) Read(p []byte) (int, error) {
 
 // upload sends m with a body that comes bit by bit.
 func (g *grader) upload(ctx context.Context, m message, body io.Reader, length int64) answer {
-	ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, g.options.URL, body)
 	if err != nil {
 		return answer{err: err}
