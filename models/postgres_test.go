@@ -14,7 +14,7 @@ const onPostgres = "TestOnPostgres"
 // TestOnPostgres repeats the tests of what both engines promise.
 func TestOnPostgres(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
-		"pages": TestPagesCoverTheList, "filters": TestProductFilters, "last item": TestLastItemIsTakenOnce,
+		"pages": TestPagesCoverTheList, "filters": TestProductFilters, "search": TestProductSearch, "last item": TestLastItemIsTakenOnce,
 		"violations": TestViolationsAreTranslated, "times": TestTimesRoundTrip, "task": TestTaskAdvances,
 		"attempt": TestSaveAttempt, "headers": TestAttemptKeepsHeaders,
 		"delivery filters": TestDeliveryFilters,

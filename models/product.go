@@ -27,7 +27,16 @@ type Product struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Tags        []ProductTag
+	Search      string // what a ProductFilter's Query is looked for in
 }
+
+// BeforeSave is GORM's hook, of its Create and its Save.
+func (p *Product) BeforeSave(*gorm.DB) error {
+	p.Search = fold(p.Name + "\n" + p.Description + "\n" + p.Slug)
+	return nil
+}
+
+func fold(text string) string { return db.Fold(text) } // where a session is called db
 
 // ProductTag is one tag of one product, a row of its own so that it can be
 // looked up by an index.
@@ -95,8 +104,7 @@ func ListProducts(db *gorm.DB, f ProductFilter, page Page) (List[Product], error
 		q = q.Where("(stock > 0) = ?", *f.InStock)
 	}
 	if f.Query != "" {
-		like := "%" + likeEscape.Replace(strings.ToLower(f.Query)) + "%"
-		q = q.Where(`lower(name) LIKE ? ESCAPE '\' OR lower(description) LIKE ? ESCAPE '\' OR slug LIKE ? ESCAPE '\'`, like, like, like)
+		q = q.Where(`search LIKE ? ESCAPE '\'`, "%"+likeEscape.Replace(fold(f.Query))+"%")
 	}
 	return find(q, page, "id", func(p Product) string { return p.ID })
 }

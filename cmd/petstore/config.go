@@ -179,4 +179,10 @@ func (c Config) blobURL() (string, error) {
 }
 
 // urlOf is the URL of a listener.
-func urlOf(addr net.Addr) string { return (&url.URL{Scheme: "http", Host: addr.String()}).String() }
+func urlOf(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // all addresses: one of them that can be dialled
+	}
+	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String()
+}

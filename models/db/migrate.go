@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-gormigrate/gormigrate/v2"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 	"gorm.io/gorm"
 )
 
@@ -30,8 +32,9 @@ var toPostgres = strings.NewReplacer(
 
 // afterFile is what a version takes beside its file.
 var afterFile = map[string]func(tx *gorm.DB) error{
-	"migrations/0007_engine.sql":    func(tx *gorm.DB) error { return errors.Join(setHosts(tx), dropQueue(tx)) },
-	"migrations/0008_retention.sql": dropForeignKeys,
+	"migrations/0007_engine.sql":         func(tx *gorm.DB) error { return errors.Join(setHosts(tx), dropQueue(tx)) },
+	"migrations/0008_retention.sql":      dropForeignKeys,
+	"migrations/0010_product_search.sql": foldProducts,
 }
 
 // setHosts notes the hosts of what is to be delivered: models.HostOf as it was then.
@@ -51,6 +54,24 @@ func setHosts(tx *gorm.DB) error {
 	}
 	return nil
 }
+
+// foldProducts fills what products are searched by.
+func foldProducts(tx *gorm.DB) error {
+	var rows []struct{ ID, Slug, Name, Description string }
+	if err := tx.Table("products").Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, p := range rows {
+		if err := tx.Exec("UPDATE products SET search = ? WHERE id = ?", Fold(p.Name+"\n"+p.Description+"\n"+p.Slug), p.ID).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Fold makes texts alike that people take for the same when they search: upper and lower case, composed characters and
+// their parts (Unicode, default caseless matching, and NFKC).
+func Fold(text string) string { return norm.NFKC.String(cases.Fold().String(text)) }
 
 // dropForeignKeys drops those that would have a task's deletion look through whole tables.
 // SQLite can't; there, in a file that has them, an index makes the look short.

@@ -45,9 +45,24 @@ func (c Chart) svg() (template.HTML, error) {
 	return template.HTML(content), nil //nolint:gosec // see above; a test holds it
 }
 
+// failureColor is that of what went wrong, which the theme would draw green.
+var failureColor = charts.Color{R: 0xc5, G: 0x30, B: 0x30, A: 0xff}
+
+func (c Chart) theme() charts.ColorPalette {
+	theme := charts.GetTheme(charts.ThemeLight)
+	colors := make([]charts.Color, len(c.Series))
+	for i, series := range c.Series {
+		colors[i] = theme.GetSeriesColor(i)
+		if series.Failures {
+			colors[i] = failureColor
+		}
+	}
+	return theme.WithSeriesColors(colors)
+}
+
 func (c Chart) line() charts.LineChartOption {
 	opt := charts.NewLineChartOptionWithData(c.values())
-	opt.Theme = charts.GetTheme(charts.ThemeLight)
+	opt.Theme = c.theme()
 	opt.XAxis = c.categories()
 	opt.YAxis = amounts()
 	opt.Legend = c.legend()
@@ -65,7 +80,7 @@ func (c Chart) bars() charts.BarChartOption {
 		c = c.reversed()
 	}
 	opt := charts.NewBarChartOptionWithData(c.values())
-	opt.Theme = charts.GetTheme(charts.ThemeLight)
+	opt.Theme = c.theme()
 	opt.Horizontal = c.Kind == Bars
 	opt.CategoryAxis = c.categories()
 	opt.ValueAxis = amounts()

@@ -73,6 +73,8 @@ type Chart struct {
 type Series struct {
 	Name   string    `json:"name"`
 	Values []float64 `json:"values"`
+	// Failures says that these are failures, which have a colour of their own.
+	Failures bool `json:"-"`
 }
 
 // ChartKind is the form of a chart.

@@ -268,3 +268,16 @@ func FuzzHarmless(f *testing.F) {
 		}
 	})
 }
+
+// TestFailuresHaveTheirColour is faults 29.
+func TestFailuresHaveTheirColour(t *testing.T) {
+	for _, kind := range []ChartKind{Bars, Timeline} {
+		chart := Chart{Title: "x", Kind: kind, Labels: []string{"a", "b"}, Series: []Series{
+			{Name: "Delivered", Values: []float64{3, 4}}, {Name: "Failed", Values: []float64{1, 2}, Failures: true},
+		}}
+		svg, err := chart.svg()
+		if red := strings.Count(string(svg), "rgb(197,48,48)"); err != nil || red < 2 || strings.Count(string(svg), "rgb(197,48,48)") == strings.Count(string(svg), "rgb(") {
+			t.Errorf("%s: %v\n%s", kind, err, svg)
+		}
+	}
+}

@@ -220,13 +220,15 @@ func callbackDays(days []group[string, deliveryStats]) report.Chart {
 	}
 	labels, values, unit := calendar(delivered, failed)
 	return report.Chart{Title: "Callbacks by " + unit, Kind: report.Timeline, Labels: labels, Series: []report.Series{
-		{Name: "Delivered", Values: values[0]}, {Name: "Failed", Values: values[1]},
+		{Name: "Delivered", Values: values[0]}, {Name: "Failed", Values: values[1], Failures: true},
 	}}
 }
 
 func failingHosts(hosts []group[string, deliveryStats]) report.Chart {
-	return bars("Callbacks by host, worst first", chartBars, hosts,
+	chart := bars("Callbacks by host, worst first", chartBars, hosts,
 		func(host group[string, deliveryStats]) (string, []float64) {
 			return host.key, []float64{float64(host.value.delivered), float64(host.value.failed)}
 		}, "Delivered", "Failed")
+	chart.Series[1].Failures = true
+	return chart
 }
