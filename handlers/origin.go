@@ -54,10 +54,11 @@ func (o origins) setCORSHeaders(c *gin.Context) {
 		return
 	}
 	header.Set("Access-Control-Allow-Origin", c.GetHeader("Origin"))
-	header.Set("Access-Control-Expose-Headers", "ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id")
+	header.Set("Access-Control-Expose-Headers", "Content-Disposition, ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id")
 	if c.Request.Method == http.MethodOptions {
 		header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-		header.Set("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id")
+		// A page that may use the API may send what its libraries add: traceparent, Authorization, …
+		header.Set("Access-Control-Allow-Headers", c.GetHeader("Access-Control-Request-Headers"))
 		header.Set("Access-Control-Max-Age", "600")
 	}
 }
