@@ -33,6 +33,7 @@ type inbox struct {
 	ok, notOK      int64 // requests that are kept, by what their verdicts say
 	serial         int64 // another one each time the inbox is cleared
 	lastUse        int64
+	inUses         *list.Element // where it stands among all inboxes, by use
 	changed        chan struct{} // closed at the next change, nil while nobody waits
 }
 
@@ -57,31 +58,33 @@ func (s *store) open(name string) *inbox {
 	if in == nil {
 		s.cleared++
 		in = &inbox{name: name, createdAt: time.Now(), setup: s.newSetup(name), requests: list.New(), serial: s.cleared}
-		s.inboxes[name] = in
-		s.evict(in)
+		s.inboxes[name], in.inUses = in, s.uses.PushBack(in)
+		s.evict()
 	}
 	s.use++
 	in.lastUse = s.use
+	s.uses.MoveToBack(in.inUses)
 	return in
 }
 
 // evict removes the inbox that was used least recently, if there are too many.
-func (s *store) evict(but *inbox) {
+func (s *store) evict() {
 	if len(s.inboxes) <= s.limits.Inboxes {
 		return
 	}
-	var oldest *inbox
-	for _, in := range s.inboxes {
-		if in == but || isPermanent(in.name) {
-			continue
-		}
-		if oldest == nil || in.lastUse < oldest.lastUse {
-			oldest = in
-		}
+	oldest := s.uses.Front()
+	for isPermanent(oldest.Value.(*inbox).name) { // Two of them at most.
+		oldest = oldest.Next()
 	}
-	s.clear(oldest)
-	delete(s.inboxes, oldest.name)
+	in := oldest.Value.(*inbox)
+	s.clear(in)
+	s.delete(in)
 	s.removed++
+}
+
+func (s *store) delete(in *inbox) {
+	s.uses.Remove(in.inUses)
+	delete(s.inboxes, in.name)
 }
 
 func isPermanent(name string) bool { return name == DefaultInbox || name == UnmatchedInbox }
@@ -140,7 +143,7 @@ func (s *store) remove(name string) bool {
 	if isPermanent(name) {
 		in.setup = s.newSetup(name)
 	} else {
-		delete(s.inboxes, name)
+		s.delete(in)
 	}
 	return true
 }

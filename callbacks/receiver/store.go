@@ -43,6 +43,7 @@ type store struct {
 
 	mu       sync.Mutex
 	inboxes  map[string]*inbox
+	uses     *list.List // of *inbox: all inboxes, that which was used last at the end
 	arrivals *list.List // of *kept: all requests, in the order of arrival
 	changes  *list.List // the same, in the order of their last change
 	attempts *simplelru.LRU[attemptKey, int]
@@ -62,7 +63,7 @@ func newStore(l Limits, newSetup func(inbox string) *setup) *store {
 	if err != nil {
 		panic(err) // The size is a positive constant.
 	}
-	return &store{limits: l, newSetup: newSetup, inboxes: map[string]*inbox{}, arrivals: list.New(), changes: list.New(), attempts: attempts}
+	return &store{limits: l, newSetup: newSetup, inboxes: map[string]*inbox{}, uses: list.New(), arrivals: list.New(), changes: list.New(), attempts: attempts}
 }
 
 // attemptKey stands for an inbox since it was cleared, a path and a delivery.

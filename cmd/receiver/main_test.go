@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -66,5 +67,27 @@ func TestRunRefuses(t *testing.T) {
 		if err := run(t.Context(), args, nothing, io.Discard, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
+	}
+}
+
+// TestReadyJSON: programs read where the receiver is from the first line.
+func TestReadyJSON(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	ended := make(chan error)
+	go func() {
+		ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-ready-json"}, func(string) string { return "" }, write, io.Discard)
+		write.Close()
+	}()
+	line, _ := bufio.NewReader(read).ReadString('\n')
+	var ready struct {
+		URL string `json:"receiver_url"`
+	}
+	if err := json.Unmarshal([]byte(line), &ready); err != nil || !strings.HasPrefix(ready.URL, "http://127.0.0.1:") {
+		t.Errorf("first line %q", line)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
