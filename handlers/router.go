@@ -28,6 +28,9 @@ type Config struct {
 	Policy callbacks.Policy
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
 	ReceiverURL string
+	// Receiver is its handler, nil if there is none: what it got can be read below /receiver/, for pages
+	// that cannot reach it where it listens.
+	Receiver http.Handler
 	// AllowedOrigins are the web pages that may use the API from a browser, beside
 	// the server's own, as https://app.example.com; * is any.
 	AllowedOrigins []string
@@ -91,6 +94,9 @@ func (a *API) pages() {
 	a.engine.Match(read, "/openapi.json", gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
 	a.engine.Match(read, "/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
+	if a.cfg.Receiver != nil {
+		a.engine.Match(read, "/receiver/*path", gin.WrapH(http.StripPrefix("/receiver", a.cfg.Receiver)))
+	}
 }
 
 // handler answers a request, or returns why it can't. Errors are rendered in one

@@ -158,7 +158,7 @@ func (a *App) wire(ctx context.Context) error {
 			handlers.Webhooks(a.webhooks),
 		},
 		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
-		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
+		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), Receiver: a.receiverForPages(), AllowedOrigins: cfg.origins(),
 	})
 	a.onClose(func(ctx context.Context) error { return errors.Join(a.api.Close(ctx), stopServer(ctx, a.apiServer)) })
 	a.apiServer, err = listen("ADDR", cfg.Addr, a.api)
@@ -244,6 +244,21 @@ func (a *App) ReceiverURL() string {
 		return ""
 	}
 	return urlOf(a.receiverServer.listener.Addr())
+}
+
+// receiverForPages is the receiver as a part of the API, nil if there is none. Its own
+// checks of Host and Origin are for pages that find it where it listens; here the API's hold.
+func (a *App) receiverForPages() http.Handler {
+	if a.receiver == nil {
+		return nil
+	}
+	host := a.receiverServer.listener.Addr().String()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.Host = host
+		r.Header.Del("Origin")
+		a.receiver.ServeHTTP(w, r)
+	})
 }
 
 // onClose adds what Close does before all that was added earlier.

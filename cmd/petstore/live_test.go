@@ -26,7 +26,7 @@ import (
 func startApp(t *testing.T, step time.Duration) *App {
 	t.Helper()
 	app, err := New(context.Background(), Config{
-		Addr: "127.0.0.1:0", DatabaseURL: tempDatabase(t), CallbackSecret: callbacks.DevelopmentSecret, StepDelay: step, Env: envDevelopment,
+		Addr: "127.0.0.1:0", ReceiverAddr: "127.0.0.1:0", DatabaseURL: tempDatabase(t), CallbackSecret: callbacks.DevelopmentSecret, StepDelay: step, Env: envDevelopment,
 	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)

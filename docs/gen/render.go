@@ -17,6 +17,7 @@ var firstKeys = []string{
 	"get", "post", "put", "patch", "delete",
 	"parameters", "requestBody", "responses", "callbacks",
 	"$ref", "type", "format", "required", "headers", "content", "links", "properties",
+	"202", "completed", // how slow work is answered, and what it ends with
 }
 
 // render returns the document as YAML, in the order of firstKeys.

@@ -2,6 +2,7 @@
 SwaggerUIBundle({
   url: "openapi.json", // beside this page, whatever prefix it is served under
   dom_id: "#swagger-ui",
+  plugins: [PetstorePlugin, StreamsPlugin({ socketIO: "/socket.io/" }), CallbacksPlugin({ receiver: "receiver/" })],
   deepLinking: true, // the address bar follows what is open, so that it can be sent to someone
   tryItOutEnabled: true,
   displayRequestDuration: true,
