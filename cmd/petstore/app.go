@@ -17,6 +17,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/callbacks/receiver"
+	"petstore/docs"
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/models/db"
@@ -147,7 +148,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := products.Seed(ctx); err != nil {
 		return fmt.Errorf("seeding the catalogue: %w", err)
 	}
-	a.api = handlers.New(handlers.Config{
+	edge := handlers.Config{
 		Resources: []handlers.Resource{
 			handlers.Products(products),
 			handlers.Orders(services.NewOrders(a.store, tasks)),
@@ -158,8 +159,12 @@ func (a *App) wire(ctx context.Context) error {
 			handlers.Webhooks(a.webhooks),
 		},
 		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
-		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), Receiver: a.receiverForPages(), AllowedOrigins: cfg.origins(),
-	})
+		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
+	}
+	if a.receiver != nil { // a nil pointer would be a handler that is not nil
+		edge.Receiver = a.receiver
+	}
+	a.api = handlers.New(edge)
 	a.onClose(func(ctx context.Context) error { return errors.Join(a.api.Close(ctx), stopServer(ctx, a.apiServer)) })
 	a.apiServer, err = listen("ADDR", cfg.Addr, a.api)
 	return err
@@ -183,6 +188,10 @@ func (a *App) listenReceiver() (err error) {
 	}
 	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: a.config.origins()})
 	a.onClose(func(ctx context.Context) error { a.receiver.Close(); return stopServer(ctx, a.receiverServer) })
+	settings := receiver.Settings{Secret: a.config.CallbackSecret, Contract: docs.JSON()} // for verdicts on what comes
+	if err := a.receiver.Configure("default", settings); err != nil {
+		return err
+	}
 	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, nil)
 	if err == nil {
 		a.receiverServer.Server, a.receiverServer.listener = a.receiver.Server(), receiver.Listen(a.receiverServer.listener)
@@ -244,21 +253,6 @@ func (a *App) ReceiverURL() string {
 		return ""
 	}
 	return urlOf(a.receiverServer.listener.Addr())
-}
-
-// receiverForPages is the receiver as a part of the API, nil if there is none. Its own
-// checks of Host and Origin are for pages that find it where it listens; here the API's hold.
-func (a *App) receiverForPages() http.Handler {
-	if a.receiver == nil {
-		return nil
-	}
-	host := a.receiverServer.listener.Addr().String()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.Clone(r.Context())
-		r.Host = host
-		r.Header.Del("Origin")
-		a.receiver.ServeHTTP(w, r)
-	})
 }
 
 // onClose adds what Close does before all that was added earlier.
