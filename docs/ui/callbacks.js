@@ -356,7 +356,7 @@ const CallbacksPlugin = (() => {
           h("b", null, attempt.status_code ?? "no answer"),
           h("span", { className: "cb-quiet" }, `${attempt.duration_ms.toFixed(1)} ms`),
           attempt.error && !attempt.status_code && h("span", null, attempt.error),
-          verdicts(arrival).map((v) => h("span", { key: v.check, className: v.ok ? "cb-verdict cb-good" : "cb-verdict cb-bad", title: v.text }, `${v.ok ? "✓" : "✗"} ${v.check}`))),
+          verdicts(arrival).map((v) => h("span", { key: v.check, className: v.ok ? "cb-verdict cb-good" : "cb-verdict cb-bad", title: v.text }, `${v.ok ? "✓" : "✗"} ${v.code === "id_new" ? "new" : v.check}`))),
         arrival && verdicts(arrival).some((v) => !v.ok) && h("ul", null, verdicts(arrival).filter((v) => !v.ok).map((v) => h("li", { key: v.check }, v.text))),
         h(Message, { title: "The callback, as the receiver got it", headers: arrival?.headers, body: arrival?.body ?? delivery.body, missing: !arrival && "Only what was sent is known: the sample receiver has not got this attempt." }),
         attempt.status_code && h(Message, { title: "What was answered", headers: attempt.headers, body: attempt.body })));
