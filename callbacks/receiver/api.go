@@ -32,7 +32,8 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (rc *Receiver) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for path, handler := range map[string]methods{
-		"/{$}":                                 {"GET": index},
+		"/{$}":                                 {"GET": rc.showPage},
+		"/assets/{file}":                       {"GET": rc.showAsset},
 		"/received":                            {"GET": rc.list, "DELETE": rc.forget},
 		"/inboxes":                             {"GET": rc.listInboxes},
 		"/inboxes/{inbox}":                     {"GET": rc.showInbox, "PUT": rc.put, "PATCH": rc.put, "DELETE": rc.removeInbox},

@@ -219,8 +219,8 @@ func TestSchema(t *testing.T) {
 		{jsonRequest(`{"id":"1"}`), "schema_ok true  It fits callback onPaid of POST /orders."},
 		{jsonRequest(`{"parcel":"1"}`), "schema_ok true  It fits webhook moved."},
 		{jsonRequest(`{"parcel":[],"price":"2"}`), "schema_ok true  It fits webhook moved."},
-		{jsonRequest(`{"price":1}`), "schema_mismatch false /id /id: missing (callback onPaid of POST /orders)."},
-		{jsonRequest(`[]`), "schema_mismatch false  The body: got array, want object (callback onPaid of POST /orders)."},
+		{jsonRequest(`{"price":1}`), "schema_mismatch false /id /id: missing (onPaid)."},
+		{jsonRequest(`[]`), "schema_mismatch false  The body: got array, want object (onPaid)."},
 		{put, "schema_no_match false  The contract announces no PUT to /in/box."},
 		{long, "schema_unchecked true  Bodies longer than 1048576 bytes are not held against the contract."},
 	} {
@@ -229,8 +229,8 @@ func TestSchema(t *testing.T) {
 		}
 	}
 	b.rules.Cause(contract.Exchange{Method: "POST", URL: "http://shop.example/orders", Body: []byte(`{"url":"http://me.example/in/box"}`)}, b.history)
-	want := `schema_mismatch false /id /id: got number, want string (callback onPaid of POST /orders).; ` +
-		`schema_mismatch false /price /price: got string, want number (callback onPaid of POST /orders).`
+	want := `schema_mismatch false /id /id: got number, want string (onPaid).; ` +
+		`schema_mismatch false /price /price: got string, want number (onPaid).`
 	if got := schemaOf(jsonRequest(`{"id":1,"price":"2"}`)); got != want {
 		t.Errorf("with a known cause:\n got %s\nwant %s", got, want)
 	}

@@ -3,6 +3,8 @@ package verdict
 import (
 	"fmt"
 	"strings"
+
+	"petstore/callbacks/receiver/verdict/contract"
 )
 
 // schema holds the request against the contract.
@@ -12,7 +14,9 @@ func (rules *Rules) schema(r *Request, h *History) []Verdict {
 		v.Code, v.OK, v.Text = SchemaUnchecked, true, fmt.Sprintf("Bodies longer than %d bytes are not held against the contract.", MaxBody)
 		return []Verdict{v}
 	}
-	fit := rules.contract.Check(r.Method, r.path(), r.http(), r.Body, h.expected(r.path()))
+	fit := rules.contract.Check(contract.Request{
+		Method: r.Method, Path: r.path(), Header: r.http(), Body: r.Body, Type: r.EventType(),
+	}, h.expected(r.path()))
 	if fit.Name == "" {
 		v.Code, v.Text = SchemaNoMatch, fmt.Sprintf("The contract announces no %s to %s.", r.Method, clip(r.path(), 100))
 		return []Verdict{v}
@@ -21,16 +25,13 @@ func (rules *Rules) schema(r *Request, h *History) []Verdict {
 	if fit.Owner == "" {
 		title = "webhook " + fit.Name
 	}
-	if len(fit.Alike) > 0 {
-		title += " or one with the same rules: " + clip(strings.Join(fit.Alike, ", "), 100)
-	}
 	v.Source = fit.Pointer
 	switch {
 	case fit.Unchecked != "":
 		v.Code, v.OK, v.Text = SchemaUnchecked, true, fmt.Sprintf("It was not held against %s: %s.", title, clip(fit.Unchecked, 200))
 		return []Verdict{v}
 	case len(fit.Failures) == 0:
-		v.Code, v.OK, v.Text = SchemaOK, true, fmt.Sprintf("It fits %s.", title)
+		v.Code, v.OK, v.Text = SchemaOK, true, fmt.Sprintf("It fits %s%s.", title, alike(fit.Alike))
 		return []Verdict{v}
 	}
 	var all []Verdict
@@ -40,8 +41,16 @@ func (rules *Rules) schema(r *Request, h *History) []Verdict {
 		if name == "" {
 			name = "The body"
 		}
-		v.Text = fmt.Sprintf("%s: %s (%s).", clip(name, 100), clip(f.Reason, 200), title)
+		v.Text = fmt.Sprintf("%s: %s (%s).", clip(name, 100), clip(f.Reason, 200), fit.Name)
 		all = append(all, v)
 	}
 	return all
+}
+
+// alike names others that the request may as well be.
+func alike(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return ", and others that have the same rules: " + clip(strings.Join(names, ", "), 100)
 }

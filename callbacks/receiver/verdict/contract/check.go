@@ -39,15 +39,24 @@ const (
 	maxDepth    = 500 // of a body's arrays and objects: what is said of a field grows with its depth
 )
 
+// Request is what is held against a contract.
+type Request struct {
+	Method string
+	Path   string // without the query
+	Header http.Header
+	Body   []byte
+	Type   string // of event, if it is known, as a hint at what is meant
+}
+
 // Check holds a request against what is announced for its method and path, and returns the best fit. If pointers are
 // given, only those of them are candidates that the contract has: the request is known to be one of these.
-func (c *Contract) Check(method, path string, header http.Header, body []byte, pointers []string) Fit {
-	deep := deeper(body, maxDepth)
+func (c *Contract) Check(r Request, pointers []string) Fit {
+	deep := deeper(r.Body, maxDepth)
 	var best Fit
-	for _, alike := range c.candidates(method, path, pointers) {
+	for _, alike := range c.candidates(r, pointers) {
 		fit := Fit{Announced: alike[0].Announced, Unchecked: "the body is nested too deep"}
 		if !deep {
-			fit = alike[0].check(header, body)
+			fit = alike[0].check(r.Header, r.Body)
 		}
 		for _, s := range alike[1:] {
 			fit.Alike = append(fit.Alike, s.Name)
@@ -60,35 +69,6 @@ func (c *Contract) Check(method, path string, header http.Header, body []byte, p
 		}
 	}
 	return best
-}
-
-// candidates are grouped by their rules.
-func (c *Contract) candidates(method, path string, pointers []string) [][]*sent {
-	var known, possible []*sent
-	for _, s := range c.sent {
-		switch {
-		case s.method != method:
-		case slices.Contains(pointers, s.Pointer):
-			known = append(known, s)
-		case s.path.matches(path):
-			possible = append(possible, s)
-		}
-	}
-	if len(known) > 0 {
-		possible = known
-	}
-	var groups [][]*sent
-	place := map[string]int{}
-	for _, s := range possible {
-		i, seen := place[s.rules]
-		if !seen {
-			i = len(groups)
-			place[s.rules] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], s)
-	}
-	return groups
 }
 
 // better prefers what was checked, then what fails less.

@@ -1,0 +1,34 @@
+// The page of the receiver: a live list, and one request. It has no build step and no dependency.
+
+import { mountBar } from "./bar.js";
+import { mountDetail } from "./detail.js";
+import { mountKeys } from "./keys.js";
+import { mountList } from "./list.js";
+import { open } from "./live.js";
+import { draw, set, state } from "./state.js";
+
+/** place is the inbox and the request in the page's address: #shop/17. */
+function place() {
+  const [inbox, number] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  return { inbox: inbox || "default", number: Number(number) || null };
+}
+
+mountBar();
+mountList();
+mountDetail();
+mountKeys();
+
+draw(["inbox", "selected", "follow"], () => {
+  const at = "#" + encodeURIComponent(state.inbox) + (state.selected && !state.follow ? "/" + state.selected : "");
+  if (location.hash !== at) history.replaceState(null, "", at);
+  document.title = (state.inbox === "default" ? "" : state.inbox + " · ") + "Receiver";
+});
+
+addEventListener("hashchange", () => {
+  const { inbox, number } = place();
+  if (inbox !== state.inbox || number !== state.selected) open(inbox, number);
+});
+
+const { inbox, number } = place();
+set({ inbox: "" });
+open(inbox, number);

@@ -1,0 +1,143 @@
+// Package browsertest drives Chromium in tests, as a person would: it clicks, types, waits and looks.
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// How long a page may live, and how long it may take to become what a test waits for.
+const (
+	lifetime = 2 * time.Minute
+	patience = 30 * time.Second
+)
+
+// Page is a page in a Chromium of its own.
+type Page struct {
+	t   testing.TB
+	ctx context.Context
+}
+
+// Open opens a URL in a window that is so many pixels wide, and 900 high. The browser ends with the test. Where Chromium is
+// not installed the test is skipped, but not in CI.
+func Open(t testing.TB, url string, width int) *Page {
+	t.Helper()
+	if _, err := exec.LookPath("chromium"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("needs chromium")
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"),
+		chromedp.NoSandbox, // Tests may run as root, as whom the sandbox does not start.
+		chromedp.Flag("disable-dev-shm-usage", true),
+	)...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, lifetime)
+	t.Cleanup(cancel)
+	p := &Page{t: t, ctx: ctx}
+	// The browser lives as long as the context of this first call.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), 900), chromedp.Navigate(url)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Run does things that have no method of their own.
+func (p *Page) Run(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.fail("%v", err)
+	}
+}
+
+// fail ends the test. What the page looked like is kept.
+func (p *Page) fail(format string, args ...any) {
+	p.t.Helper()
+	if p.ctx.Err() == nil {
+		p.Look("failed")
+	}
+	p.t.Fatalf(format, args...)
+}
+
+// Await waits until a JavaScript expression holds.
+func (p *Page) Await(expression string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	// Chromium may draw no frames of a page that nobody sees: ask by the clock.
+	poll := chromedp.Poll[chromedp.Void]("Boolean("+expression+")", chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(0))
+	if err := chromedp.Do(ctx, poll); err != nil {
+		p.fail("waiting for %s: %v", expression, err)
+	}
+}
+
+// Eval is the value of a JavaScript expression; of a promise, what it brings.
+func Eval[V any](p *Page, expression string) V {
+	p.t.Helper()
+	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[V](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.fail("evaluating %.200s: %v", expression, err)
+	}
+	return value
+}
+
+// Click clicks on the first element that a selector finds.
+func (p *Page) Click(selector string) {
+	p.t.Helper()
+	p.Run(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Fill replaces what is in a field.
+func (p *Page) Fill(selector, text string) {
+	p.t.Helper()
+	arguments, err := json.Marshal([]string{selector, text})
+	if err != nil {
+		p.fail("%v", err)
+	}
+	Eval[bool](p, `(([selector, text]) => {
+		const field = document.querySelector(selector);
+		field.focus();
+		field.value = text;
+		return field.dispatchEvent(new Event("input", { bubbles: true }));
+	})(`+string(arguments)+`)`)
+}
+
+// Press presses keys, with the focus where it is.
+func (p *Page) Press(keys string) {
+	p.t.Helper()
+	p.Run(chromedp.KeyEvent(keys))
+}
+
+// Dark makes the page that of a person who prefers dark ones.
+func (p *Page) Dark() {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+	if err != nil {
+		p.fail("%v", err)
+	}
+}
+
+// Look keeps a picture of what is seen of the page, for `go test -artifacts`.
+func (p *Page) Look(name string) {
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(p.t.ArtifactDir(), name+".png"), png, 0o600); err != nil {
+		p.t.Error(err)
+	}
+}
