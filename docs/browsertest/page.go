@@ -57,12 +57,12 @@ func (p *Page) Run(steps ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
-		p.fail("%v", err)
+		p.failf("%v", err)
 	}
 }
 
-// fail ends the test. What the page looked like is kept.
-func (p *Page) fail(format string, args ...any) {
+// failf ends the test. What the page looked like is kept.
+func (p *Page) failf(format string, args ...any) {
 	p.t.Helper()
 	if p.ctx.Err() == nil {
 		p.Look("failed")
@@ -78,7 +78,7 @@ func (p *Page) Await(expression string) {
 	// Chromium may draw no frames of a page that nobody sees: ask by the clock.
 	poll := chromedp.Poll[chromedp.Void]("Boolean("+expression+")", chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(0))
 	if err := chromedp.Do(ctx, poll); err != nil {
-		p.fail("waiting for %s: %v", expression, err)
+		p.failf("waiting for %s: %v", expression, err)
 	}
 }
 
@@ -87,7 +87,7 @@ func Eval[V any](p *Page, expression string) V {
 	p.t.Helper()
 	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[V](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
-		p.fail("evaluating %.200s: %v", expression, err)
+		p.failf("evaluating %.200s: %v", expression, err)
 	}
 	return value
 }
@@ -103,7 +103,7 @@ func (p *Page) Fill(selector, text string) {
 	p.t.Helper()
 	arguments, err := json.Marshal([]string{selector, text})
 	if err != nil {
-		p.fail("%v", err)
+		p.failf("%v", err)
 	}
 	Eval[bool](p, `(([selector, text]) => {
 		const field = document.querySelector(selector);
@@ -126,7 +126,7 @@ func (p *Page) Dark() {
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
 	})
 	if err != nil {
-		p.fail("%v", err)
+		p.failf("%v", err)
 	}
 }
 
