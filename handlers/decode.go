@@ -257,7 +257,7 @@ func check(v any) error {
 	fields := make([]models.FieldError, len(wrong))
 	for i, w := range wrong {
 		_, name, _ := strings.Cut(w.Namespace(), ".") // without the struct's name
-		name = strings.TrimPrefix(name, "callback.") // which is embedded: its fields are the request's
+		name = strings.TrimPrefix(name, "callback.")  // which is embedded: its fields are the request's
 		fields[i] = models.FieldError{Field: clip(name, 200), Message: ruleText(w)}
 	}
 	return models.InvalidFields(fields...)

@@ -142,16 +142,20 @@ func records(data string, delimiter rune, names []string, hasHeader bool) iter.S
 				yield(nil, malformed("The CSV has more fields in line %d than in its first line.", line))
 				return
 			}
-			clear(cells)
-			for i, name := range names {
-				cells[i].name = name // a record that is too short lacks its last values
-				if i < len(record) {
-					cells[i] = cell{name: name, kind: classify(record[i]), text: strings.TrimSpace(record[i])}
-				}
-			}
+			fill(cells, names, record)
 			if !yield(cells, nil) {
 				return
 			}
+		}
+	}
+}
+
+// fill makes the cells of a record. One that is too short lacks its last values.
+func fill(cells row, names, record []string) {
+	for i, name := range names {
+		cells[i] = cell{name: name}
+		if i < len(record) {
+			cells[i] = cell{name: name, kind: classify(record[i]), text: strings.TrimSpace(record[i])}
 		}
 	}
 }

@@ -17,10 +17,10 @@ var listens = regexp.MustCompile(`Listening for HTTP at address: (\S+)`)
 func Start(t testing.TB) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "stripe-mock")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/stripe/stripe-mock").CombinedOutput(); err != nil { // a tool of go.mod
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/stripe/stripe-mock").CombinedOutput(); err != nil { //nolint:gosec // a tool of go.mod
 		t.Fatalf("building stripe-mock: %v\n%s", err, out)
 	}
-	mock := exec.Command(bin, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0") // it has a port of its own for https otherwise
+	mock := exec.Command(bin, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0") //nolint:gosec // it was built a moment ago, and has a port of its own for https otherwise
 	out, err := mock.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
