@@ -92,7 +92,7 @@ func newAPI(t testing.TB, s settings) *api {
 	}
 	dispatcher := dispatch.New(store, dispatch.Options{Sender: sender, Schedule: s.schedule, Secret: secret, Server: serverName})
 	tasks := engine.NewEngine(store, hub, dispatcher)
-	tasks.Register(services.NewPacking(store, s.step))
+	tasks.Register(services.NewPacking(store, tasks, s.step))
 	payments := newPayments(t, store, tasks)
 	tasks.Register(services.NewReporting(store))
 	bucket, err := blobs.Open(store, "mem://")

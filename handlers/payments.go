@@ -116,7 +116,7 @@ func currency(code string) (string, error) {
 // @Summary     Pay
 // @Description Answers at once; progress and outcome are POSTed to `callback_url`. However often a payment is interrupted, it is charged once at the most.
 // @Description
-// @Description With `order_id` the amount must be the order's total. An order is paid once: while a payment of it is processing or completed, another is a conflict.
+// @Description With `order_id` the amount must be the order's total. An order is paid once: while a payment of it is processing or completed, another is a conflict. If the order fails, its payment is not charged and fails with `order_failed`; what was charged already is given back by a refund that begins by itself, and calls the payment's `callback_url`.
 // @Description
 // @Description A payment that fails says why in `error.code`: `card_declined`, `insufficient_funds`, `expired_card`, `incorrect_cvc`, `processing_error`, `authentication_required`, `invalid_payment_method`, `amount_too_small`, `amount_too_large`, `provider_rejected`, or `provider_unavailable` when the provider's outage outlasted all attempts.
 // @ID          createPayment

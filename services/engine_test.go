@@ -108,7 +108,7 @@ func newEngine(t testing.TB, o options) *engine {
 		Sender: e.sender, Schedule: callbacks.Schedule{Waits: o.waits}, Secret: testSecret, Server: server, SweepEvery: o.sweepEvery,
 	})
 	e.tasks = task.NewEngine(e.store, e.hub, e.dispatcher)
-	e.tasks.Register(NewPacking(e.store, o.step))
+	e.tasks.Register(NewPacking(e.store, e.tasks, o.step))
 	for _, op := range o.operations {
 		e.tasks.Register(op)
 	}

@@ -163,12 +163,13 @@ func (s *Orders) Delete(ctx context.Context, id string) error {
 // complete.
 type Packing struct {
 	store *models.Store
+	tasks *task.Engine
 	step  time.Duration // how long it takes to pack one item
 }
 
 // NewPacking returns the operation for orders.
-func NewPacking(store *models.Store, step time.Duration) task.Operation {
-	p := &Packing{store: store, step: step}
+func NewPacking(store *models.Store, tasks *task.Engine, step time.Duration) task.Operation {
+	p := &Packing{store: store, tasks: tasks, step: step}
 	return task.Operation{
 		Kind:  callbacks.KindOrder.Name,
 		Run:   p.run,
@@ -270,10 +271,13 @@ func giveBack(tx *models.Tx, items []models.OrderItem) error {
 	return nil
 }
 
-// ended gives the stock back unless the order completed.
+// ended gives the stock back, and the money, unless the order completed.
 func (p *Packing) ended(tx *models.Tx, t *models.Task) error {
 	if t.Status == models.StatusCompleted {
 		return nil
+	}
+	if err := p.refund(tx, t.ResourceID); err != nil {
+		return err
 	}
 	if err := models.SetOutcome(tx, t.ResourceID, t.Status); err != nil {
 		return err
@@ -291,6 +295,28 @@ func (p *Packing) ended(tx *models.Tx, t *models.Task) error {
 		return err
 	}
 	return giveBack(tx, items)
+}
+
+// refund gives back what was paid for an order. A payment that has not ended yet
+// finds that out itself (Charging.charged).
+func (p *Packing) refund(tx *models.Tx, orderID string) error {
+	before, found, err := models.FindClaim(tx.DB, orderID)
+	if err != nil {
+		return err
+	}
+	if found { // the payment first: see Tx.Lock
+		if err := tx.Lock("payments", before.ID); err != nil {
+			return err
+		}
+	}
+	if err := tx.Lock("orders", orderID); err != nil { // no other payment claims it any more
+		return err
+	}
+	paid, found, err := models.FindClaim(tx.DB, orderID)
+	if err != nil || !found || paid.Task.Status != models.StatusCompleted {
+		return err
+	}
+	return refundUnfulfilled(tx, p.tasks, paid)
 }
 
 // byProduct puts items into an order that all orders share. On PostgreSQL an order

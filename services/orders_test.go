@@ -320,7 +320,7 @@ func TestPackingGoesOn(t *testing.T) {
 		order.Packing = told
 		work := models.Task{ResourceID: order.ID, Resource: order}
 		var messages []string
-		result, err := NewPacking(nil, 0).Run(t.Context(), &work, func(_ int, message string, _ ...func(*models.Tx) error) error {
+		result, err := NewPacking(nil, nil, 0).Run(t.Context(), &work, func(_ int, message string, _ ...func(*models.Tx) error) error {
 			messages = append(messages, message)
 			return nil
 		})

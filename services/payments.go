@@ -196,6 +196,9 @@ func (c *Charging) charge(ctx context.Context, t *models.Task, report task.Progr
 	}
 	mayBeCharged := p.ProviderID != "" // by a run that was interrupted
 	if !mayBeCharged {
+		if err := c.checkOrder(ctx, p); err != nil {
+			return nil, err
+		}
 		if err := c.prepare(ctx, &p, report); err != nil {
 			return nil, err
 		}
@@ -248,6 +251,12 @@ func (c *Charging) confirm(ctx context.Context, p models.Payment, mayBeCharged b
 				return stripeclient.Charged(intent)
 			}
 		}
+		if err := c.checkOrder(ctx, p); err != nil {
+			if _, failed := c.stripe.Cancel(ctx, p); failed != nil {
+				return failed
+			}
+			return err
+		}
 		mayBeCharged = true
 		intent, err := c.stripe.Confirm(ctx, p)
 		if err != nil {
@@ -257,15 +266,38 @@ func (c *Charging) confirm(ctx context.Context, p models.Payment, mayBeCharged b
 	})
 }
 
+// codeOrderEnded is the code of a payment whose order ended, and not completed,
+// before it was charged.
+const codeOrderEnded = "order_failed"
+
+// checkOrder is a *task.Failure if there is nothing to pay any more. The order may
+// end right after it: charged gives back what was charged all the same.
+func (c *Charging) checkOrder(ctx context.Context, p models.Payment) error {
+	if p.OrderID == "" {
+		return nil
+	}
+	order, err := models.FindOrder(c.store.Read(ctx), p.OrderID)
+	if err != nil && models.Code(err) != models.CodeNotFound {
+		return err
+	}
+	if err == nil && !unfulfilled(order) {
+		return nil
+	}
+	return &task.Failure{Code: codeOrderEnded, Message: "Nothing was charged: the order " + p.OrderID + " is not fulfilled"}
+}
+
 // charged notes what the end of a payment means for its order.
 func (c *Charging) charged(tx *models.Tx, t *models.Task) error {
-	p, err := models.FindPayment(tx.DB, t.ResourceID)
+	p, err := models.LockPayment(tx, t.ResourceID)
 	if err != nil {
 		return err
 	}
 	switch {
 	case t.Status == models.StatusCompleted:
-		return models.SetPaid(tx, p)
+		if err := models.SetPaid(tx, p); err != nil {
+			return err
+		}
+		return refundUnfulfilled(tx, c.tasks, p)
 	case p.ProviderID == "" || isDefinitive(t.ErrorCode):
 		return models.ReleaseOrder(tx, p)
 	}

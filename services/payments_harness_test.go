@@ -58,7 +58,7 @@ func newTillOn(t *testing.T, url string, provider *provider) *till {
 	server := serverName(x.store)
 	dispatcher := dispatch.New(x.store, dispatch.Options{Sender: sender, Schedule: callbacks.DevelopmentSchedule(), Secret: callbacks.DevelopmentSecret, Server: server})
 	x.tasks = task.NewEngine(x.store, x.hub, dispatcher)
-	x.tasks.Register(NewPacking(x.store, 0))
+	x.tasks.Register(NewPacking(x.store, x.tasks, 0))
 	transport := &http.Transport{}
 	x.stripe = stripeclient.New(stripeclient.Options{Key: "sk_test_till", URL: x.provider.URL, Transport: transport})
 	x.stripe.Backoff = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}

@@ -175,7 +175,7 @@ func TestOrderIsPaidOnce(t *testing.T) {
 // when the money was given back, not before.
 func TestCancelAnOrderThatIsPaid(t *testing.T) {
 	x := newTill(t)
-	x.tasks.Register(NewPacking(x.store, time.Hour))
+	x.tasks.Register(NewPacking(x.store, x.tasks, time.Hour))
 	order, err := x.orders.Create(within(t), models.NewOrder{Lines: []models.OrderLine{{Product: "dog-food", Quantity: 1}}})
 	if err != nil {
 		t.Fatal(err)

@@ -62,6 +62,51 @@ func reserveRefund(tx *models.Tx, r *models.Refund) error {
 	return nil
 }
 
+// reasonUnfulfilled is the reason of a refund that nobody asked for: the order that
+// was paid has ended without being fulfilled.
+const reasonUnfulfilled = "order_failed"
+
+// unfulfilled reports whether an order has ended without what was ordered.
+func unfulfilled(order models.Order) bool {
+	return order.Task.Status == models.StatusFailed || order.Task.Status == models.StatusCancelled
+}
+
+// refundUnfulfilled gives back what is left of a payment whose order is not
+// fulfilled, and calls back who asked for the payment. It is called when the order
+// ends and when the payment does, whichever is later; p must be locked.
+func refundUnfulfilled(tx *models.Tx, tasks *task.Engine, p models.Payment) error {
+	left := p.Amount - p.Refunded
+	if p.OrderID == "" || left <= 0 {
+		return nil
+	}
+	order, err := models.LockOrder(tx, p.OrderID)
+	if models.Code(err) == models.CodeNotFound {
+		return nil // it was fulfilled: another is not deleted while a payment claims it
+	}
+	if err != nil || !unfulfilled(order) {
+		return err
+	}
+	now := models.Now()
+	r := models.Refund{
+		ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: p.ID, Amount: left, Reason: reasonUnfulfilled, CreatedAt: now, UpdatedAt: now,
+	}
+	draft, err := tasks.DraftFollowing(callbacks.KindRefund.Name, task.Request{
+		ResourceID: r.ID, CallbackURL: p.Task.CallbackURL, Metadata: p.Task.Metadata,
+		Message: "The order " + p.OrderID + " is not fulfilled: what was paid is given back",
+	})
+	if err != nil {
+		return err
+	}
+	r.TaskID = draft.Task.ID
+	if _, err := models.TakeRefund(tx, p.ID, left); err != nil {
+		return err
+	}
+	if err := tasks.Begin(tx, draft); err != nil {
+		return err
+	}
+	return models.CreateRefund(tx, &r)
+}
+
 // GetRefund finds a refund of a payment.
 func (s *Payments) GetRefund(ctx context.Context, paymentID, id string) (models.Refund, error) {
 	r, err := models.FindRefund(s.store.Read(ctx), id)
@@ -103,7 +148,11 @@ func (c *Charging) refund(ctx context.Context, t *models.Task, report task.Progr
 		return nil, err
 	}
 	err = c.retry(ctx, report, 20, func() error {
-		made, err := c.stripe.Refund(ctx, r.Payment, r.Amount, r.Reason, r.ID)
+		reason := r.Reason
+		if reason == reasonUnfulfilled { // which Stripe does not know
+			reason = ""
+		}
+		made, err := c.stripe.Refund(ctx, r.Payment, r.Amount, reason, r.ID)
 		if err != nil {
 			return err
 		}
@@ -134,7 +183,7 @@ func (c *Charging) refunded(tx *models.Tx, t *models.Task) error {
 	}
 	if t.Status != models.StatusCompleted {
 		if isDefinitive(t.ErrorCode) {
-			return models.ReturnRefund(tx, r)
+			return c.returnRefund(tx, r, t)
 		}
 		slog.Error("A refund has failed, and may have been made: look it up at Stripe.",
 			"refund_id", r.ID, "provider_id", r.Payment.ProviderID, "code", t.ErrorCode)
@@ -149,4 +198,23 @@ func (c *Charging) refunded(tx *models.Tx, t *models.Task) error {
 		return err
 	}
 	return models.ReleaseOrder(tx, r.Payment)
+}
+
+// returnRefund notes that a refund was not made. If the order was to be given back by
+// it, that is tried once more, as a refund that nobody asked for; should Stripe refuse
+// that, too, a person has to see to it.
+func (c *Charging) returnRefund(tx *models.Tx, r models.Refund, t *models.Task) error {
+	if err := models.ReturnRefund(tx, r); err != nil {
+		return err
+	}
+	if r.Reason == reasonUnfulfilled {
+		slog.Error("An order that is not fulfilled was paid, and Stripe refuses to give that back: see to it there.",
+			"order_id", r.Payment.OrderID, "payment_id", r.PaymentID, "provider_id", r.Payment.ProviderID, "code", t.ErrorCode)
+		return nil
+	}
+	p, err := models.LockPayment(tx, r.PaymentID)
+	if err != nil {
+		return err
+	}
+	return refundUnfulfilled(tx, c.tasks, p)
 }

@@ -120,7 +120,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.dispatcher = dispatch.New(a.store, dispatch.Options{Sender: sender, Schedule: schedule, Secret: cfg.CallbackSecret, Server: server})
 	a.onClose(func(context.Context) error { a.dispatcher.Stop(); return nil })
 	tasks := task.NewEngine(a.store, a.hub, a.dispatcher)
-	tasks.Register(services.NewPacking(a.store, cfg.StepDelay))
+	tasks.Register(services.NewPacking(a.store, tasks, cfg.StepDelay))
 	payments, err := a.payments(tasks)
 	if err != nil {
 		return err
