@@ -3,43 +3,65 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"sync"
 
-	"golang.org/x/sync/semaphore"
-
+	"petstore/handlers/bounds"
 	"petstore/models"
 )
 
-// maxStreams bounds the streams and WebSockets open at a time.
-const maxStreams = 10_000
+// maxStreams bounds the streams and WebSockets open at a time, and the sessions of
+// Socket.IO: one address can have 10,000 of each (bounds.Places).
+const maxStreams = 12_500
 
 // connections bounds the connections that stay open, and tells them when the server stops.
 type connections struct {
-	max      int64
-	places   *semaphore.Weighted
+	places   *bounds.Places
 	stopping context.Context // once it ends, nobody is let in
 	stop     context.CancelFunc
+
+	mu  sync.Mutex
+	all sync.WaitGroup
 }
 
-func newConnections(most int64) *connections {
-	c := &connections{max: most, places: semaphore.NewWeighted(most)}
+func newConnections(most int) *connections {
+	c := &connections{places: bounds.NewPlaces(most)}
 	c.stopping, c.stop = context.WithCancel(context.Background())
 	return c
 }
 
-// acquire takes a place, which release gives back.
-func (c *connections) acquire() (release func(), err error) {
-	if c.stopping.Err() != nil || !c.places.TryAcquire(1) {
-		return nil, &models.Error{Code: codeUnavailable, Message: "There are too many open connections, or the server is stopping. Try again in a moment."}
+// acquire takes a place for the client of a request, which release gives back.
+func (c *connections) acquire(r *http.Request) (release func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping.Err() != nil {
+		return nil, &models.Error{Code: codeUnavailable, Message: "The server is stopping. Try again in a moment."}
 	}
-	return func() { c.places.Release(1) }, nil
+	give := c.places.Take(r.RemoteAddr)
+	if give == nil {
+		return nil, &models.Error{Code: codeUnavailable, Message: "Too many connections are open, or too many from your address. Try again in a moment."}
+	}
+	c.all.Add(1)
+	return func() {
+		give()
+		c.all.Done()
+	}, nil
 }
 
-// close tells all to end, and waits until they have: until all places are its own.
+// close tells all to end, and waits until they have.
 func (c *connections) close(ctx context.Context) error {
+	c.mu.Lock()
 	c.stop()
-	if err := c.places.Acquire(ctx, c.max); err != nil {
-		return fmt.Errorf("waiting for open connections to end: %w", err)
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		c.all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for open connections to end: %w", ctx.Err())
 	}
-	c.places.Release(c.max) // for a second close
-	return nil
 }

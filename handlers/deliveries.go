@@ -1,8 +1,9 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 type deliveries interface {
 	List(ctx context.Context, f models.DeliveryFilter, page models.Page) (models.List[models.Delivery], error)
-	Get(ctx context.Context, id string) (models.Delivery, []models.Attempt, error)
+	Get(ctx context.Context, id string, page models.Page) (models.Delivery, models.List[models.Attempt], error)
 	Redeliver(ctx context.Context, id string) (models.Delivery, error)
 	Hosts(page models.Page) models.List[models.HostStatus]
 	RedeliverAll(ctx context.Context, f models.DeliveryFilter) (int, error)
@@ -64,6 +65,8 @@ type deliveryDetails struct { //nolint:unused // read by the contract's generato
 	Delivery delivery         `json:"delivery"`
 	Body     callbacks.Update `json:"body"`
 	Attempts []attempt        `json:"attempts"`
+	// The cursor of the next page of attempts, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
 // attempt is one try of a delivery.
@@ -161,8 +164,11 @@ func (h deliveryHandlers) hosts(c *gin.Context) error {
 	if err := q.done(); err != nil {
 		return err
 	}
-	list := h.deliveries.Hosts(page)
-	return respondPage(c, list.Next, mapItems(list.Items, showHost))
+	body, err := encodePage(c, `{"items":`, h.deliveries.Hosts(page), showHost)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, mediaJSON, body)
 }
 
 // @Summary     List deliveries of callbacks
@@ -192,23 +198,37 @@ func (h deliveryHandlers) list(c *gin.Context) error {
 // @Description What was sent, when, to which address, and what was answered.
 // @ID          getDelivery
 // @Tags        callbacks
-// @Param       delivery_id path string true "Its id"
+// @Param       delivery_id path  string true  "Its id"
+// @Param       limit       query int    false "How many attempts" minimum(1) maximum(100) default(100)
+// @Param       cursor      query string false "Where the page of attempts before this one ended: its next_cursor" maxlength(200)
 // @Success     200 {object} deliveryDetails
+// @Header      200 {string} Link "The next page of attempts (RFC 8288)"
 // @Router      /api/callbacks/{delivery_id} [get]
 func (h deliveryHandlers) get(c *gin.Context) error {
-	id, err := pathID(c, "delivery_id")
+	id, err := validID(c, "delivery_id")
 	if err != nil {
 		return err
 	}
-	d, attempts, err := h.deliveries.Get(c.Request.Context(), id)
+	q := newQuery(c)
+	page := q.pageOf(models.MaxLimit, models.MaxLimit)
+	if err := q.done(); err != nil {
+		return err
+	}
+	body, err := makeLarge(c, func() ([]byte, error) {
+		d, attempts, err := h.deliveries.Get(c.Request.Context(), id, page)
+		if err != nil {
+			return nil, err
+		}
+		shown, err := encode(showDelivery(d))
+		if err != nil {
+			return nil, err
+		}
+		return encodePage(c, fmt.Sprintf(`{"delivery":%s,"body":%s,"attempts":`, bytes.TrimSpace(shown), d.Update.Body), attempts, showAttempt)
+	})
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, struct {
-		Delivery delivery        `json:"delivery"`
-		Body     json.RawMessage `json:"body"`
-		Attempts []attempt       `json:"attempts"`
-	}{showDelivery(d), json.RawMessage(d.Update.Body), mapItems(attempts, showAttempt)})
+	return answer(c, http.StatusOK, mediaJSON, body)
 }
 
 // @Summary     Send a callback again

@@ -66,7 +66,7 @@ func (h reportHandlers) download(c *gin.Context) error {
 	if format == "" {
 		format = "json"
 	}
-	content, err := h.reports.Download(c.Request.Context(), id, format)
+	content, err := makeLarge(c, func() ([]byte, error) { return h.reports.Download(c.Request.Context(), id, format) })
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,5 @@ func (h reportHandlers) download(c *gin.Context) error {
 	c.Header("Content-Disposition", fmt.Sprintf(`%s; filename="%s.%s"`, as.disposition, id, format))
 	c.Header("Content-Security-Policy", pagePolicy)
 	c.Header("X-Content-Type-Options", "nosniff")
-	c.Data(http.StatusOK, as.mediaType, content)
-	return nil
+	return answer(c, http.StatusOK, as.mediaType, content)
 }

@@ -31,7 +31,7 @@ func (f faulty) List(context.Context, models.DeliveryFilter, models.Page) (model
 	return models.List[models.Delivery]{}, f.err
 }
 
-func (f faulty) Get(context.Context, string) (models.Delivery, []models.Attempt, error) {
+func (f faulty) Get(context.Context, string, models.Page) (models.Delivery, models.List[models.Attempt], error) {
 	panic(f.err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"petstore/callbacks"
+	"petstore/handlers/bounds"
 	"petstore/models"
 )
 
@@ -48,6 +49,7 @@ const maxFollowed = 100
 
 // live is what all conversations share.
 type live struct {
+	bytes    *bounds.Bytes // in flight
 	feed     feed
 	tasks    tasks
 	starters map[string]taskStarter // by kind
@@ -227,12 +229,34 @@ func (s *session) forwardUpdates(ctx context.Context, id string) {
 			_ = s.emit(eventError, p)
 			return
 		}
-		for _, u := range updates {
-			if s.emit(eventOf(u), jsontext.Value(u.Body)) != nil || u.Terminal() {
-				return
-			}
+		if !s.emitAll(updates) {
+			return
 		}
 	}
+}
+
+// emitAll tells updates, and reports whether there may be more to tell.
+func (s *session) emitAll(updates []models.Update) (goOn bool) {
+	load := bounds.Load{Budget: s.live.bytes}
+	defer load.Release()
+	if load.Add(sizeOf(updates)) != nil {
+		p, _ := json.Marshal(problemOf(errInFlight(s.ctx)))
+		_ = s.emit(eventError, p)
+		return false
+	}
+	for _, u := range updates {
+		if s.emit(eventOf(u), jsontext.Value(u.Body)) != nil || u.Terminal() {
+			return false
+		}
+	}
+	return true
+}
+
+func sizeOf(updates []models.Update) (bytes int) {
+	for _, u := range updates {
+		bytes += len(u.Body)
+	}
+	return bytes
 }
 
 // eventOf names the event that tells an update.

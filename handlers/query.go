@@ -116,9 +116,12 @@ func (q *query) seconds(name string, limit time.Duration) time.Duration {
 }
 
 // page reads limit and cursor.
-func (q *query) page() models.Page {
-	page := models.Page{Limit: models.DefaultLimit, Cursor: q.text("cursor", 200)}
-	if limit := q.number("limit", 1, models.MaxLimit); limit != nil {
+func (q *query) page() models.Page { return q.pageOf(models.DefaultLimit, models.MaxLimit) }
+
+// pageOf is page with limits of its own.
+func (q *query) pageOf(byDefault int, most int64) models.Page {
+	page := models.Page{Limit: byDefault, Cursor: q.text("cursor", 200)}
+	if limit := q.number("limit", 1, most); limit != nil {
 		page.Limit = int(*limit)
 	}
 	return page

@@ -35,8 +35,8 @@ type refund struct {
 	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	taskHead
 	// In the currency's smallest unit.
-	Amount   int64   `json:"amount" minimum:"1" example:"40"`
-	Currency string  `json:"currency" example:"USD"`
+	Amount   int64  `json:"amount" minimum:"1" example:"40"`
+	Currency string `json:"currency" example:"USD"`
 	// `order_failed` is one that nobody has asked for: the order that was paid is not fulfilled.
 	Reason *string `json:"reason" enums:"duplicate,fraudulent,requested_by_customer,order_failed" extensions:"x-nullable" example:"requested_by_customer"`
 	// What the provider calls it, null until it is made.

@@ -20,8 +20,7 @@ func respond(c *gin.Context, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	c.Data(status, mediaJSON, body)
-	return nil
+	return answer(c, status, mediaJSON, body)
 }
 
 // respondTagged writes v as JSON under its ETag, or 304 to a client that has just that already.
@@ -44,8 +43,7 @@ func respondTagged(c *gin.Context, v any) error {
 			return nil
 		}
 	}
-	c.Data(http.StatusOK, mediaJSON, body)
-	return nil
+	return answer(c, http.StatusOK, mediaJSON, body)
 }
 
 // encode writes v as JSON. Strings come out as they went in: no HTML escapes.
@@ -89,20 +87,41 @@ func serveDelete(c *gin.Context, param string, remove func(context.Context, stri
 func servePage[F, M, V any](
 	c *gin.Context, q *query, list func(context.Context, F, models.Page) (models.List[M], error), filter F, show func(M) V,
 ) error {
-	page := q.page()
+	return servePageOf(c, q, q.page(), list, filter, show)
+}
+
+// servePageOf is servePage for a page whose limits are its own.
+func servePageOf[F, M, V any](
+	c *gin.Context, q *query, page models.Page, list func(context.Context, F, models.Page) (models.List[M], error), filter F, show func(M) V,
+) error {
 	if err := q.done(); err != nil {
 		return err
 	}
-	found, err := list(c.Request.Context(), filter, page)
+	body, err := makeLarge(c, func() ([]byte, error) {
+		found, err := list(c.Request.Context(), filter, page)
+		if err != nil {
+			return nil, err
+		}
+		return encodePage(c, `{"items":`, found, show)
+	})
 	if err != nil {
 		return err
 	}
-	return respondPage(c, found.Next, mapItems(found.Items, show))
+	return answer(c, http.StatusOK, mediaJSON, body)
 }
 
-// respondPage writes a page of a list, and where the next one is, in the body and as a
-// Link (RFC 8288).
-func respondPage[V any](c *gin.Context, next string, items []V) error {
+// encodePage writes a page of a list after what its object begins with, and where the next
+// one is, in the body and as a Link (RFC 8288). A page of large items is shorter than was
+// asked for.
+func encodePage[M, V any](c *gin.Context, begin string, list models.List[M], show func(M) V) ([]byte, error) {
+	body, shown, err := appendItems([]byte(begin), list.Items, show)
+	if err != nil {
+		return nil, err
+	}
+	next := list.Next
+	if shown < len(list.Items) {
+		next = list.After(shown - 1)
+	}
 	if next != "" {
 		u := *c.Request.URL
 		q := u.Query()
@@ -110,14 +129,34 @@ func respondPage[V any](c *gin.Context, next string, items []V) error {
 		u.RawQuery = q.Encode()
 		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, u.RequestURI()))
 	}
-	return respond(c, http.StatusOK, page[V]{items, nullable(next)})
+	cursor, err := encode(nullable(next))
+	return append(append(append(body, `,"next_cursor":`...), bytes.TrimSpace(cursor)...), "}\n"...), err
 }
 
-// page is a page of a list.
-type page[V any] struct {
+// page is a page of a list, as encodePage writes it.
+type page[V any] struct { //nolint:unused // read by the contract's generator
 	Items []V `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+// appendItems writes a JSON array of items, up to the one that exceeds maxPage bytes,
+// and returns how many that were.
+func appendItems[M, V any](body []byte, items []M, show func(M) V) (_ []byte, shown int, err error) {
+	before := len(body)
+	body = append(body, '[')
+	for shown < len(items) && len(body)-before < maxPage {
+		item, err := encode(show(items[shown]))
+		if err != nil {
+			return nil, 0, err
+		}
+		if shown > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, bytes.TrimSpace(item)...)
+		shown++
+	}
+	return append(body, ']'), shown, nil
 }
 
 // mapItems turns what is stored into what is shown. It is never nil: an empty

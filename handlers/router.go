@@ -48,6 +48,7 @@ type API struct {
 	cfg         Config
 	engine      *gin.Engine
 	connections *connections
+	loads       *loads
 	starters    map[string]taskStarter // by kind
 	sockets     *socketio.Server
 }
@@ -68,13 +69,16 @@ func New(cfg Config) *API {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
 	origins := origins{allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
-	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), origins.setCORSHeaders)
-	a := &API{Handler: engine, cfg: cfg, engine: engine, connections: newConnections(maxStreams), starters: map[string]taskStarter{}}
+	loads := newLoads()
+	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), loads.count, origins.setCORSHeaders)
+	a := &API{
+		Handler: engine, cfg: cfg, engine: engine, loads: loads, connections: newConnections(maxStreams), starters: map[string]taskStarter{},
+	}
 	for _, add := range cfg.Resources {
 		add(a)
 	}
 	a.taskRoutes()
-	live := &live{feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
+	live := &live{bytes: loads.bytes, feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
 	a.sockets = newSocketIO(live, origins)
 	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(a.sockets))
 	ws := websocketHandlers{live: live, connections: a.connections, origins: origins, heartbeat: cfg.Heartbeat, writeTimeout: cfg.WriteTimeout}
@@ -90,10 +94,10 @@ func New(cfg Config) *API {
 func (a *API) pages() {
 	read := []string{http.MethodGet, http.MethodHead}
 	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
-	a.engine.Match(read, "/openapi.yaml", gin.WrapF(docs.ServeYAML(a.cfg.ReceiverURL)))
-	a.engine.Match(read, "/openapi.json", gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/openapi.yaml", adapt(countContract), gin.WrapF(docs.ServeYAML(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/openapi.json", adapt(countContract), gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
-	a.engine.Match(read, "/docs/*path", gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
+	a.engine.Match(read, "/docs/*path", adapt(countContract), gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
 	if a.cfg.Receiver != nil {
 		a.engine.Match(read, "/receiver/*path", gin.WrapH(http.StripPrefix("/receiver", a.cfg.Receiver)))
 	}

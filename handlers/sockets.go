@@ -19,7 +19,7 @@ type acknowledgement struct {
 // newSocketIO serves conversations over Socket.IO. What was wrong with an event
 // goes into its acknowledgement; a client that wants none gets the event "error".
 func newSocketIO(l *live, o origins) *socketio.Server {
-	options := socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096}
+	options := socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096, MaxSessions: maxStreams, Budget: l.bytes}
 	return socketio.New(options, func(s *socketio.Socket) {
 		session := l.newSession(s.Context(), func(event string, data jsontext.Value) error {
 			return s.Emit(event, json.RawMessage(data))

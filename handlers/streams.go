@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"petstore/callbacks"
+	"petstore/handlers/bounds"
 	"petstore/models"
 )
 
@@ -35,6 +36,8 @@ const (
 	writeTimeout = 10 * time.Second
 	// stopTimeout is how long a client may take for that when the server stops.
 	stopTimeout = time.Second
+	// streamPiece is how many bytes are written at a time, give or take an update.
+	streamPiece = 64 << 10
 	// retryAfterMS is after how many milliseconds an EventSource comes back.
 	retryAfterMS = 1000
 )
@@ -46,12 +49,13 @@ type streamHandlers struct {
 	orders       orders
 	tasks        tasks
 	connections  *connections
+	bytes        *bounds.Bytes // in flight
 	heartbeat    time.Duration
 	writeTimeout time.Duration // with a client that does not read
 }
 
 func (a *API) streams(s orders) streamHandlers {
-	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, connections: a.connections, heartbeat: a.cfg.Heartbeat, writeTimeout: a.cfg.WriteTimeout}
+	return streamHandlers{feed: a.cfg.Feed, orders: s, tasks: a.cfg.Tasks, connections: a.connections, bytes: a.loads.bytes, heartbeat: a.cfg.Heartbeat, writeTimeout: a.cfg.WriteTimeout}
 }
 
 // @Summary     Follow orders
@@ -147,7 +151,7 @@ func (h streamHandlers) follow(c *gin.Context, event string, filter models.Updat
 			return err
 		}
 	}
-	release, err := h.connections.acquire()
+	release, err := h.connections.acquire(c.Request)
 	if err != nil {
 		return err
 	}
@@ -217,11 +221,33 @@ func (h streamHandlers) serve(ctx context.Context, s *eventStream, filter models
 			slog.ErrorContext(ctx, "A stream has ended.", "event", s.event, "err", err)
 			return
 		}
-		s.add(updates)
-		if err := s.flush(ctx); err != nil {
+		if err := h.send(ctx, s, updates); err != nil {
 			return
 		}
 	}
+}
+
+// send sends updates, or a comment if there are none. An error says that the stream is over;
+// the client can resume.
+func (h streamHandlers) send(ctx context.Context, s *eventStream, updates []models.Update) error {
+	load := bounds.Load{Budget: h.bytes}
+	defer load.Release()
+	if load.Add(sizeOf(updates)) != nil {
+		return errInFlight(ctx)
+	}
+	if len(updates) == 0 {
+		s.buffer = append(s.buffer, ":\n\n"...)
+	}
+	for _, u := range updates {
+		s.add(u)
+		if len(s.buffer) < streamPiece {
+			continue
+		}
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return s.flush(ctx)
 }
 
 // eventStream writes server-sent events. It has taken the connection over from net/http,
@@ -281,26 +307,23 @@ func (s *eventStream) begin(position int64, reset bool) {
 	}
 }
 
-// add writes updates, or a comment if there are none. Their JSON has no line
-// breaks, so each is one line of data.
-func (s *eventStream) add(updates []models.Update) {
-	if len(updates) == 0 {
-		s.buffer = append(s.buffer, ":\n\n"...)
-	}
-	for _, u := range updates {
-		s.buffer = append(s.buffer, "event: "...)
-		s.buffer = append(s.buffer, s.event...)
-		s.buffer = append(s.buffer, "\nid: "...)
-		s.buffer = strconv.AppendInt(s.buffer, u.ID, 10)
-		s.buffer = append(s.buffer, "\ndata: "...)
-		s.buffer = append(s.buffer, u.Body...)
-		s.buffer = append(s.buffer, "\n\n"...)
-	}
+// add writes an update. Its JSON has no line breaks, so it is one line of data.
+func (s *eventStream) add(u models.Update) {
+	s.buffer = append(s.buffer, "event: "...)
+	s.buffer = append(s.buffer, s.event...)
+	s.buffer = append(s.buffer, "\nid: "...)
+	s.buffer = strconv.AppendInt(s.buffer, u.ID, 10)
+	s.buffer = append(s.buffer, "\ndata: "...)
+	s.buffer = append(s.buffer, u.Body...)
+	s.buffer = append(s.buffer, "\n\n"...)
 }
 
 // flush sends what has been added. An error says that the client has gone, or is
 // stuck.
 func (s *eventStream) flush(ctx context.Context) error {
+	if len(s.buffer) == 0 {
+		return nil
+	}
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
 		return err
 	}

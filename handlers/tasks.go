@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -14,7 +13,7 @@ import (
 
 type tasks interface {
 	Wait(ctx context.Context, id string, wait time.Duration) (models.Task, error)
-	Updates(ctx context.Context, id string) ([]models.Update, error)
+	Updates(ctx context.Context, id string, page models.Page) (models.List[models.Update], error)
 }
 
 // maxWait is how long a request may wait for a task to end.
@@ -49,6 +48,8 @@ type task struct {
 // taskUpdates is what a task has told so far.
 type taskUpdates struct { //nolint:unused // read by the contract's generator
 	Items []callbacks.Update `json:"items"`
+	// The cursor of the next page, null at the end.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
 func showTask(t models.Task) task {
@@ -101,22 +102,20 @@ func (h taskHandlers) get(c *gin.Context) error {
 }
 
 // @Summary     List the updates of a task
-// @Description Everything that it has told so far, first to last: the bodies of its callbacks.
+// @Description Everything that it has told so far, first to last: the bodies of its callbacks. A page ends after 1,000 of them, or 1 MiB.
 // @ID          listTaskUpdates
 // @Tags        tasks
-// @Param       task_id path string true "Its id"
+// @Param       task_id path  string true  "Its id"
+// @Param       limit   query int    false "How many" minimum(1) maximum(1000) default(1000)
+// @Param       cursor  query string false "Where the page before this one ended: its next_cursor" maxlength(200)
 // @Success     200 {object} taskUpdates
+// @Header      200 {string} Link "The next page (RFC 8288)"
 // @Router      /api/tasks/{task_id}/updates [get]
 func (h taskHandlers) updates(c *gin.Context) error {
-	id, err := pathID(c, "task_id")
+	id, err := validID(c, "task_id")
 	if err != nil {
 		return err
 	}
-	updates, err := h.tasks.Updates(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, struct {
-		Items []json.RawMessage `json:"items"`
-	}{mapItems(updates, func(u models.Update) json.RawMessage { return json.RawMessage(u.Body) })})
+	q := newQuery(c)
+	return servePageOf(c, q, q.pageOf(models.MaxUpdates, models.MaxUpdates), h.tasks.Updates, id, func(u models.Update) json.RawMessage { return json.RawMessage(u.Body) })
 }

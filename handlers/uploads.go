@@ -57,17 +57,24 @@ func readImageRequest(c *gin.Context) (imageRequest, multipart.File, error) {
 	return request, file, err
 }
 
-// readForm reads a form. Of its file no more than 1 MiB is kept in memory; the
-// rest is in a file that net/http removes when the request is over.
+// formMemory has the fields of a form take 1 MiB of memory at most, and its file none:
+// multipart.Reader.ReadForm lets fields have 10 MiB more than it is given, and files what
+// it is given.
+const formMemory = maxBody - 10<<20
+
+// readForm reads a form. Its file is in a file that net/http removes when the request is over.
 func readForm(c *gin.Context) (*multipart.Form, error) {
 	// Large files come slowly. Without a connection, in tests, there is no deadline to move.
 	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(uploadTimeout))
+	loadOf(c).atMost = maxBody // the rest is on the disk
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxUpload+maxBody)
-	err := c.Request.ParseMultipartForm(maxBody)
+	err := c.Request.ParseMultipartForm(formMemory)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge), errors.Is(err, multipart.ErrMessageTooLarge):
 		return nil, uploadTooLarge()
+	case isFull(err):
+		return nil, errInFlight(c.Request.Context())
 	case errors.As(err, new(*fs.PathError)):
 		return nil, fmt.Errorf("keeping an upload: %w", err)
 	case err != nil:

@@ -57,7 +57,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	if !h.origins.allow(c.Request) {
 		return errOrigin
 	}
-	release, err := h.connections.acquire()
+	release, err := h.connections.acquire(c.Request)
 	if err != nil {
 		return err
 	}
@@ -88,11 +88,15 @@ func (h websocketHandlers) run(ctx context.Context, conn *websocket.Conn) {
 	defer s.close()
 	defer cancel()
 	for {
-		_, text, err := conn.Read(ctx)
+		_, text, release, err := h.live.bytes.ReadMessage(ctx, conn)
+		if isFull(err) {
+			_ = errInFlight(ctx) // for the log: a closing handshake would read the message to its end
+		}
 		if err != nil {
 			return
 		}
 		ch.handle(s, text)
+		release()
 	}
 }
 

@@ -144,10 +144,9 @@ func withUpdates(db *gorm.DB, ds []Delivery) error {
 }
 
 // DeliveryAttempts lists the attempts of a delivery, first to last.
-func DeliveryAttempts(db *gorm.DB, deliveryID string) ([]Attempt, error) {
-	attempts := []Attempt{}
-	err := db.Where("delivery_id = ?", deliveryID).Order("number").Find(&attempts).Error
-	return attempts, wrap(err, "listing attempts of delivery %s", deliveryID)
+func DeliveryAttempts(db *gorm.DB, deliveryID string, page Page) (List[Attempt], error) {
+	list, err := findNumbered(db.Where("delivery_id = ?", deliveryID), page, "number", func(a Attempt) int { return a.Number })
+	return list, wrap(err, "listing attempts of delivery %s", deliveryID)
 }
 
 // ListDeliveries lists deliveries, newest first.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -34,7 +35,13 @@ type Page struct {
 type List[T any] struct {
 	Items []T
 	Next  string
+	id    func(T) string
 }
+
+// After is the cursor of what follows item i, for a page that ends with it.
+func (l List[T]) After(i int) string { return cursorAfter(l.id(l.Items[i])) }
+
+func cursorAfter(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
 
 // find runs query for one page and reads one row more, to know whether there is
 // a next one. idColumn is the primary key, and id reads it from a row.
@@ -52,11 +59,10 @@ func find[T any](query *gorm.DB, page Page, idColumn string, id func(T) string) 
 		return List[T]{}, err
 	}
 	if len(items) <= limit {
-		return List[T]{Items: items}, nil
+		return List[T]{Items: items, id: id}, nil
 	}
 	items = items[:limit]
-	next := base64.RawURLEncoding.EncodeToString([]byte(id(items[limit-1])))
-	return List[T]{Items: items, Next: next}, nil
+	return List[T]{Items: items, Next: cursorAfter(id(items[limit-1])), id: id}, nil
 }
 
 // findResources is find for what the tasks of a kind work on, with a status and a value in
@@ -86,9 +92,41 @@ func (p Page) last() (string, error) {
 	}
 	last, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	if err != nil || len(last) == 0 || len(last) > 100 || !utf8.Valid(last) || bytes.ContainsRune(last, 0) {
-		return "", Invalid("cursor", "is not one that this list gave out")
+		return "", errCursor()
 	}
 	return string(last), nil
+}
+
+func errCursor() error { return Invalid("cursor", "is not one that this list gave out") }
+
+// findNumbered is find for rows that are listed first to last, by a number of theirs.
+func findNumbered[T any](query *gorm.DB, page Page, column string, number func(T) int) (List[T], error) {
+	after, err := page.number()
+	if err != nil {
+		return List[T]{}, err
+	}
+	list := List[T]{Items: []T{}, id: func(row T) string { return strconv.Itoa(number(row)) }}
+	if err := query.Where(column+" > ?", after).Order(column).Limit(page.limit() + 1).Find(&list.Items).Error; err != nil {
+		return List[T]{}, err
+	}
+	if len(list.Items) > page.limit() {
+		list.Items = list.Items[:page.limit()]
+		list.Next = list.After(page.limit() - 1)
+	}
+	return list, nil
+}
+
+// number is the number that the page comes after, 0 for the start.
+func (p Page) number() (int64, error) {
+	last, err := p.last()
+	if err != nil || last == "" {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return 0, errCursor()
+	}
+	return n, nil
 }
 
 // indexScan is a walk along one index that finds ids, newest first.

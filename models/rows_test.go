@@ -201,8 +201,8 @@ func TestSaveAttempt(t *testing.T) {
 					t.Errorf("%s, and due at %v", got.Status, got.NextAttemptAt)
 				}
 			}
-			attempts, err := DeliveryAttempts(s.Read(within(t)), d.ID)
-			if err != nil || len(attempts) != 2 || attempts[0].Duration != time.Second || attempts[0].Headers == nil {
+			attempts, err := DeliveryAttempts(s.Read(within(t)), d.ID, Page{Limit: 100})
+			if err != nil || len(attempts.Items) != 2 || attempts.Items[0].Duration != time.Second || attempts.Items[0].Headers == nil {
 				t.Errorf("got %+v, %v", attempts, err)
 			}
 		})
@@ -214,8 +214,8 @@ func TestAttemptKeepsHeaders(t *testing.T) {
 	d := newDelivery(t, s)
 	a := &Attempt{DeliveryID: d.ID, StartedAt: Now(), Headers: http.Header{"X-One": {"1", "2"}}, Body: "é", Address: "[::1]:80"}
 	inTx(t, s, func(tx *Tx) error { _, err := SaveAttempt(tx, d, a, d.RetryCount); return err })
-	got, err := DeliveryAttempts(s.Read(within(t)), d.ID)
-	if err != nil || len(got) != 1 || !slices.Equal(got[0].Headers["X-One"], []string{"1", "2"}) || got[0].Body != "é" || !got[0].StartedAt.Equal(a.StartedAt) {
+	got, err := DeliveryAttempts(s.Read(within(t)), d.ID, Page{Limit: 100})
+	if err != nil || len(got.Items) != 1 || !slices.Equal(got.Items[0].Headers["X-One"], []string{"1", "2"}) || got.Items[0].Body != "é" || !got.Items[0].StartedAt.Equal(a.StartedAt) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

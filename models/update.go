@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"petstore/models/db"
@@ -86,24 +88,27 @@ func CreateUpdate(tx *Tx, u *Update) error {
 
 // findUpdates reads updates and composes what they say. rest is what follows FROM,
 // where u is the update and t its task. Metadata that was replaced later is in
-// task_metadata.
-func findUpdates(view *gorm.DB, rest string, args ...any) ([]Update, error) {
+// task_metadata. Once it has read atMost bytes of JSON it stops, and cut is true.
+func findUpdates(view *gorm.DB, atMost int, rest string, args ...any) (updates []Update, cut bool, err error) {
 	rows, err := db.QueryRows(view, `SELECT u.id, u.callback_id, u.task_id, u.kind, t.resource_id, u.sequence, u.type, u.status, u.progress, u.message,
 		u.revision, u.created_at, COALESCE(m.metadata, t.metadata), t.result, t.error_code, t.error_message
 		FROM updates u JOIN tasks t ON t.id = u.task_id LEFT JOIN task_metadata m ON m.task_id = u.task_id AND m.revision = u.revision `+rest, args...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer rows.Close()
-	updates := []Update{}
+	updates = []Update{}
 	for rows.Next() {
 		u, err := scanUpdate(rows)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		updates = append(updates, u)
+		if atMost -= len(u.Body); atMost <= 0 {
+			return updates, true, nil
+		}
 	}
-	return updates, rows.Err()
+	return updates, false, rows.Err()
 }
 
 func scanUpdate(rows *sql.Rows) (u Update, err error) {
@@ -129,7 +134,7 @@ func updatesByID(db *gorm.DB, ids []int64) (map[int64]Update, error) {
 	for i, id := range ids {
 		args[i] = id
 	}
-	updates, err := findUpdates(db, "WHERE u.id IN ("+placeholders(len(ids))+")", args...)
+	updates, _, err := findUpdates(db, math.MaxInt, "WHERE u.id IN ("+placeholders(len(ids))+")", args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading updates: %w", err)
 	}
@@ -140,10 +145,25 @@ func updatesByID(db *gorm.DB, ids []int64) (map[int64]Update, error) {
 	return found, nil
 }
 
+// MaxUpdates is how many updates of a task a page has at most.
+const MaxUpdates = 1000
+
 // TaskUpdates lists what a task has told so far, in order.
-func TaskUpdates(db *gorm.DB, taskID string) ([]Update, error) {
-	updates, err := findUpdates(db, "WHERE u.task_id = ? ORDER BY u.sequence", taskID)
-	return updates, wrap(err, "listing updates of task %s", taskID)
+func TaskUpdates(db *gorm.DB, taskID string, page Page) (List[Update], error) {
+	after, err := page.number()
+	if err != nil {
+		return List[Update]{}, err
+	}
+	limit := min(max(page.Limit, 1), MaxUpdates)
+	updates, cut, err := findUpdates(db, maxUpdateBytes, "WHERE u.task_id = ? AND u.sequence > ? ORDER BY u.sequence LIMIT ?", taskID, after, limit+1)
+	list := List[Update]{Items: updates, id: func(u Update) string { return strconv.FormatInt(u.Sequence, 10) }}
+	if len(updates) > limit {
+		cut, list.Items = true, updates[:limit]
+	}
+	if cut {
+		list.Next = list.After(len(list.Items) - 1)
+	}
+	return list, wrap(err, "listing updates of task %s", taskID)
 }
 
 // UpdateFilter picks updates; zero values pick all.
@@ -168,8 +188,10 @@ func NewestUpdate(db *gorm.DB) (int64, error) {
 }
 
 const (
-	// updatePage is how many updates are read at once.
-	updatePage = 100
+	// updatePage is how many updates are read at once, and maxUpdateBytes how much of
+	// their JSON, give or take one.
+	updatePage     = 100
+	maxUpdateBytes = 1 << 20
 	// updateSpan is how many positions are searched at once: a filter that picks
 	// next to nothing must not turn one query into a scan of the whole table.
 	updateSpan = 20_000
@@ -203,12 +225,13 @@ func UpdatesAfter(db *gorm.DB, f UpdateFilter, after, newest int64) (UpdatePage,
 	if f.Status != "" {
 		condition, args = condition+" AND u.status = ?", append(args, f.Status)
 	}
+	var cut bool
 	var err error
-	if page.Items, err = findUpdates(db, "WHERE "+condition+" ORDER BY "+order+" LIMIT ?", append(args, updatePage)...); err != nil {
+	if page.Items, cut, err = findUpdates(db, maxUpdateBytes, "WHERE "+condition+" ORDER BY "+order+" LIMIT ?", append(args, updatePage)...); err != nil {
 		return UpdatePage{}, fmt.Errorf("reading updates after %d: %w", after, err)
 	}
-	if len(page.Items) == updatePage {
-		page.Position = page.Items[updatePage-1].ID
+	if n := len(page.Items); n == updatePage || cut {
+		page.Position = page.Items[n-1].ID
 	}
 	page.More = page.Position < newest
 	return page, nil

@@ -32,14 +32,14 @@ func (s *Deliveries) List(ctx context.Context, f models.DeliveryFilter, page mod
 	return list(ctx, s.store, models.ListDeliveries, f, page)
 }
 
-// Get finds a delivery and its attempts, first to last.
-func (s *Deliveries) Get(ctx context.Context, id string) (models.Delivery, []models.Attempt, error) {
+// Get finds a delivery and a page of its attempts, first to last.
+func (s *Deliveries) Get(ctx context.Context, id string, page models.Page) (models.Delivery, models.List[models.Attempt], error) {
 	db := s.store.Read(ctx)
 	d, err := models.FindDelivery(db, id)
 	if err != nil {
-		return d, nil, err
+		return d, models.List[models.Attempt]{}, err
 	}
-	attempts, err := models.DeliveryAttempts(db, id)
+	attempts, err := models.DeliveryAttempts(db, id, page)
 	return d, attempts, err
 }
 

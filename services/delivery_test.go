@@ -239,8 +239,8 @@ func TestRedeliverBesideAnAttempt(t *testing.T) {
 func (e *engine) attempted(deliveryID string, n int) {
 	e.t.Helper()
 	for ctx := within(e.t); ; {
-		attempts, err := models.DeliveryAttempts(e.store.Read(ctx), deliveryID)
-		if err == nil && len(attempts) < n {
+		attempts, err := models.DeliveryAttempts(e.store.Read(ctx), deliveryID, models.Page{Limit: 100})
+		if err == nil && len(attempts.Items) < n {
 			err = e.store.InTx(ctx, func(*models.Tx) error { return nil })
 		} else if err == nil {
 			return

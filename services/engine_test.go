@@ -237,11 +237,11 @@ func (e *engine) stock(slug string) int64 {
 
 func (e *engine) updates(taskID string) []models.Update {
 	e.t.Helper()
-	updates, err := e.tasks.Updates(within(e.t), taskID)
+	updates, err := e.tasks.Updates(within(e.t), taskID, models.Page{Limit: models.MaxUpdates})
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return updates
+	return updates.Items
 }
 
 // sent lists the deliveries of a task, oldest first.
@@ -262,11 +262,11 @@ func (e *engine) lastSent(taskID string) (models.Delivery, []models.Attempt) {
 	if len(all) == 0 {
 		e.t.Fatalf("task %s has no deliveries", taskID)
 	}
-	d, attempts, err := e.deliveries.Get(within(e.t), all[len(all)-1].ID)
+	d, attempts, err := e.deliveries.Get(within(e.t), all[len(all)-1].ID, models.Page{Limit: 100})
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return d, attempts
+	return d, attempts.Items
 }
 
 // exec runs a statement, to put the database into a state that a crash leaves.

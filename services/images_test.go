@@ -231,12 +231,12 @@ func TestFetchedImage(t *testing.T) {
 		t.Fatalf("a %s, %v", src.Format, err)
 	}
 	picturetest.Upright(t, rotated(t, picture, 180), 100, 100)
-	updates, err := g.tasks.Updates(within(t), img.TaskID)
+	updates, err := g.tasks.Updates(within(t), img.TaskID, models.Page{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var messages []string
-	for _, u := range updates {
+	for _, u := range updates.Items {
 		var m struct {
 			Message string `json:"message"`
 		}

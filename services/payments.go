@@ -270,7 +270,7 @@ func (c *Charging) confirm(ctx context.Context, p models.Payment, mayBeCharged b
 // before it was charged.
 const codeOrderEnded = "order_failed"
 
-// checkOrder is a *task.Failure if there is nothing to pay any more. The order may
+// checkOrder is a *callbacks.Error if there is nothing to pay any more. The order may
 // end right after it: charged gives back what was charged all the same.
 func (c *Charging) checkOrder(ctx context.Context, p models.Payment) error {
 	if p.OrderID == "" {
@@ -283,7 +283,7 @@ func (c *Charging) checkOrder(ctx context.Context, p models.Payment) error {
 	if err == nil && !unfulfilled(order) {
 		return nil
 	}
-	return &task.Failure{Code: codeOrderEnded, Message: "Nothing was charged: the order " + p.OrderID + " is not fulfilled"}
+	return &callbacks.Error{Code: codeOrderEnded, Message: "Nothing was charged: the order " + p.OrderID + " is not fulfilled"}
 }
 
 // charged notes what the end of a payment means for its order.

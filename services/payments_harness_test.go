@@ -354,12 +354,12 @@ func (x *till) refunded(paymentID string, amount int64) models.Refund {
 // told lists what a task has told so far.
 func (x *till) told(taskID string) []string {
 	x.t.Helper()
-	updates, err := x.tasks.Updates(x.t.Context(), taskID)
+	updates, err := x.tasks.Updates(x.t.Context(), taskID, models.Page{Limit: 100})
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	var all []string
-	for _, u := range updates {
+	for _, u := range updates.Items {
 		var m callbacks.Update
 		if err := json.Unmarshal([]byte(u.Body), &m); err != nil {
 			x.t.Fatal(err)

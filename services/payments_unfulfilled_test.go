@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/services/stripeclient"
 	"petstore/services/task"
@@ -66,7 +67,7 @@ func (x *till) orderThatFails() (order models.Order, fail func()) {
 	packing.Run = func(ctx context.Context, _ *models.Task, _ task.Progress) (any, error) {
 		select {
 		case <-end:
-			return nil, &task.Failure{Code: CodeOutOfStock, Message: "There are not 1 of dog-food in stock"}
+			return nil, &callbacks.Error{Code: CodeOutOfStock, Message: "There are not 1 of dog-food in stock"}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -186,4 +187,3 @@ func TestRefusedRefundOfAFailedOrder(t *testing.T) {
 	}
 	x.checkBalance(p.ID, order.Total, order.Total)
 }
-

@@ -24,7 +24,7 @@ func TestOnPostgres(t *testing.T) {
 		"products": TestProductChange, "no lost changes": TestProductChangesAreNotLost, "wait": TestWait,
 		"payment": TestPaymentTellsWhatItDoes, "paid once": TestOrderIsPaidOnce, "refunds": TestRefundsNeverExceedThePayment,
 		"delete payment": TestDeletePayment, "failed order": TestFailedOrderCostsNothing, "paid and out of stock": TestPaidAndOutOfStock,
-		"upload":         TestUploadedImage, "cancelled image": TestCancelledImage, "deleted image": TestDeletedImage,
+		"upload": TestUploadedImage, "cancelled image": TestCancelledImage, "deleted image": TestDeletedImage,
 		"sales": TestSalesReport, "inventory": TestInventoryReport, "callbacks": TestCallbacksReport,
 		"one moment": TestReportIsOneMoment, "delete report": TestDeletingAReport,
 		"turns": TestWebhookWaitsForItsTurn, "webhook under faults": TestWebhookOrderUnderFaults, "gone": TestWebhookDisabledByGone,

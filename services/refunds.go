@@ -90,8 +90,8 @@ func refundUnfulfilled(tx *models.Tx, tasks *task.Engine, p models.Payment) erro
 	r := models.Refund{
 		ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: p.ID, Amount: left, Reason: reasonUnfulfilled, CreatedAt: now, UpdatedAt: now,
 	}
-	draft, err := tasks.DraftFollowing(callbacks.KindRefund.Name, task.Request{
-		ResourceID: r.ID, CallbackURL: p.Task.CallbackURL, Metadata: p.Task.Metadata,
+	draft, err := tasks.DraftFollowing(models.Task{
+		Kind: callbacks.KindRefund.Name, ResourceID: r.ID, CallbackURL: p.Task.CallbackURL, Metadata: p.Task.Metadata,
 		Message: "The order " + p.OrderID + " is not fulfilled: what was paid is given back",
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func refundUnfulfilled(tx *models.Tx, tasks *task.Engine, p models.Payment) erro
 	if err := tasks.Begin(tx, draft); err != nil {
 		return err
 	}
-	return models.CreateRefund(tx, &r)
+	return models.Create(tx, &r)
 }
 
 // GetRefund finds a refund of a payment.

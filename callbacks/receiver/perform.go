@@ -186,7 +186,7 @@ func reset(w http.ResponseWriter) {
 	if recorded, ok := conn.(*recordedConn); ok {
 		conn = recorded.Conn
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0) // Where it fails, the connection is closed the ordinary way.
 	}
 }

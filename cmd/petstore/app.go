@@ -6,19 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
-	"time"
 
 	"petstore/callbacks"
 	"petstore/callbacks/receiver"
 	"petstore/docs"
 	"petstore/handlers"
+	"petstore/handlers/bounds"
 	"petstore/models"
 	"petstore/models/db"
 	"petstore/services"
@@ -46,6 +44,7 @@ type App struct {
 	webhooks   *services.Webhooks
 	receiver   *receiver.Receiver
 
+	places         *bounds.Places // of connections
 	apiServer      *server
 	receiverServer *server // nil if there is no receiver
 	failed         chan error
@@ -60,16 +59,10 @@ type queue interface {
 	Stop(ctx context.Context) error
 }
 
-// server is an http.Server and where it listens.
-type server struct {
-	*http.Server
-	listener net.Listener
-}
-
 // New opens the database and the ports, and wires everything. Nothing runs
 // before Start.
 func New(ctx context.Context, cfg Config, out io.Writer) (_ *App, err error) {
-	a := &App{config: cfg, out: out, failed: make(chan error, 2), stop: func() {}}
+	a := &App{config: cfg, out: out, failed: make(chan error, 2), stop: func() {}, places: bounds.NewPlaces(connectionsFor(descriptors()))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close(ctx))
@@ -166,7 +159,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.api = handlers.New(edge)
 	a.onClose(func(ctx context.Context) error { return errors.Join(a.api.Close(ctx), stopServer(ctx, a.apiServer)) })
-	a.apiServer, err = listen("ADDR", cfg.Addr, a.api)
+	a.apiServer, err = listen("ADDR", cfg.Addr, a.places, a.api)
 	return err
 }
 
@@ -192,29 +185,11 @@ func (a *App) listenReceiver() (err error) {
 	if err := a.receiver.Configure("default", settings); err != nil {
 		return err
 	}
-	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, nil)
+	a.receiverServer, err = listen("RECEIVER_ADDR", a.config.ReceiverAddr, a.places, nil)
 	if err == nil {
 		a.receiverServer.Server, a.receiverServer.listener = a.receiver.Server(), receiver.Listen(a.receiverServer.listener)
 	}
 	return err
-}
-
-// listen takes the address that a setting names.
-func listen(setting, addr string, handler http.Handler) (*server, error) {
-	listener, err := net.Listen("tcp", addr)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("something listens on %s already: stop that, or set %s to another address", addr, setting)
-	case err != nil:
-		return nil, fmt.Errorf("listening on %s: %w", addr, err)
-	}
-	return &server{listener: listener, Server: &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}}, nil
 }
 
 // Start takes up what an earlier process left behind, and serves.
@@ -274,20 +249,6 @@ func (a *App) Close(ctx context.Context) error {
 		errs = append(errs, f(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-func stopServer(ctx context.Context, s *server) error {
-	if s == nil {
-		return nil
-	}
-	err := s.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.Close()
-	}
-	if closed := s.listener.Close(); err == nil && !errors.Is(closed, net.ErrClosed) {
-		err = closed
-	}
-	return err
 }
 
 // ready is what -ready-json prints.

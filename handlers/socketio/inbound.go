@@ -46,7 +46,11 @@ func (s *session) queue(size int, f func()) {
 	for s.pausedLocked() && !s.closed {
 		s.space.Wait()
 	}
-	if !s.closed {
+	switch {
+	case s.closed:
+	case s.inLoad.Add(size) != nil:
+		s.dropLocked(ReasonOverloaded)
+	default:
 		s.postLocked(task{f, size})
 	}
 }
@@ -94,6 +98,7 @@ func (s *session) next() func() {
 		t := s.in[0]
 		s.in[0] = task{}
 		s.inBytes -= t.size
+		s.inLoad.Remove(t.size)
 		s.in = s.in[1:]
 		if len(s.in) == 0 {
 			s.in = nil // an idle session keeps no buffer
@@ -112,6 +117,10 @@ func (s *session) next() func() {
 // finish is the last work of a session: its socket learns that it has ended.
 func (s *session) finish() {
 	defer s.srv.wg.Done() // of Server.open
+	s.mu.Lock()
+	s.inLoad.Release()
+	s.outLoad.Release()
+	s.mu.Unlock()
 	if socket := s.current(); socket != nil {
 		socket.finish(s.reason)
 	}

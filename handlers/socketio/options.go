@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"time"
+
+	"petstore/handlers/bounds"
 )
 
 // Options configure a Server. The zero value of each field means its default.
@@ -30,9 +32,13 @@ type Options struct {
 	// client sends everything that it has queued in one body, up to MaxPayload.
 	MaxPackets int
 
-	// MaxSessions bounds the sessions open at a time; further ones are answered
-	// 503. Default 10,000.
+	// MaxSessions bounds the sessions open at a time, of which one address can have
+	// four in five; further ones are answered 503. Default 12,500.
 	MaxSessions int
+
+	// Budget, if set, bounds what all sessions have in memory of messages, in both
+	// directions; others may share it. A session that needs more than there is is dropped.
+	Budget *bounds.Bytes
 
 	// MaxBuffer bounds, in bytes, what waits to be read by one client (each packet
 	// counts 32 bytes more than its length). A session that exceeds it is dropped.
@@ -53,7 +59,7 @@ func (o Options) withDefaults() Options {
 	o.UpgradeTimeout = cmp.Or(o.UpgradeTimeout, 10*time.Second)
 	o.MaxPayload = cmp.Or(o.MaxPayload, 1_000_000)
 	o.MaxPackets = cmp.Or(o.MaxPackets, 20_000)
-	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
+	o.MaxSessions = cmp.Or(o.MaxSessions, 12_500)
 	o.MaxBuffer = cmp.Or(o.MaxBuffer, 1<<20)
 	return o
 }

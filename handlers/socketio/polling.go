@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"petstore/handlers/bounds"
 )
 
 var (
@@ -24,7 +26,7 @@ func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case session == nil:
-		s.openPolling(w)
+		s.openPolling(w, r)
 	case r.Method == http.MethodGet:
 		session.servePoll(w, r)
 	case r.Method == http.MethodPost:
@@ -34,8 +36,13 @@ func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) openPolling(w http.ResponseWriter) {
-	session, err := s.open(nil)
+func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
+	release, err := s.admit(r)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	session, err := s.open(nil, release)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -60,7 +67,15 @@ func (s *session) servePoll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(s.srv.opts.PingTimeout))
-	if err := writeText(w, joinPayload(packets)); err != nil {
+	payload := joinPayload(packets)
+	load := bounds.Load{Budget: s.srv.opts.Budget}
+	defer load.Release()
+	if load.Add(len(payload)) != nil {
+		s.drop(ReasonOverloaded) // the packets are lost
+		writeError(w, errOverloaded)
+		return
+	}
+	if err := writeText(w, payload); err != nil {
 		s.drop(ReasonTransportError) // the packets are lost
 	}
 }
@@ -169,6 +184,9 @@ func (s *session) readPost(w http.ResponseWriter, r *http.Request) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(opts.MaxPayload)))
 	if err != nil {
 		s.drop(ReasonTransportError)
+		if errors.Is(err, bounds.ErrFull) {
+			return errOverloaded
+		}
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return errTooLarge
 		}

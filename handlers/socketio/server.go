@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+
+	"petstore/handlers/bounds"
 )
 
 // A Server is an http.Handler that serves Socket.IO clients, as a rule at
 // /socket.io/. Its methods may be called concurrently.
 type Server struct {
-	opts Options
+	opts   Options
+	places *bounds.Places // of sessions
 
 	// wg counts the sessions, until their last handler has returned, and the
 	// goroutines that serve them.
@@ -29,7 +32,8 @@ type Server struct {
 // New returns a server that calls onConnect with each new socket. It registers the
 // socket's handlers, and may emit already.
 func New(opts Options, onConnect func(s *Socket)) *Server {
-	return &Server{opts: opts.withDefaults(), onConnect: onConnect, sessions: make(map[string]*session)}
+	opts = opts.withDefaults()
+	return &Server{opts: opts, onConnect: onConnect, places: bounds.NewPlaces(opts.MaxSessions), sessions: make(map[string]*session)}
 }
 
 // Sessions returns the number of sessions that are open.
@@ -123,14 +127,32 @@ func (s *Server) find(r *http.Request) (*session, error) {
 	return found, nil
 }
 
-// open begins a session, over ws or, if that is nil, over polling.
-func (s *Server) open(ws *wsConn) (*session, error) {
+// admit takes a place for a session of a client, which release gives back unless the
+// session does (see open).
+func (s *Server) admit(r *http.Request) (release func(), err error) {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if !closed {
+		release = s.places.Take(r.RemoteAddr)
+	}
+	if release == nil {
+		return nil, errTooManySessions
+	}
+	return release, nil
+}
+
+// open begins a session, over ws or, if that is nil, over polling. The session calls
+// release when it ends, and open does if it does not begin.
+func (s *Server) open(ws *wsConn, release func()) (*session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.sessions) >= s.opts.MaxSessions {
+	if s.closed {
+		release()
 		return nil, errTooManySessions
 	}
 	session := newSession(s, rand.Text(), ws)
+	session.release = release
 	s.sessions[session.id] = session
 	s.wg.Add(1) // until session.finish
 	return session, nil
@@ -171,8 +193,9 @@ var (
 	errForbidden          = &requestError{http.StatusForbidden, 4, "Forbidden"}
 	errUnsupportedVersion = &requestError{http.StatusBadRequest, 5, "Unsupported protocol version"}
 
-	// The reference server has no answers for these two.
+	// The reference server has no answers for these.
 	errTooManySessions = &requestError{http.StatusServiceUnavailable, 4, "Too many sessions"}
+	errOverloaded      = &requestError{http.StatusServiceUnavailable, 4, "Overloaded"}
 	errTooLarge        = &requestError{http.StatusRequestEntityTooLarge, 3, "Payload too large"}
 )
 

@@ -3,6 +3,8 @@ package socketio
 import (
 	"sync"
 	"time"
+
+	"petstore/handlers/bounds"
 )
 
 // A Reason says why a socket was disconnected. The first seven are spelled as
@@ -20,6 +22,7 @@ const (
 	ReasonParseError       Reason = "parse error"                 // the client sent something malformed
 	ReasonBinary           Reason = "binary unsupported"          // the client sent a binary event
 	ReasonSlowReader       Reason = "slow reader"                 // MaxBuffer was exceeded
+	ReasonOverloaded       Reason = "overloaded"                  // Budget was exceeded
 	ReasonPanic            Reason = "handler panic"               // a handler of the socket panicked
 
 	reasonNoNamespace Reason = "no namespace" // for ConnectTimeout; there is no socket to hear of it
@@ -38,8 +41,9 @@ const (
 // Locks are taken in the order Socket.mu, session.mu, Server.mu.
 // Nothing is written to a connection, and no handler called, under any of them.
 type session struct {
-	srv *Server
-	id  string
+	srv     *Server
+	id      string
+	release func() // the place of the session
 
 	mu     sync.Mutex
 	closed bool
@@ -54,16 +58,18 @@ type session struct {
 
 	// Outgoing packets, oldest first. They are never changed, so sessions share them.
 	out      [][]byte
-	outBytes int  // of out and of what is being written, with packetOverhead each
-	flushing bool // a goroutine is writing to ws
+	outBytes int         // of out and of what is being written, with packetOverhead each
+	outLoad  bounds.Load // the same, of the budget
+	flushing bool        // a goroutine is writing to ws
 
 	// Incoming messages, as functions that handle them.
 	in      []task
 	inBytes int
-	space   sync.Cond // in has become shorter, or the session closed
-	working bool      // a goroutine is running them
-	ended   bool      // its last run is over or has begun
-	skip    int       // binary attachments still to come of a refused packet
+	inLoad  bounds.Load // the same, of the budget
+	space   sync.Cond   // in has become shorter, or the session closed
+	working bool        // a goroutine is running them
+	ended   bool        // its last run is over or has begun
+	skip    int         // binary attachments still to come of a refused packet
 
 	socket *Socket // nil while there is none
 	joined bool    // there has been one
@@ -76,7 +82,8 @@ type session struct {
 }
 
 func newSession(srv *Server, id string, ws *wsConn) *session {
-	s := &session{srv: srv, id: id, ws: ws}
+	budget := bounds.Load{Budget: srv.opts.Budget}
+	s := &session{srv: srv, id: id, ws: ws, outLoad: budget, inLoad: budget}
 	s.space.L = &s.mu
 	s.mu.Lock() // the timers may fire at once
 	defer s.mu.Unlock()
@@ -99,6 +106,10 @@ func (s *session) sendLocked(p []byte) bool {
 	}
 	if s.outBytes+len(p)+packetOverhead > s.srv.opts.MaxBuffer {
 		s.dropLocked(ReasonSlowReader)
+		return false
+	}
+	if s.outLoad.Add(len(p)+packetOverhead) != nil {
+		s.dropLocked(ReasonOverloaded)
 		return false
 	}
 	s.out = append(s.out, p)
@@ -130,7 +141,10 @@ func (s *session) takeLocked() [][]byte {
 }
 
 // writtenLocked gives back the room in the buffer that p has taken.
-func (s *session) writtenLocked(p []byte) { s.outBytes -= len(p) + packetOverhead }
+func (s *session) writtenLocked(p []byte) {
+	s.outBytes -= len(p) + packetOverhead
+	s.outLoad.Remove(len(p) + packetOverhead)
+}
 
 // receive handles a packet from the client and reports whether to read on.
 func (s *session) receive(text []byte) bool {
@@ -202,6 +216,7 @@ func (s *session) endLocked(reason Reason) bool {
 	s.wakeLocked()
 	s.workLocked() // to call OnDisconnect, after the handlers that are waiting
 	s.srv.forget(s.id)
+	s.release()
 	return true
 }
 

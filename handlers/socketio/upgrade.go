@@ -10,6 +10,7 @@ const (
 	probePing     = "2probe"
 	probePong     = "3probe"
 	upgradePacket = "5"
+	maxProbe      = 64 // bytes of a message before the upgrade
 )
 
 // beginUpgrade reserves the session for ws. One WebSocket may try at a time.
@@ -27,9 +28,11 @@ func (s *session) beginUpgrade(ws *wsConn) bool {
 // it, and then reads from ws. Source: engine.io-protocol, "Upgrade".
 func (s *session) upgrade(ws *wsConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.srv.opts.UpgradeTimeout)
+	ws.conn.SetReadLimit(maxProbe)
 	agreed := readPacket(ctx, ws, probePing) && s.acceptProbe(ctx, ws) && readPacket(ctx, ws, upgradePacket)
 	cancel()
 	if agreed {
+		ws.conn.SetReadLimit(int64(s.srv.opts.MaxPayload))
 		s.switchTo(ws)
 		s.read(ws)
 		return

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"petstore/handlers/bounds"
 )
 
 // serveWebSocket begins a session on a WebSocket, or the upgrade of one that polls.
@@ -20,8 +22,9 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err == nil && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		err = errBadRequest
 	}
-	if err == nil && session == nil && s.full() {
-		err = errTooManySessions
+	release := func() {}
+	if err == nil && session == nil {
+		release, err = s.admit(r)
 	}
 	if err != nil {
 		writeError(w, err)
@@ -29,11 +32,12 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	ws, err := acceptWebSocket(w, r, s.opts.MaxPayload)
 	if err != nil {
+		release()
 		return // it has been answered
 	}
 	// From here on net/http's part is over. Returning frees all that it holds.
 	if session == nil {
-		s.openWebSocket(ws)
+		s.openWebSocket(ws, release)
 		return
 	}
 	if !session.beginUpgrade(ws) || !s.start(func() { session.upgrade(ws) }) {
@@ -41,14 +45,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) full() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed || len(s.sessions) >= s.opts.MaxSessions
-}
-
-func (s *Server) openWebSocket(ws *wsConn) {
-	session, err := s.open(ws)
+func (s *Server) openWebSocket(ws *wsConn, release func()) {
+	session, err := s.open(ws, release)
 	if err != nil {
 		s.refuse(ws)
 		return
@@ -63,7 +61,7 @@ func (s *Server) openWebSocket(ws *wsConn) {
 func (s *session) read(ws *wsConn) {
 	defer func() { _ = ws.conn.CloseNow() }()
 	for {
-		typ, data, err := ws.conn.Read(context.Background())
+		typ, data, release, err := s.srv.opts.Budget.ReadMessage(context.Background(), ws.conn)
 		switch {
 		case err != nil:
 			s.drop(lossReason(err))
@@ -75,10 +73,14 @@ func (s *session) read(ws *wsConn) {
 			// needs a reader that sees the client's answer.
 			s.receive(data)
 		}
+		release()
 	}
 }
 
 func lossReason(err error) Reason {
+	if errors.Is(err, bounds.ErrFull) {
+		return ReasonOverloaded
+	}
 	if websocket.CloseStatus(err) != -1 || errors.Is(err, io.EOF) {
 		return ReasonTransportClose
 	}

@@ -206,12 +206,12 @@ func (e *Engine) Get(ctx context.Context, id string) (models.Task, error) {
 	return models.FindTask(e.store.Read(ctx), id)
 }
 
-// Updates lists what a task has told so far.
-func (e *Engine) Updates(ctx context.Context, id string) ([]models.Update, error) {
+// Updates lists what a task has told so far, first to last.
+func (e *Engine) Updates(ctx context.Context, id string, page models.Page) (models.List[models.Update], error) {
 	if _, err := e.Get(ctx, id); err != nil {
-		return nil, err
+		return models.List[models.Update]{}, err
 	}
-	return models.TaskUpdates(e.store.Read(ctx), id)
+	return models.TaskUpdates(e.store.Read(ctx), id, page)
 }
 
 // Wait waits until a task has ended, for wait at the most, and returns it as it
