@@ -119,7 +119,7 @@ func newAPI(t testing.TB, s settings) *api {
 			handlers.Payments(payments), handlers.Deliveries(services.NewDeliveries(store, dispatcher)), handlers.Webhooks(webhooks),
 		},
 		Tasks: tasks, Health: store, Feed: stream.NewFeed(store, hub),
-		Policy: policy, AllowedOrigins: s.origins, Heartbeat: s.heartbeat, WriteTimeout: s.writeTimeout,
+		Policy: policy, AllowedOrigins: parseOrigins(t, s.origins), Heartbeat: s.heartbeat, WriteTimeout: s.writeTimeout,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -373,4 +373,14 @@ func quote(s string) string {
 		panic(fmt.Sprintf("a string that is no JSON: %q", s))
 	}
 	return strings.TrimSpace(out.String())
+}
+
+func parseOrigins(t testing.TB, texts []string) (origins []handlers.Origin) {
+	t.Helper()
+	for _, text := range texts {
+		origin, err := handlers.ParseOrigin(text)
+		must(t, err)
+		origins = append(origins, origin)
+	}
+	return origins
 }

@@ -37,6 +37,7 @@ const (
 	codeInternal             = "INTERNAL_ERROR"
 	codeUnavailable          = "UNAVAILABLE"
 	codeOriginForbidden      = "ORIGIN_FORBIDDEN"
+	codeMisdirected          = "HOST_UNKNOWN"
 	codeUpgradeRequired      = "UPGRADE_REQUIRED"
 	codeTooManySubscriptions = "TOO_MANY_SUBSCRIPTIONS"
 )
@@ -57,6 +58,7 @@ var statusOf = map[string]int{
 	codeRangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,
 	codeUnavailable:          http.StatusServiceUnavailable,
 	codeOriginForbidden:      http.StatusForbidden,
+	codeMisdirected:          http.StatusMisdirectedRequest,
 	codeUpgradeRequired:      http.StatusUpgradeRequired,
 	codeTooManySubscriptions: http.StatusTooManyRequests,
 }

@@ -38,7 +38,7 @@ type refund struct {
 	Amount   int64  `json:"amount" minimum:"1" example:"40"`
 	Currency string `json:"currency" example:"USD"`
 	// `order_failed` is one that nobody has asked for: the order that was paid is not fulfilled.
-	Reason *string `json:"reason" enums:"duplicate,fraudulent,requested_by_customer,order_failed" extensions:"x-nullable" example:"requested_by_customer"`
+	Reason *string `json:"reason" extensions:"x-nullable" example:"requested_by_customer"`
 	// What the provider calls it, null until it is made.
 	ProviderID *string `json:"provider_id" extensions:"x-nullable" example:"re_1Nispe2eZvKYlo2Cd31jOCgZ"`
 	taskTail

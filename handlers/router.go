@@ -31,9 +31,13 @@ type Config struct {
 	// Receiver is its handler, nil if there is none: what it got can be read below /receiver/, for pages
 	// that cannot reach it where it listens.
 	Receiver http.Handler
+	// Hosts are the names of this server; others are answered 421.
+	Hosts Hosts
+	// PublicURL is where browsers find this server, "" if that is where its requests say.
+	PublicURL string
 	// AllowedOrigins are the web pages that may use the API from a browser, beside
-	// the server's own, as https://app.example.com; * is any.
-	AllowedOrigins []string
+	// the server's own.
+	AllowedOrigins []Origin
 	// Heartbeat is how often something is sent on an idle stream (0: 15 s), and
 	// WriteTimeout how long a client may take to accept it (0: 10 s).
 	Heartbeat, WriteTimeout time.Duration
@@ -67,8 +71,9 @@ func New(cfg Config) *API {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
-	origins := origins{allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
+	engine.RedirectTrailingSlash = false    // a redirected POST would lose its body
+	public, _ := ParseOrigin(cfg.PublicURL) // the zero value is nobody's
+	origins := origins{own: cfg.Hosts, public: public, allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
 	loads := newLoads()
 	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), loads.count, origins.setCORSHeaders)
 	a := &API{

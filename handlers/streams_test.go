@@ -342,7 +342,7 @@ func TestStuckClientHarmsNobody(t *testing.T) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	must(t, err)
 	defer conn.Close()
-	_, err = io.WriteString(conn, "GET /api/orders/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, err = io.WriteString(conn, "GET /api/orders/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 	must(t, err)
 	reader := bufio.NewReader(conn)
 	_, err = reader.ReadString('\n') // it has begun

@@ -226,7 +226,7 @@ func TestWebSocketPings(t *testing.T) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	must(t, err)
 	defer conn.Close()
-	_, err = io.WriteString(conn, "GET /api/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	_, err = io.WriteString(conn, "GET /api/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
 	must(t, err)
 	must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
 	alive := a.socket()

@@ -141,6 +141,10 @@ func (a *App) wire(ctx context.Context) error {
 	if err := products.Seed(ctx); err != nil {
 		return fmt.Errorf("seeding the catalogue: %w", err)
 	}
+	origins, err := cfg.origins()
+	if err != nil {
+		return err
+	}
 	edge := handlers.Config{
 		Resources: []handlers.Resource{
 			handlers.Products(products),
@@ -152,7 +156,7 @@ func (a *App) wire(ctx context.Context) error {
 			handlers.Webhooks(a.webhooks),
 		},
 		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
-		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), AllowedOrigins: cfg.origins(),
+		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), Hosts: cfg.hosts(), PublicURL: cfg.PublicURL, AllowedOrigins: origins,
 	}
 	if a.receiver != nil { // a nil pointer would be a handler that is not nil
 		edge.Receiver = a.receiver
@@ -179,7 +183,7 @@ func (a *App) listenReceiver() (err error) {
 	if a.config.ReceiverAddr == "" || a.config.production() {
 		return nil
 	}
-	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: a.config.origins()})
+	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: words(a.config.AllowedOrigins), AllowedHosts: words(a.config.AllowedHosts)})
 	a.onClose(func(ctx context.Context) error { a.receiver.Close(); return stopServer(ctx, a.receiverServer) })
 	settings := receiver.Settings{Secret: a.config.CallbackSecret, Contract: docs.JSON()} // for verdicts on what comes
 	if err := a.receiver.Configure("default", settings); err != nil {

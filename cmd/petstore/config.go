@@ -8,13 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/peterbourgon/ff/v3"
 
 	"petstore/callbacks"
+	"petstore/handlers"
 )
 
 // Config is what can be set, by flag or by the environment variable of the same
@@ -32,12 +32,11 @@ type Config struct {
 	StripeKey       string        // secret API key of Stripe; without it payments go to a sandbox
 	StripeURL       string        // of Stripe's API, "" for Stripe's own
 	AllowedOrigins  string        // other web pages that may use the API, comma-separated
+	AllowedHosts    string        // names of this server beside its address, comma-separated
+	PublicURL       string        // where clients find this server, "" for ADDR
 	Env             string        // development or production
 	ReadyJSON       bool          // say in JSON where the server listens
 }
-
-// minSecret is how many bytes a secret has at least in production.
-const minSecret = 16
 
 const (
 	envDevelopment = "development"
@@ -53,8 +52,23 @@ func (c Config) policy() callbacks.Policy {
 	return callbacks.DevelopmentPolicy()
 }
 
-func (c Config) origins() []string {
-	return strings.FieldsFunc(c.AllowedOrigins, func(r rune) bool { return r == ',' || r == ' ' })
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+func (c Config) hosts() handlers.Hosts {
+	return handlers.NewHosts(c.Addr, c.PublicURL, words(c.AllowedHosts)...)
+}
+
+func (c Config) origins() (origins []handlers.Origin, err error) {
+	for _, word := range words(c.AllowedOrigins) {
+		origin, err := handlers.ParseOrigin(word)
+		if err != nil {
+			return nil, fmt.Errorf("ALLOWED_ORIGINS %q: %w, or *", word, err)
+		}
+		origins = append(origins, origin)
+	}
+	return origins, nil
 }
 
 // schedule is when callbacks are tried again.
@@ -98,6 +112,8 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.StripeKey, "stripe-api-key", "", "secret API `key` of Stripe; without it payments go to a sandbox")
 	fs.StringVar(&c.StripeURL, "stripe-api-url", "", "`URL` of Stripe's API, for stripe-mock")
 	fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "`origins` of other web pages that may use the API, comma-separated; * for any")
+	fs.StringVar(&c.AllowedHosts, "allowed-hosts", "", "`names` of this server, beside its address and that in -public-url, comma-separated")
+	fs.StringVar(&c.PublicURL, "public-url", "", "`URL` by which clients reach this server, if that is not where it listens")
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", false, "print one line of JSON, with the URLs, as soon as the server is ready, and all else on stderr")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
@@ -116,32 +132,19 @@ func (c Config) check() error {
 	if _, _, err := net.SplitHostPort(c.ReceiverAddr); c.ReceiverAddr != "" && err != nil {
 		return fmt.Errorf("RECEIVER_ADDR %q: want host:port, or nothing", c.ReceiverAddr)
 	}
-	if scheme, _, found := strings.Cut(c.DatabaseURL, "://"); found && !slices.Contains([]string{"postgres", "postgresql", "file"}, scheme) {
-		return fmt.Errorf("DATABASE_URL: %s:// is none: want the path of an SQLite file, or a postgres:// URL", scheme)
-	}
 	if callbacks.CheckSecret(c.CallbackSecret) != nil {
 		return errors.New("CALLBACK_SECRET: want a secret that is not empty; after whsec_, it must be base64")
 	}
-	if err := c.checkTimes(); err != nil {
-		return err
-	}
-	if u, err := url.Parse(c.StripeURL); c.StripeURL != "" && (err != nil || u.Host == "" || c.StripeKey == "") {
-		return fmt.Errorf("STRIPE_API_URL %q: want the URL of Stripe's API or of stripe-mock, and STRIPE_API_KEY", c.StripeURL)
-	}
-	for _, origin := range c.origins() {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
-			return fmt.Errorf("ALLOWED_ORIGINS %q: want origins such as https://app.example.com, or *", origin)
+	for _, check := range []func() error{c.checkTimes, c.checkStores, c.checkStripe, c.checkNames} {
+		if err := check(); err != nil {
+			return err
 		}
 	}
 	switch c.Env {
 	case envDevelopment:
 		return nil
 	case envProduction:
-		if c.CallbackSecret == callbacks.DevelopmentSecret || len(c.CallbackSecret) < minSecret {
-			return errors.New("CALLBACK_SECRET: production needs a secret of your own, for example from: openssl rand -base64 32")
-		}
-		return nil
+		return c.checkProduction()
 	}
 	return fmt.Errorf("ENV %q: want %s or %s", c.Env, envDevelopment, envProduction)
 }

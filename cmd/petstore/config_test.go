@@ -4,6 +4,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"petstore/callbacks"
 )
 
 // TestSettings are refused with a message that names the setting and what it wants.
@@ -11,7 +13,7 @@ func TestSettings(t *testing.T) {
 	for _, c := range []struct{ flag, want string }{
 		{"-addr=127.0.0.1", "ADDR"},
 		{"-receiver-addr=9090", "RECEIVER_ADDR"},
-		{"-database-url=mysql://localhost/petstore", "DATABASE_URL: mysql://"},
+		{"-database-url=mysql://localhost/petstore", "DATABASE_URL"},
 		{"-callback-secret=whsec_!", "CALLBACK_SECRET"},
 		{"-step-delay=2h", "STEP_DELAY"},
 		{"-stripe-api-url=http://127.0.0.1:12111", "STRIPE_API_KEY"},
@@ -20,9 +22,93 @@ func TestSettings(t *testing.T) {
 		{"-env=production", "CALLBACK_SECRET"},
 		{"-env=production -callback-secret=fifteen-letters", "CALLBACK_SECRET"},
 		{"serve", `"serve"`},
+		{"-public-url=api.example.com", "PUBLIC_URL"},
+		{"-allowed-hosts=https://api.example.com", "ALLOWED_HOSTS"},
+		// security 5
+		{"-env=production -callback-secret=" + secret, "STRIPE_API_KEY"},
+		{"-env=production -stripe-api-key=sk_test_1 -callback-secret=" + secret, "STRIPE_API_KEY"},
+		{"-env=production -stripe-api-key=rk_test_1 -callback-secret=" + secret, "STRIPE_API_KEY"},
 	} {
 		if _, err := readConfig(strings.Fields(c.flag)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %s", c.flag, err, c.want)
+		}
+	}
+	if _, err := readConfig(strings.Fields("-env=production -stripe-api-key=sk_live_1 -callback-secret=" + secret)); err != nil {
+		t.Errorf("production: %v", err)
+	}
+}
+
+const secret = "x4Tq0ZkPmVb81sYd"
+
+// TestSecrets (security 13): what is long is not for that hard to guess.
+func TestSecrets(t *testing.T) {
+	for _, weak := range []string{
+		strings.Repeat(" ", 16), "whsec_AAAAAAAAAAAA", callbacks.DevelopmentSecret + " ", " " + strings.ToUpper(callbacks.DevelopmentSecret),
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababab", "0123456789abcdef", "passwordpassword", "whsec_" + strings.Repeat("A", 44),
+		"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", strings.Repeat(" ", 20) + "short", "fifteen-letters",
+	} {
+		if strongSecret(weak) {
+			t.Errorf("%q is taken for a secret", weak)
+		}
+	}
+	for _, strong := range []string{
+		secret, "9f86d081884c7d65", "correct horse battery staple", "not the one for development",
+		"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", callbacks.NewSecret(),
+	} {
+		if !strongSecret(strong) {
+			t.Errorf("%q is refused", strong)
+		}
+	}
+}
+
+// TestNoPasswordIsShown (security 14): a database's URL that is mistyped is no path of a file,
+// and its password is in no message.
+func TestNoPasswordIsShown(t *testing.T) {
+	for _, setting := range []string{
+		"-database-url=host=db password=hunter2 dbname=petstore", "-database-url=postgres:/u:hunter2@db/petstore", "-database-url=POSTGRES://u:hunter2@db/petstore",
+		"-database-url=postgres:u:hunter2@db", "-database-url=//u:hunter2@db/petstore", "-database-url=mysql://u:hunter2@db/petstore",
+		"-database-url=user = 'u' Password = 'hunter2'", "-database-url=file:postgres:/u:hunter2@db", "-database-url=postgres://",
+		"-blob-url=s3://u:hunter2@bucket", "-blob-url=file://u:hunter2@host/x", "-blob-url=%zz:hunter2",
+		"-stripe-api-url=http://u:hunter2@%zz/", "-stripe-api-url=https://u:hunter2@stripe.example", "-public-url=https://u:hunter2@api.example.com",
+		"-allowed-hosts=u:hunter2@api.example.com",
+	} {
+		_, err := readConfig([]string{"-stripe-api-key=sk_test_1", setting})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v, want an error without the password", setting, err)
+		}
+	}
+	for _, url := range []string{"postgres://u:hunter2@%zz/petstore", "postgres://u:hunter2@127.0.0.1:1/petstore?sslmode=nope", "postgres://u:hunter2@127.0.0.1:x/petstore",
+		"postgres://u:hunter2@127.0.0.1:1/petstore?connect_timeout=1"} {
+		cfg := Config{Addr: "127.0.0.1:0", DatabaseURL: url, BlobURL: "mem://"}
+		_, err := New(t.Context(), cfg, t.Output())
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v, want an error without the password", url, err)
+		}
+	}
+	for _, path := range []string{"petstore.db", "/var/lib/pet store/petstore.db", `C:\\petstore.db`, "file:petstore.db", "./a@b/petstore.db"} {
+		if _, err := readConfig([]string{"-database-url=" + path}); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestWarnings (security 5 and 6): who can do what is said at the start.
+func TestWarnings(t *testing.T) {
+	for _, c := range []struct {
+		config Config
+		want   string
+	}{
+		{Config{Addr: "127.0.0.1:8080", Env: envProduction}, "can do everything"},
+		{Config{Addr: "0.0.0.0:8080", Env: envDevelopment}, "for this machine alone"},
+		{Config{Addr: ":8080", Env: envDevelopment}, "for this machine alone"},
+		{Config{Addr: "[::]:8080", Env: envDevelopment}, "for this machine alone"},
+		{Config{Addr: "192.168.1.2:8080", Env: envDevelopment}, "for this machine alone"},
+		{Config{Addr: "127.0.0.1:8080", Env: envDevelopment}, ""},
+		{Config{Addr: "localhost:8080", Env: envDevelopment}, ""},
+	} {
+		got := strings.Join(c.config.warnings(), "\n")
+		if !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%+v: %q, want %q", c.config, got, c.want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func BenchmarkFollowers(b *testing.B) {
 
 	streams := make(chan struct{}, benchStreams)
 	open(b, benchStreams, func() error {
-		return follow(b, address, "GET /api/orders/stream HTTP/1.1\r\nHost: x\r\n\r\n", "id: 0", "order-update", streams)
+		return follow(b, address, "GET /api/orders/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "id: 0", "order-update", streams)
 	})
 	b.ReportMetric(float64(server.resident()-empty)/benchStreams/1024, "KiB/stream")
 
@@ -132,7 +132,7 @@ func subscribe(b *testing.B, address, task string, arrived chan<- struct{}) erro
 	}
 	b.Cleanup(func() { conn.Close() })
 	for _, text := range []string{
-		"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
 		frame("40"), frame(fmt.Sprintf(`42["subscribe",%q]`, task)),
 	} {

@@ -87,6 +87,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := app.Start(ctx); err != nil {
 		return err
 	}
+	for _, line := range cfg.warnings() {
+		slog.Warn(line)
+	}
 	if cfg.ReadyJSON {
 		fmt.Fprintln(out, app.ready())
 	}

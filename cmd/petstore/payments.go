@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 
 	"petstore/services"
@@ -18,7 +17,7 @@ const (
 	testMethod = "pm_card_visa"
 )
 
-// payments joins payments to Stripe, or without a key to the sandbox.
+// payments joins payments to Stripe, or without a key, in development, to the sandbox.
 func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 	options := stripeclient.Options{Key: a.config.StripeKey, URL: a.config.StripeURL}
 	var methods services.Methods
@@ -29,14 +28,11 @@ func (a *App) payments(tasks *task.Engine) (*services.Payments, error) {
 		}
 		a.onClose(func(context.Context) error { return sandbox.Close() })
 		options.Key, options.Transport, methods.Known = sandboxKey, sandbox, stripesandbox.Methods()
-		if a.config.production() {
-			slog.Warn("Payments go to a sandbox, and no money moves: set STRIPE_API_KEY.")
-		}
 	}
 	for _, operation := range services.NewCharging(a.store, tasks, stripeclient.New(options)) {
 		tasks.Register(operation)
 	}
-	if strings.HasPrefix(options.Key, "sk_test_") {
+	if isTestKey(options.Key) {
 		methods.Default = testMethod
 	}
 	return services.NewPayments(a.store, tasks, methods), nil

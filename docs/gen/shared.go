@@ -59,6 +59,7 @@ func addReceiverAnswers(op *openapi2.Operation) {
 }
 
 func addErrors(op *openapi2.Operation, method, path string) {
+	addError(op, http.StatusMisdirectedRequest, "The Host is none of this server's names")
 	addError(op, http.StatusUnprocessableEntity, "")
 	if method != http.MethodGet {
 		addError(op, http.StatusForbidden, "The page's origin is not allowed")

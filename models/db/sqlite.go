@@ -41,7 +41,7 @@ type sqliteEngine struct {
 func openSQLite(ctx context.Context, path string) (*Store, error) {
 	path = strings.TrimPrefix(path, "file:")
 	if path == "" || strings.ContainsAny(path, "?#\x00") || strings.Contains(path, ":memory:") {
-		return nil, fmt.Errorf("DATABASE_URL %q: want the path of a file, or a postgres:// URL", path)
+		return nil, errors.New("DATABASE_URL: want the path of a file, or a postgres:// URL") // there may be a password in it
 	}
 	lock, err := ownFile(path)
 	if err != nil {
