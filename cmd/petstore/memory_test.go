@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxResident = 600 << 20
+	maxMemory = 600 << 20
 	// maxHealth is how long health takes at most nine times in ten, or four times as long as
 	// that of a server at peace, on a machine that is busy with something else.
 	maxHealth = 200 * time.Millisecond
@@ -122,8 +122,8 @@ func (p *process) watch(ctx context.Context, t *testing.T, atPeace *process) {
 	slices.Sort(peaceful)
 	health, calm := attacked[len(attacked)*9/10], peaceful[len(peaceful)*9/10]
 	t.Logf("at most %d MiB, health in %s of %s, at peace in %s of %s", most>>20, health, attacked[len(attacked)-1], calm, peaceful[len(peaceful)-1])
-	if most > maxResident {
-		t.Errorf("the server takes %d MiB, want %d at most", most>>20, maxResident>>20)
+	if most > maxMemory {
+		t.Errorf("the server takes %d MiB, want %d at most", most>>20, maxMemory>>20)
 	}
 	if health > max(maxHealth, 4*calm) {
 		t.Errorf("health takes %s, want %s at most (at peace it takes %s)", health, maxHealth, calm)
