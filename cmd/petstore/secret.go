@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 	"strings"
@@ -19,14 +20,21 @@ const (
 // to guess, of which its length says little: it may be blanks, or the public secret and
 // something more.
 func strongSecret(secret string) bool {
-	if strings.Contains(strings.ToLower(secret), callbacks.DevelopmentSecret) {
+	key := keyOf(strings.TrimSpace(secret))
+	public := keyOf(callbacks.DevelopmentSecret)
+	if bytes.Contains(bytes.ToLower(key), public) || strings.Contains(strings.ToLower(secret), strings.ToLower(callbacks.DevelopmentSecret)) {
 		return false
 	}
-	key := []byte(strings.TrimSpace(secret))
-	if encoded, ok := strings.CutPrefix(string(key), "whsec_"); ok {
-		key, _ = base64.StdEncoding.DecodeString(encoded) // readConfig has decoded it
-	}
 	return len(key) >= minSecret && entropy(key) >= minEntropy
+}
+
+// keyOf is what a secret means: after whsec_, base64 of the key.
+func keyOf(secret string) []byte {
+	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
+		key, _ := base64.StdEncoding.DecodeString(encoded) // readConfig has decoded it
+		return key
+	}
+	return []byte(secret)
 }
 
 // entropy estimates how many bits key holds, of what is not repeated in it: by how evenly
