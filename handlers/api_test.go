@@ -384,3 +384,6 @@ func parseOrigins(t testing.TB, texts []string) (origins []handlers.Origin) {
 	}
 	return origins
 }
+
+// exampleHosts has the host of httptest.NewRequest.
+var exampleHosts = handlers.NewHosts("127.0.0.1:0", "", "example.com")

@@ -9,7 +9,7 @@ import (
 
 // TestDocsPage: whoever leaves out the slash gets there, too.
 func TestDocsPage(t *testing.T) {
-	api := handlers.New(handlers.Config{})
+	api := handlers.New(handlers.Config{Hosts: exampleHosts})
 	for _, c := range []struct {
 		path, location string
 		status         int

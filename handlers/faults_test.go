@@ -102,7 +102,7 @@ func (brokenFeed) Follow(context.Context, models.UpdateFilter, int64, time.Durat
 // TestStreamThatPanics holds that a bug in a stream ends that stream, and gives its place back.
 func TestStreamThatPanics(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	api := handlers.New(handlers.Config{Feed: brokenFeed{}, Policy: callbacks.DevelopmentPolicy()})
+	api := handlers.New(handlers.Config{Hosts: exampleHosts, Feed: brokenFeed{}, Policy: callbacks.DevelopmentPolicy()})
 	server := httptest.NewServer(api)
 	defer server.Close()
 	for range 2 {
@@ -121,7 +121,7 @@ func TestStreamThatPanics(t *testing.T) {
 
 // TestHead holds that whatever can be read answers HEAD, too (RFC 9110, section 9.3.2).
 func TestHead(t *testing.T) {
-	api := handlers.New(handlers.Config{Health: faulty{}})
+	api := handlers.New(handlers.Config{Hosts: exampleHosts, Health: faulty{}})
 	for path, want := range map[string]int{"/": 200, "/docs/": 200, "/docs": 308, "/openapi.yaml": 200, "/openapi.json": 200, "/health": 200} {
 		w := httptest.NewRecorder()
 		api.ServeHTTP(w, httptest.NewRequest(http.MethodHead, path, nil))
@@ -144,7 +144,7 @@ func (firehose) Follow(context.Context, models.UpdateFilter, int64, time.Duratio
 // TestStopBesideAClientThatDoesNotRead holds that such a client does not keep the server from
 // stopping for as long as it may otherwise take to read.
 func TestStopBesideAClientThatDoesNotRead(t *testing.T) {
-	api := handlers.New(handlers.Config{Feed: firehose{}, WriteTimeout: time.Minute})
+	api := handlers.New(handlers.Config{Hosts: exampleHosts, Feed: firehose{}, WriteTimeout: time.Minute})
 	server := httptest.NewServer(api)
 	defer server.Close()
 	res, err := http.Get(server.URL + "/api/tasks/stream")

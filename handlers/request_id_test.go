@@ -18,7 +18,7 @@ func TestRequestIDs(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(handlers.LogRequestIDs(slog.NewTextHandler(&log, nil))))
 	t.Cleanup(func() { slog.SetDefault(before) })
-	api := handlers.New(handlers.Config{Resources: []handlers.Resource{handlers.Deliveries(faulty{errors.New("it broke")})}})
+	api := handlers.New(handlers.Config{Hosts: exampleHosts, Resources: []handlers.Resource{handlers.Deliveries(faulty{errors.New("it broke")})}})
 	for sent, kept := range map[string]bool{
 		"abc-123": true, strings.Repeat("x", 128): true, "": false, strings.Repeat("x", 129): false, "a b": false, "ä": false, "a\x7f": false,
 	} {
