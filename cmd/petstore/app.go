@@ -99,19 +99,14 @@ func (a *App) openTemporary() error {
 // wire joins the rooms: store, services, handlers.
 func (a *App) wire(ctx context.Context) error {
 	cfg := a.config
-	schedule, err := cfg.schedule()
-	if err != nil {
-		return err
-	}
-	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: cfg.policy(), Timeout: cfg.CallbackTimeout})
-	a.onClose(func(context.Context) error { sender.Close(); return nil })
-	a.hub = stream.NewHub(a.store)
 	server := "" // needs no name where it is alone
 	if a.store.Shared() {
 		server = models.NewID("server_")
 	}
-	a.dispatcher = dispatch.New(a.store, dispatch.Options{Sender: sender, Schedule: schedule, Secret: cfg.CallbackSecret, Server: server})
-	a.onClose(func(context.Context) error { a.dispatcher.Stop(); return nil })
+	if err := a.openDispatcher(server); err != nil {
+		return err
+	}
+	a.hub = stream.NewHub(a.store)
 	tasks := task.NewEngine(a.store, a.hub, a.dispatcher)
 	tasks.Register(services.NewPacking(a.store, tasks, cfg.StepDelay))
 	payments, err := a.payments(tasks)
@@ -165,6 +160,19 @@ func (a *App) wire(ctx context.Context) error {
 	a.onClose(func(ctx context.Context) error { return errors.Join(a.api.Close(ctx), stopServer(ctx, a.apiServer)) })
 	a.apiServer, err = listen("ADDR", cfg.Addr, a.places, a.api)
 	return err
+}
+
+// openDispatcher makes what sends callbacks.
+func (a *App) openDispatcher(server string) error {
+	schedule, err := a.config.schedule()
+	if err != nil {
+		return err
+	}
+	sender := callbacks.NewSender(callbacks.SenderOptions{Policy: a.config.policy(), Timeout: a.config.CallbackTimeout})
+	a.onClose(func(context.Context) error { sender.Close(); return nil })
+	a.dispatcher = dispatch.New(a.store, dispatch.Options{Sender: sender, Schedule: schedule, Secret: a.config.CallbackSecret, Server: server})
+	a.onClose(func(context.Context) error { a.dispatcher.Stop(); return nil })
+	return nil
 }
 
 func (a *App) openBlobs() error {
