@@ -106,7 +106,7 @@ func countContract(c *gin.Context) error {
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // makeLarge makes an answer that may be large, when it is its turn.
-func makeLarge[T any](c *gin.Context, make func() (T, error)) (made T, err error) {
+func makeLarge[T any](c *gin.Context, produce func() (T, error)) (made T, err error) {
 	ctx := c.Request.Context()
 	waiting, cancel := context.WithTimeout(ctx, makingPatience)
 	defer cancel()
@@ -118,7 +118,7 @@ func makeLarge[T any](c *gin.Context, make func() (T, error)) (made T, err error
 		return made, &models.Error{Code: db.CodeOverloaded, Message: "Too many ask for large answers at the moment. Try again later.", Err: err}
 	}
 	defer making.Release(1)
-	return make()
+	return produce()
 }
 
 // isFull reports whether reading a body failed for want of room.

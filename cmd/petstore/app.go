@@ -136,21 +136,27 @@ func (a *App) wire(ctx context.Context) error {
 	if err := products.Seed(ctx); err != nil {
 		return fmt.Errorf("seeding the catalogue: %w", err)
 	}
+	return a.serveAPI(tasks, []handlers.Resource{
+		handlers.Products(products),
+		handlers.Orders(services.NewOrders(a.store, tasks)),
+		handlers.Reports(services.NewReports(a.store, tasks)),
+		handlers.Images(services.NewImages(a.store, tasks, a.blobs)),
+		handlers.Payments(payments),
+		handlers.Deliveries(services.NewDeliveries(a.store, a.dispatcher)),
+		handlers.Webhooks(a.webhooks),
+	})
+}
+
+// serveAPI joins the resources to HTTP, and listens.
+func (a *App) serveAPI(tasks *task.Engine, resources []handlers.Resource) (err error) {
+	cfg := a.config
 	origins, err := cfg.origins()
 	if err != nil {
 		return err
 	}
 	edge := handlers.Config{
-		Resources: []handlers.Resource{
-			handlers.Products(products),
-			handlers.Orders(services.NewOrders(a.store, tasks)),
-			handlers.Reports(services.NewReports(a.store, tasks)),
-			handlers.Images(services.NewImages(a.store, tasks, a.blobs)),
-			handlers.Payments(payments),
-			handlers.Deliveries(services.NewDeliveries(a.store, a.dispatcher)),
-			handlers.Webhooks(a.webhooks),
-		},
-		Tasks: tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
+		Resources: resources,
+		Tasks:     tasks, Health: a.store, Feed: stream.NewFeed(a.store, a.hub),
 		Policy: cfg.policy(), ReceiverURL: a.ReceiverURL(), Hosts: cfg.hosts(), PublicURL: cfg.PublicURL, AllowedOrigins: origins,
 	}
 	if a.receiver != nil { // a nil pointer would be a handler that is not nil

@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	for _, line := range cfg.warnings() {
-		slog.Warn(line)
+		slog.Warn(line) //nolint:gosec // G706: one of a few constants
 	}
 	if cfg.ReadyJSON {
 		fmt.Fprintln(out, app.ready())

@@ -111,6 +111,7 @@ func attack(t *testing.T, url string, clients int, send string) {
 // watch asks for the health of the server, and of one at peace, and looks at its memory,
 // until ctx ends.
 func (p *process) watch(ctx context.Context, t *testing.T, atPeace *process) {
+	t.Helper()
 	var most int
 	var attacked, peaceful []time.Duration
 	for ctx.Err() == nil {
@@ -132,6 +133,7 @@ func (p *process) watch(ctx context.Context, t *testing.T, atPeace *process) {
 
 // health is how long the server takes to say that it is well.
 func (p *process) health(t *testing.T) time.Duration {
+	t.Helper()
 	begun := time.Now()
 	res, err := http.Get(p.url + "/health")
 	if err != nil {
