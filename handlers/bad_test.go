@@ -277,7 +277,7 @@ func TestFieldsOfProducts(t *testing.T) {
 		{without(`1}`, `-1}`), "price"}, {without(`1}`, `1000000001}`), "price"}, {without(`1}`, `"1"}`), "price"}, {without(`1}`, `0.5}`), "price"}, {without(`1}`, `1e99}`), "price"},
 		{with("description", quote(strings.Repeat("a", 5001))), "description"}, {with("description", `null`), "description"},
 		{with("currency", `"usd"`), "currency"}, {with("currency", `"EURO"`), "currency"}, {with("currency", `1`), "currency"},
-		{with("stock", `-1`), "stock"}, {with("stock", `1000000001`), "stock"}, {with("stock", `1.0`), "stock"},
+		{with("stock", `-1`), "stock"}, {with("stock", `1000000001`), "stock"}, {with("stock", `1.5`), "stock"},
 		{with("tags", `"toy"`), "tags"}, {with("tags", `["a","a"]`), "tags"}, {with("tags", `[""]`), "tags[0]"}, {with("tags", `["a",2]`), "tags[1]"},
 		{with("tags", `["`+strings.Repeat(`a","`, 20)+`b"]`), "tags"}, {with("tags", `["`+strings.Repeat("a", 51)+`"]`), "tags[0]"},
 		{with("image_url", `"cat.jpg"`), "image_url"}, {with("image_url", `"javascript:alert(1)"`), "image_url"}, {with("image_url", `"data:image/png;base64,"`), "image_url"},
