@@ -63,7 +63,7 @@ func TestFullMarks(t *testing.T) {
 // TestFullMarksInProduction: there it refuses private addresses in any spelling.
 func TestFullMarksInProduction(t *testing.T) {
 	t.Parallel()
-	server := startProcess(t, "ENV=production", "CALLBACK_SECRET=ZGEwmDwY3uJTEGb0hlGgPw3Z2HgIUHdb",
+	server := startProcess(t, "ENV=production", "CALLBACK_SECRET=ZGEwmDwY3uJTEGb0hlGgPw3Z2HgIUHdb", "STRIPE_API_KEY=sk_live_none", "STRIPE_API_URL=http://127.0.0.1:9",
 		"DATABASE_URL="+tempDatabase(t), "BLOB_URL=file://"+filepath.ToSlash(t.TempDir()))
 	report, err := senders.Grade(t.Context(), senders.Options{
 		Trigger:        func(ctx context.Context, url string) error { return order(ctx, server.url, url) },

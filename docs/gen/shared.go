@@ -36,7 +36,7 @@ func addShared(doc *openapi2.T) {
 			}
 			addErrors(op, method, path)
 			if tagged(doc, path) {
-				addPreconditions(op, method)
+				addPreconditions(op, method, path)
 			}
 			if page := op.Responses.Value("200"); page != nil && page.Schema != nil && strings.HasSuffix(page.Schema.Ref, "Page") {
 				addPaging(op, page)
@@ -92,7 +92,7 @@ func tagged(doc *openapi2.T, path string) bool {
 	return resource != nil && resource.Get != nil && resource.Delete != nil && (rest == "" || doc.Paths[path].Get == nil)
 }
 
-func addPreconditions(op *openapi2.Operation, method string) {
+func addPreconditions(op *openapi2.Operation, method, path string) {
 	if method == http.MethodGet {
 		addParameter(op, "If-None-Match", "ETags that you have: if one of them is current, the answer is 304")
 		op.Responses.Set("304", &openapi2.Response{Description: http.StatusText(http.StatusNotModified), Headers: headers("ETag", "string", "The current one")})
@@ -101,7 +101,7 @@ func addPreconditions(op *openapi2.Operation, method string) {
 	}
 	addParameter(op, "If-Match", "Do it only if one of these ETags is current")
 	addError(op, http.StatusPreconditionFailed, "The resource has another ETag now")
-	if ok := op.Responses.Value("200"); ok != nil && ok.Schema != nil {
+	if ok := op.Responses.Value("200"); ok != nil && ok.Schema != nil && strings.HasSuffix(path, "}") {
 		if ok.Headers == nil {
 			ok.Headers = map[string]*openapi2.Header{}
 		}
