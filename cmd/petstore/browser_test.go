@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"petstore/docs/browsertest"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -100,7 +102,14 @@ func eval[V any](p *page, expression string) V {
 // click clicks on the first element that a selector finds, scrolled into view.
 func (p *page) click(selector string) {
 	p.t.Helper()
-	p.run(chromedp.Click(chromedp.CSS(selector)))
+	err := chromedp.Do(p.ctx, chromedp.Click(chromedp.CSS(selector)))
+	for browsertest.IsRedrawn(err) && p.ctx.Err() == nil {
+		err = chromedp.Do(p.ctx, chromedp.Click(chromedp.CSS(selector)))
+	}
+	if err != nil {
+		p.screenshot("failed", ".opblock.is-open")
+		p.t.Fatalf("clicking %s: %v", selector, err)
+	}
 }
 
 // dark makes the page that of a person who prefers dark ones.

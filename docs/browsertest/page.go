@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +96,21 @@ func Eval[V any](p *Page, expression string) V {
 // Click clicks on the first element that a selector finds.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
-	p.Run(chromedp.Click(chromedp.CSS(selector)))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+	for IsRedrawn(err) && ctx.Err() == nil {
+		err = chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+	}
+	if err != nil {
+		p.failf("clicking %s: %v", selector, err)
+	}
+}
+
+// IsRedrawn reports whether a click failed because the page has put another element in the place of the one that was
+// found a moment before.
+func IsRedrawn(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "Could not find node")
 }
 
 // Fill replaces what is in a field.
