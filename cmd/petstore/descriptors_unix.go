@@ -11,5 +11,5 @@ func descriptors() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0
 	}
-	return int(min(limit.Cur, 1<<30)) //nolint:unconvert // on some systems it is signed
+	return int(min(limit.Cur, 1<<30))
 }
