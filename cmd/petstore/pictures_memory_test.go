@@ -28,6 +28,9 @@ func TestPicturesInBounds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes ten seconds of two cores")
 	}
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("the memory of a process is not in /proc here")
 	}
