@@ -14,8 +14,9 @@ var ErrForbiddenAddress = errors.New("callbacks: address is not public")
 
 // ssrfGuard refuses the special-purpose registries of IANA (loopback, private, link-local with its cloud metadata,
 // shared, documentation, multicast…) and every IPv6 address outside the global unicast range, so also IPv4-mapped,
-// NAT64 and unique local ones.
-var ssrfGuard = ssrf.New(ssrf.WithAnyPort())
+// NAT64 and unique local ones. 168.63.129.16 looks public, and is Azure's own inside each of its machines
+// (https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16); other clouds' are in the registries.
+var ssrfGuard = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix("168.63.129.16/32")))
 
 // Guard refuses to connect to an address that isn't public, with [ErrForbiddenAddress]. Put it into
 // [net.Dialer.Control]: there it sees the address that is really dialled, after DNS, for each one tried. Checking

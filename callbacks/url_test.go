@@ -83,6 +83,7 @@ func TestCheckURL(t *testing.T) {
 		{never, "https://[::1/"},
 		{never, "https://[127.0.0.1]/"},
 		{never, "https://%6c%6f%63%61%6c/"},
+		{development, "https://168.63.129.16/metadata"}, {development, "https://2822734096/"},
 	}
 	for _, test := range tests {
 		name := test.url[:min(60, len(test.url))]
@@ -97,6 +98,10 @@ func TestCheckURL(t *testing.T) {
 
 func TestGuard(t *testing.T) {
 	for address, want := range map[string]error{
+		"168.63.129.16:80":             ErrForbiddenAddress, // security 16
+		"168.63.129.17:80":             nil,
+		"100.100.100.200:80":           ErrForbiddenAddress,
+		"192.0.0.192:80":               ErrForbiddenAddress,
 		"8.8.8.8:443":                  nil,
 		"8.8.8.8:8443":                 nil,
 		"[2606:4700:4700::1111]:443":   nil,

@@ -64,13 +64,18 @@ func csvCell(kind Kind, value, currency string) string {
 // plainNumber is no formula, whatever its sign.
 var plainNumber = regexp.MustCompile(`^[-+]?\d+(\.\d+)?([eE][-+]?\d+)?$`)
 
+// afterSeparator finds what would be a formula if its cell began there.
+var afterSeparator = regexp.MustCompile(`((?:[;|]|\S[\t\n\r])\s*)([=+\-@＝＋－＠])`)
+
 // harmless puts an apostrophe before text that a spreadsheet would take for a
 // formula and run. Blanks before it don't help: some programs skip them
-// (https://owasp.org/www-community/attacks/CSV_Injection).
+// (https://owasp.org/www-community/attacks/CSV_Injection). Some take other characters
+// than commas for separators, so that a cell may begin after each.
 func harmless(text string) string {
 	if plainNumber.MatchString(text) {
 		return text
 	}
+	text = afterSeparator.ReplaceAllString(text, "$1'$2")
 	first := strings.TrimLeftFunc(text, unicode.IsSpace)
 	if first != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(first)[0]) {
 		return "'" + text

@@ -245,7 +245,8 @@ func TestNumbers(t *testing.T) {
 // TestHarmlessNumbers is faults 27: a number is no formula.
 func TestHarmlessNumbers(t *testing.T) {
 	for text, want := range map[string]string{
-		"-12.5": "-12.5", "+1": "+1", "-1e-7": "-1e-7", "-1+1": "'-1+1", "-1;=2": "'-1;=2", "-inf": "'-inf", "-": "'-", "-1\n": "'-1\n",
+		"-12.5": "-12.5", "+1": "+1", "-1e-7": "-1e-7", "-1+1": "'-1+1", "-1;=2": "'-1;'=2", "-inf": "'-inf", "a;=1+1": "a;'=1+1", "a\t@b": "a\t'@b", "a; -b": "a; '-b", "a-b;c": "a-b;c", // security 11
+		"-": "'-", "-1\n": "'-1\n",
 	} {
 		if got := harmless(text); got != want {
 			t.Errorf("%q has become %q", text, got)
@@ -260,7 +261,7 @@ func FuzzHarmless(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got := harmless(text)
-		if got != text && got != "'"+text {
+		if strings.ReplaceAll(got, "'", "") != strings.ReplaceAll(text, "'", "") {
 			t.Errorf("%q has become %q", text, got)
 		}
 		if got != "" && strings.ContainsAny(got[:1], "=+-@\t\r\n") && !plainNumber.MatchString(got) {
