@@ -38,8 +38,9 @@ func tagOf[M, V any](get func(context.Context, string) (M, error), show func(M) 
 		if err != nil {
 			return "", err
 		}
-		body, err := encode(show(found))
-		return etag(show(found), body), err
+		shown := show(found)
+		body, err := encode(shown)
+		return etag(shown, body), err
 	}
 }
 

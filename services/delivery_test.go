@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"petstore/callbacks/pause"
 	"petstore/models"
-	"petstore/services/pause"
 	"petstore/services/task"
 )
 

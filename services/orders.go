@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 	"petstore/models"
 	"petstore/services/money"
-	"petstore/services/pause"
 	"petstore/services/task"
 )
 

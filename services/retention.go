@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 	"petstore/models"
-	"petstore/services/pause"
 )
 
 const (

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 	"petstore/models"
 	"petstore/services/dispatch"
-	"petstore/services/pause"
 	"petstore/services/task"
 )
 

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 	"petstore/models"
 	"petstore/models/db"
 	"petstore/services/dispatch"
-	"petstore/services/pause"
 	"petstore/services/stream"
 	"petstore/services/task"
 )

@@ -4,6 +4,7 @@ package browsertest
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,22 +19,26 @@ import (
 // How long a page may live, and how long it may take to become what a test waits for.
 const (
 	lifetime = 2 * time.Minute
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // Page is a page in a Chromium of its own.
 type Page struct {
 	t   testing.TB
 	ctx context.Context
+
+	told chan struct{} // closed when the console has told everything
 }
 
-// Open opens a URL in a window that is so many pixels wide, and 900 high. The browser ends with the test. Where Chromium is
-// not installed the test is skipped, but not in CI.
+// Open opens a URL in a window that is so many pixels wide, and 900 high. The browser ends with the test. What the page
+// throws, and what its Content-Security-Policy keeps it from, are errors of the test. Where Chromium is not installed the test is skipped, but not in CI.
 func Open(t testing.TB, url string, width int) *Page {
 	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("needs chromium")
 	}
+	p := &Page{t: t, told: make(chan struct{})}
+	t.Cleanup(func() { <-p.told })
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"),
 		chromedp.NoSandbox, // Tests may run as root, as whom the sandbox does not start.
@@ -44,12 +49,25 @@ func Open(t testing.TB, url string, width int) *Page {
 	t.Cleanup(cancel)
 	ctx, cancel = context.WithTimeout(ctx, lifetime)
 	t.Cleanup(cancel)
-	p := &Page{t: t, ctx: ctx}
+	p.ctx = ctx
+	go p.console(chromedp.Console(ctx))
 	// The browser lives as long as the context of this first call.
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), 900), chromedp.Navigate(url)); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func (p *Page) console(messages iter.Seq2[chromedp.ConsoleMessage, error]) {
+	defer close(p.told)
+	for m, err := range messages {
+		if err != nil {
+			return
+		}
+		if m.IsException() || m.Source == "security" {
+			p.t.Errorf("the page's console: %s (%s:%d)", m, m.URL, m.Line)
+		}
+	}
 }
 
 // Run does things that have no method of their own.
@@ -99,7 +117,7 @@ func (p *Page) Click(selector string) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
-	for IsRedrawn(err) && ctx.Err() == nil {
+	for err != nil && strings.Contains(err.Error(), "Could not find node") && ctx.Err() == nil { // drawn anew since it was found
 		err = chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
 	}
 	if err != nil {
@@ -107,10 +125,10 @@ func (p *Page) Click(selector string) {
 	}
 }
 
-// IsRedrawn reports whether a click failed because the page has put another element in the place of the one that was
-// found a moment before.
-func IsRedrawn(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "Could not find node")
+// Do runs a statement of JavaScript.
+func (p *Page) Do(statement string) {
+	p.t.Helper()
+	p.Run(chromedp.Evaluate[chromedp.Void](statement + "; 0"))
 }
 
 // Fill replaces what is in a field.
@@ -148,11 +166,22 @@ func (p *Page) Dark() {
 // Look keeps a picture of what is seen of the page, for `go test -artifacts`.
 func (p *Page) Look(name string) {
 	p.t.Helper()
-	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	p.keep(name, chromedp.CaptureScreenshot())
+}
+
+func (p *Page) keep(name string, picture chromedp.Action[[]byte]) {
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, picture)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(p.t.ArtifactDir(), name+".png"), png, 0o600); err != nil {
 		p.t.Error(err)
 	}
+}
+
+// LookAt is Look for the first element that a selector finds.
+func (p *Page) LookAt(name, selector string) {
+	p.t.Helper()
+	p.keep(name, chromedp.Screenshot(chromedp.CSS(selector)))
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"petstore/callbacks"
-	"petstore/services/pause"
+	"petstore/callbacks/pause"
 )
 
 const (

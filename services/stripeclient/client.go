@@ -15,9 +15,9 @@ import (
 	"github.com/stripe/stripe-go/v85"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 	"petstore/models"
 	"petstore/services/money"
-	"petstore/services/pause"
 )
 
 // timeout is how long one request to Stripe may take. Stripe itself gives

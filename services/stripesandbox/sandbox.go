@@ -24,6 +24,8 @@ import (
 	"strings"
 	"time"
 
+	"petstore/callbacks/pause"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -109,11 +111,7 @@ func (s *Sandbox) Refunds() ([]Refund, error) { return all[Refund](s.db, bucketR
 
 // ServeHTTP answers as Stripe does.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	timer := time.NewTimer(s.delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
+	if pause.For(r.Context(), s.delay) != nil {
 		return
 	}
 	if key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); !ok || !strings.HasPrefix(key, "sk_test_") {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 )
 
 func checkDuplicate(ctx context.Context, g *grader) error {
@@ -101,7 +102,7 @@ func checkLateIgnored(ctx context.Context, g *grader) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, effectsSettle); err != nil {
+	if err := pause.For(ctx, effectsSettle); err != nil {
 		return err
 	}
 	seen, err := g.effects(ctx, end)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 )
 
 // effects is what the receiver says of the work that it did.
@@ -79,7 +80,7 @@ func (g *grader) counting(ctx context.Context, u callbacks.Update, want int, sen
 func (g *grader) settled(ctx context.Context, u callbacks.Update, count, want int) error {
 	deadline := time.Now().Add(effectsWithin)
 	for {
-		if err := pause(ctx, effectsSettle); err != nil {
+		if err := pause.For(ctx, effectsSettle); err != nil {
 			return err
 		}
 		now, err := g.effects(ctx, u)
@@ -93,17 +94,5 @@ func (g *grader) settled(ctx context.Context, u callbacks.Update, count, want in
 		case time.Now().After(deadline):
 			return brokenBecause("the work was done %d times, not %d, %s after the answer", now.count-count+want, want, effectsWithin)
 		}
-	}
-}
-
-// pause waits for d.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"petstore/callbacks/pause"
 )
 
 // exchange is one request that is being answered.
@@ -155,7 +157,7 @@ func garbage(x *exchange) {
 
 // drip accepts, with a body that comes byte by byte and never ends.
 func drip(x *exchange) {
-	x.pour(http.StatusOK, []byte("."), func() bool { return pause(x.request.Context(), 100*time.Millisecond) == nil })
+	x.pour(http.StatusOK, []byte("."), func() bool { return pause.For(x.request.Context(), 100*time.Millisecond) == nil })
 }
 
 // floodLimit is how much of an endless body is offered, in bytes.
@@ -203,16 +205,4 @@ func (x *exchange) took(n int) {
 	x.inbox.mu.Lock()
 	defer x.inbox.mu.Unlock()
 	x.arrival.answered += int64(n)
-}
-
-// pause waits for d.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"petstore/callbacks/pause"
 )
 
 // scenario is one inbox, and what happens there.
@@ -228,7 +230,7 @@ func holdFirst() behaviour {
 		first := false
 		once.Do(func() { first = true })
 		if first {
-			_ = pause(x.request.Context(), orderTime) // The sender may hang up meanwhile.
+			_ = pause.For(x.request.Context(), orderTime) // The sender may hang up meanwhile.
 			answer(http.StatusInternalServerError)(x)
 			return
 		}
@@ -245,7 +247,7 @@ func refuseFirst(ctx context.Context, g *grader, in *inbox) error {
 	if err := g.trigger(ctx, in, 1); err != nil {
 		return err
 	}
-	if err := pause(ctx, downTime); err != nil {
+	if err := pause.For(ctx, downTime); err != nil {
 		return err
 	}
 	if err := listen(); err != nil {
@@ -264,7 +266,7 @@ func comeBack(ctx context.Context, g *grader, in *inbox) error {
 		return err
 	}
 	in.until(ctx, g.Wait, func() bool { return len(in.ends(0)) > 0 })
-	if err := pause(ctx, downTime); err != nil {
+	if err := pause.For(ctx, downTime); err != nil {
 		return err
 	}
 	in.becomes(accept)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/pause"
 )
 
 const secret = "a secret of the test"
@@ -142,7 +143,7 @@ func (s *sender) work(ctx context.Context, t *task, begun func()) {
 	} else {
 		tell("processing", 1)
 	}
-	if pause(ctx, 50*time.Millisecond) == nil {
+	if pause.For(ctx, 50*time.Millisecond) == nil {
 		tell("completed", 2)
 	}
 }
@@ -174,7 +175,7 @@ func (s *sender) deliver(ctx context.Context, t *task, id, status string, sequen
 			}
 			return
 		}
-		if pause(ctx, s.wait(n)+s.honour(retryAfter)) != nil {
+		if pause.For(ctx, s.wait(n)+s.honour(retryAfter)) != nil {
 			return
 		}
 	}
