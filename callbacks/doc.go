@@ -23,12 +23,16 @@
 //
 // # Signatures
 //
-// Each delivery carries two signatures, and either proves the body:
+// Each delivery carries two signatures, and either proves the body. [Receive] wants the second, for its time; to take
+// the first alone, see [VerifyEither]:
 //
 //   - X-Callback-Signature: sha256=<hex>, the HMAC-SHA256 of the body keyed with the secret's bytes. It is what the
 //     article "What is a Callback in API Design?" verifies, and what GitHub made common.
 //   - webhook-id, webhook-timestamp and webhook-signature: Standard Webhooks v1
 //     (https://www.standardwebhooks.com), which also signs the id and the time and so bounds replay.
+//
+// Neither signs the URL: what binds a callback to its receiver is the secret, so give receivers that must not be
+// taken for each other secrets of their own. A registered webhook has one.
 //
 // The article's handler signs JSON.stringify(req.body), not the bytes it was sent. So [Encode] writes JSON that
 // ECMAScript would write again byte for byte.

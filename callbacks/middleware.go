@@ -74,18 +74,28 @@ func FromContext(ctx context.Context) (Update, bool) {
 //
 // next finds the update with [FromContext], and the body unread.
 //
+// verify replaces [Verify]: with [VerifyEither] the article's signature will do, for senders that have no other.
+//
 // Middleware panics if secret can't verify anything, such as one that is empty: see [CheckSecret].
-func Middleware(secret string) func(next http.Handler) http.Handler {
+func Middleware(secret string, verify ...Verifier) func(next http.Handler) http.Handler {
 	if err := CheckSecret(secret); err != nil {
 		panic(err)
 	}
+	genuine := Verifier(Verify)
+	if len(verify) > 0 {
+		genuine = verify[0]
+	}
 	return func(next http.Handler) http.Handler {
-		return &receiver{secret: secret, next: next, processed: newDeduplicator(1 << 16)}
+		return &receiver{secret: secret, verify: genuine, next: next, processed: newDeduplicator(1 << 16)}
 	}
 }
 
+// Verifier returns nil if body was signed with secret, as [Verify] and [VerifyEither] do.
+type Verifier func(h http.Header, body []byte, secret string, now time.Time) error
+
 type receiver struct {
 	secret    string
+	verify    Verifier
 	next      http.Handler
 	processed *deduplicator
 }
@@ -101,7 +111,7 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseBody(w, err)
 		return
 	}
-	if Verify(r.Header, body, rc.secret, time.Now()) != nil {
+	if rc.verify(r.Header, body, rc.secret, time.Now()) != nil {
 		reply(w, http.StatusUnauthorized, "Invalid signature")
 		return
 	}

@@ -102,6 +102,31 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
+// TestReceiveWantsATime (security 9): yesterday's callback, whose webhook headers somebody has stripped, is refused by a
+// receiver that does not remember it. So is one of which the signature only was stripped. Who asks for it takes the
+// article's signature alone.
+func TestReceiveWantsATime(t *testing.T) {
+	body := `{"callback_id":"cb_1","order_id":"12345","status":"completed"}`
+	handle := func(context.Context, Update) error { return nil }
+	undated := Middleware(testSecret, VerifyEither)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, "OK") }))
+	for _, stripped := range [][]string{{HeaderWebhookID, HeaderWebhookTimestamp, HeaderWebhookSignature}, {HeaderWebhookSignature}} {
+		recorded := func() *http.Request {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/cb", strings.NewReader(body))
+			Sign(r.Header, "cb_1", time.Now().Add(-24*time.Hour), []byte(body), testSecret)
+			for _, name := range stripped {
+				r.Header.Del(name)
+			}
+			return r
+		}
+		if status, text := serve(Receive(testSecret, handle), recorded()); status != 401 || text != "Invalid signature" {
+			t.Errorf("without %v: %d %q", stripped, status, text)
+		}
+		if status, _ := serve(undated, recorded()); status != 200 {
+			t.Errorf("a receiver that wants no time answers %d", status)
+		}
+	}
+}
+
 func TestReceiveLongestBody(t *testing.T) {
 	h := Receive(testSecret, func(context.Context, Update) error { return nil })
 	body := `{"callback_id":"cb_1","message":"`

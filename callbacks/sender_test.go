@@ -96,7 +96,7 @@ func TestSend(t *testing.T) {
 		got.UserAgent() != "petstore-callbacks/1" || got.ContentLength != int64(len(someBody)) || !bytes.Equal(body, someBody) {
 		t.Errorf("sent %+v with %s", got, body)
 	}
-	if err := VerifyStandard(got.Header, body, "secret", time.Now()); err != nil {
+	if err := Verify(got.Header, body, "secret", time.Now()); err != nil {
 		t.Error(err)
 	}
 	if err := VerifyBody(got.Header, body, "secret"); err != nil {

@@ -23,15 +23,37 @@ var (
 	ErrTimestamp = errors.New("callbacks: signature is too old or from the future")
 )
 
-// Verify returns nil if body was signed with secret: by Standard Webhooks when there is a webhook-signature
-// header, else by the article's. body is the raw bytes of the request, before any decoding.
+// Verify returns nil if body was signed with secret within [Tolerance] of now, by Standard Webhooks. body is the raw
+// bytes of the request, before any decoding. Of several signatures, separated by spaces, one v1 signature has to match.
 //
-// Who can alter a request can strip the webhook headers, and a captured callback then passes at any later time.
-// A receiver that deduplicates by callback_id is safe from that for as long as it remembers; one that does not
-// should call [VerifyStandard].
+// X-Callback-Signature alone is not enough: it has no time, so who has seen a callback could strip the other headers and
+// send it again at any later time. [VerifyEither] takes it.
 func Verify(h http.Header, body []byte, secret string, now time.Time) error {
+	key, err := standardKey(secret)
+	if err != nil {
+		return err
+	}
+	id, timestamp, signatures := h.Get(HeaderWebhookID), h.Get(HeaderWebhookTimestamp), h.Get(HeaderWebhookSignature)
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil || id == "" || signatures == "" {
+		return ErrUnsigned
+	}
+	want := standardSignature(key, id, timestamp, body)
+	if !anyEqual(signatures, want) {
+		return ErrSignature
+	}
+	if age := now.Sub(time.Unix(seconds, 0)); age > Tolerance || age < -Tolerance {
+		return ErrTimestamp
+	}
+	return nil
+}
+
+// VerifyEither is [Verify] where there is a webhook-signature header, and [VerifyBody] where there is none: for
+// senders that sign as the article does and no more. A callback that was recorded passes at any later time, so what it
+// asks for has to be done once for each callback_id, for ever.
+func VerifyEither(h http.Header, body []byte, secret string, now time.Time) error {
 	if h.Get(HeaderWebhookSignature) != "" {
-		return VerifyStandard(h, body, secret, now)
+		return Verify(h, body, secret, now)
 	}
 	return VerifyBody(h, body, secret)
 }
@@ -51,28 +73,6 @@ func VerifyBody(h http.Header, body []byte, secret string) error {
 	}
 	if !hmac.Equal([]byte(signature), []byte(bodySignature(secret, body))) {
 		return ErrSignature
-	}
-	return nil
-}
-
-// VerifyStandard checks Standard Webhooks' three headers. Of several signatures, separated by spaces, one v1
-// signature has to match.
-func VerifyStandard(h http.Header, body []byte, secret string, now time.Time) error {
-	key, err := standardKey(secret)
-	if err != nil {
-		return err
-	}
-	id, timestamp, signatures := h.Get(HeaderWebhookID), h.Get(HeaderWebhookTimestamp), h.Get(HeaderWebhookSignature)
-	seconds, err := strconv.ParseInt(timestamp, 10, 64)
-	if err != nil || id == "" || signatures == "" {
-		return ErrUnsigned
-	}
-	want := standardSignature(key, id, timestamp, body)
-	if !anyEqual(signatures, want) {
-		return ErrSignature
-	}
-	if age := now.Sub(time.Unix(seconds, 0)); age > Tolerance || age < -Tolerance {
-		return ErrTimestamp
 	}
 	return nil
 }

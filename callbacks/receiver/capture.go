@@ -45,7 +45,7 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 	}
 	counts := true
 	if inbox == DefaultInbox {
-		request.verified = callbacks.Verify(r.Header, body, rc.options.Secret, came) == nil
+		request.verified = callbacks.VerifyEither(r.Header, body, rc.options.Secret, came) == nil
 		counts = request.verified
 	}
 	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w}}

@@ -110,7 +110,7 @@ func New(o Options) *Receiver {
 	rc.ctx, rc.cancel = context.WithCancel(context.Background())
 	for _, kind := range callbacks.Kinds {
 		if kind.Path != "" {
-			rc.callbackRoutes[kind.Path] = toRoute(callbacks.Middleware(o.Secret)(http.HandlerFunc(process)))
+			rc.callbackRoutes[kind.Path] = toRoute(callbacks.Middleware(o.Secret, callbacks.VerifyEither)(http.HandlerFunc(process)))
 		}
 	}
 	rc.mux = rc.routes()

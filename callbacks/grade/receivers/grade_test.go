@@ -105,7 +105,7 @@ func (rc *receiver) genuine(h http.Header, body []byte) bool {
 			return false
 		}
 	}
-	err := callbacks.VerifyStandard(h, body, secret, time.Now())
+	err := callbacks.Verify(h, body, secret, time.Now())
 	return err == nil || err == callbacks.ErrTimestamp && rc.defect == "old" //nolint:errorlint // It is returned as it is.
 }
 
