@@ -5,10 +5,12 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"petstore/callbacks"
+	"petstore/callbacks/receiver/verdict"
 )
 
 // maxBody is how much of a body is kept, in bytes.
@@ -39,7 +41,7 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 		return
 	}
 	defer release()
-	request := describe(r, came, body, failed)
+	request, judged := describe(r, came, body, failed)
 	if inbox == UnmatchedInbox {
 		request.Hint = hint(r)
 	}
@@ -51,7 +53,8 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w}}
 	a.w = a.answer
 	a.kept, a.Request, a.setup = rc.store.add(inbox, request, counts)
-	a.Verdicts = a.setup.judge(&a.Request)
+	judged.ID = strconv.FormatInt(a.Number, 10)
+	a.Verdicts = a.setup.judge(judged)
 	rc.store.change(a.kept, func(r *Request) { r.Verdicts = a.Verdicts })
 	defer func() {
 		conclusion := a.answer.finish(r, came)
@@ -78,10 +81,12 @@ func (rc *Receiver) read(r *http.Request) (body []byte, failed string, release f
 	if r.ContentLength >= 0 {
 		size = min(size, r.ContentLength)
 	}
-	waiting, cancel := context.WithTimeout(r.Context(), maxQueue)
-	defer cancel()
-	if rc.underWay.Acquire(waiting, perRequest+size) != nil {
-		return nil, "", nil, errOverloaded
+	if !rc.underWay.TryAcquire(perRequest + size) {
+		waiting, cancel := context.WithTimeout(r.Context(), maxQueue)
+		defer cancel()
+		if rc.underWay.Acquire(waiting, perRequest+size) != nil {
+			return nil, "", nil, errOverloaded
+		}
 	}
 	buffer := bytes.NewBuffer(make([]byte, 0, min(size+bytes.MinRead, 8<<10)))
 	_, err = buffer.ReadFrom(io.LimitReader(r.Body, maxBody+1))
@@ -97,7 +102,8 @@ func (rc *Receiver) read(r *http.Request) (body []byte, failed string, release f
 	return body, failed, release, nil
 }
 
-func describe(r *http.Request, came time.Time, body []byte, failed string) Request {
+// describe returns the request as it is listed, and as it is judged.
+func describe(r *http.Request, came time.Time, body []byte, failed string) (Request, verdict.Request) {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	request := Request{
 		ReceivedAt: came.UTC(), Method: r.Method, Target: r.RequestURI, Path: path, Query: query, Protocol: r.Proto,
@@ -110,7 +116,7 @@ func describe(r *http.Request, came time.Time, body []byte, failed string) Reque
 	}
 	judged := request.judged()
 	request.DeliveryID, request.Type = judged.DeliveryID(), judged.EventType()
-	return request
+	return request, judged
 }
 
 // toInbox answers what came to an inbox.

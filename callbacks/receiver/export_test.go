@@ -88,10 +88,10 @@ func TestHAR(t *testing.T) {
 	if got.Log.Version != "1.2" || got.Log.Creator.Name == "" || len(e) != 3 {
 		t.Fatalf("%s", body)
 	}
-	if e[0].Request.Headers[1] != (Header{"x-b", "2"}) || e[0].Request.HeadersSize != len(oddHead) || e[0].Response.Content.Text != "OK" {
+	if e[0].Request.Headers[1] != headers("x-b", "2")[0] || e[0].Request.HeadersSize != len(oddHead) || e[0].Response.Content.Text != "OK" {
 		t.Errorf("first: %+v", e[0])
 	}
-	if !slices.Equal(e[1].Request.QueryString, []Header{{"x", "1"}, {"x", "2"}, {"y", ""}}) || e[1].Request.PostData.Text != "/w==" || e[1].Request.PostData.MimeType != "image/png" {
+	if !slices.Equal(e[1].Request.QueryString, headers("x", "1", "x", "2", "y", "")) || e[1].Request.PostData.Text != "/w==" || e[1].Request.PostData.MimeType != "image/png" {
 		t.Errorf("second: %+v", e[1].Request)
 	}
 	if e[2].Response.Status != 0 || e[2].Request.PostData != nil {

@@ -5,13 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"petstore/callbacks/receiver/verdict"
 )
 
 // Header is one header field of a message, in the spelling in which it came.
-type Header struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
+type Header = verdict.Header
 
 // parseHead returns the headers of a head in their order. The strings are parts of the head, which takes no more memory.
 func parseHead(head string) []Header {

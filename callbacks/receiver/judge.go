@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"petstore/callbacks/receiver/verdict"
@@ -29,19 +28,15 @@ func newHistory(inbox string) *verdict.History {
 
 // judged is the request as package verdict knows it.
 func (r *Request) judged() verdict.Request {
-	headers := make([]verdict.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		headers[i] = verdict.Header{Name: h.Name, Value: h.Value}
-	}
 	return verdict.Request{
-		ID: strconv.FormatInt(r.Number, 10), Method: r.Method, URI: r.Target, Headers: headers,
+		Method: r.Method, URI: r.Target, Headers: r.Headers,
 		Body: r.Body, Truncated: r.BodyError != "", At: r.ReceivedAt,
 	}
 }
 
-// judge returns the verdicts on r, an empty list if there is nothing to judge.
-func (s *setup) judge(r *Request) []verdict.Verdict {
-	verdicts := s.rules.Judge(r.judged(), s.history)
+// judge returns the verdicts on a request, an empty list if there is nothing to judge.
+func (s *setup) judge(r verdict.Request) []verdict.Verdict {
+	verdicts := s.rules.Judge(r, s.history)
 	if verdicts == nil {
 		return []verdict.Verdict{}
 	}

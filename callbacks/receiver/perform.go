@@ -65,7 +65,7 @@ func (a *arrival) write(ctx context.Context, step *Step) {
 	if step.Status != 0 || step.Redirect != "" || step.RetryAfter != nil {
 		a.fault("status")
 	}
-	status, body := step.status(), step.body()
+	status := step.status()
 	switch {
 	case step.HugeBody != 0:
 		a.fault("huge_body")
@@ -73,13 +73,15 @@ func (a *arrival) write(ctx context.Context, step *Step) {
 		a.pour(ctx, step.HugeBody)
 	case step.Truncate != nil:
 		a.fault("truncate")
-		a.breakOff(status, body, *step.Truncate)
+		a.breakOff(status, step.body(), *step.Truncate)
 	case step.Drop == DropDuring:
 		a.fault("drop during")
+		body := step.body()
 		a.begin(status, len(body), body[:len(body)/2])
 		reset(a.w)
 	case step.Drop == DropAfter:
 		a.fault("drop after")
+		body := step.body()
 		a.begin(status, len(body), body)
 		hijack(a.w).Close()
 	case step.SlowBody > 0:

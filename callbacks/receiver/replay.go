@@ -82,11 +82,7 @@ func (rc *Receiver) signAnew(found *Request, headers []Header, asked replayReque
 	if err != nil {
 		return nil, invalid(FieldError{"sign", err.Error()})
 	}
-	headers = headers[:0:0]
-	for _, h := range signed {
-		headers = append(headers, Header{h.Name, h.Value})
-	}
-	return headers, nil
+	return signed, nil
 }
 
 // signatureHeaders are those that carry signatures, in the schemes that are known.

@@ -15,7 +15,7 @@ type deliveryName struct {
 // DeliveryID is what names the delivery that r is an attempt of: its webhook-id, its callback_id, or what the scheme
 // that it is signed by has for that; "" if nothing does.
 func (r *Request) DeliveryID() string {
-	if id := deliveryID(r, readMembers(r)); id != nil {
+	if id := deliveryID(r); id != nil {
 		return id.value
 	}
 	return ""
@@ -23,7 +23,7 @@ func (r *Request) DeliveryID() string {
 
 // deliveryID finds the id of a delivery, where the scheme that the request is signed by keeps it. It returns nil if
 // the request is of no such scheme and has no callback_id.
-func deliveryID(r *Request, body members) *deliveryName {
+func deliveryID(r *Request) *deliveryName {
 	switch {
 	case r.header(callbacks.HeaderWebhookSignature) != "" || r.header(callbacks.HeaderWebhookID) != "":
 		return &deliveryName{"webhook-id", r.header(callbacks.HeaderWebhookID), standardSource + "#webhook-headers-sending-metadata-to-consumers"}
@@ -32,14 +32,14 @@ func deliveryID(r *Request, body members) *deliveryName {
 	case r.header("X-Shopify-Hmac-SHA256") != "" || r.header("X-Shopify-Event-Id") != "":
 		return &deliveryName{"X-Shopify-Event-Id", r.header("X-Shopify-Event-Id"), "https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates"}
 	case r.header("Stripe-Signature") != "":
-		return &deliveryName{"id", body.text("id"), "https://docs.stripe.com/webhooks#handle-duplicate-events"}
+		return &deliveryName{"id", text(r.body().ID), "https://docs.stripe.com/webhooks#handle-duplicate-events"}
 	case r.header("X-Slack-Signature") != "":
-		if id := body.text("event_id"); id != "" { // Slash commands have none.
+		if id := text(r.body().EventID); id != "" { // Slash commands have none.
 			return &deliveryName{"event_id", id, "https://docs.slack.dev/apis/events-api#event-type-structure"}
 		}
 		return nil
-	case body["callback_id"] != nil || r.header(callbacks.HeaderSignature) != "" || r.header(callbacks.HeaderAPISignature) != "":
-		return &deliveryName{"callback_id", body.text("callback_id"), articleSource}
+	case r.body().CallbackID != nil || r.header(callbacks.HeaderSignature) != "" || r.header(callbacks.HeaderAPISignature) != "":
+		return &deliveryName{"callback_id", text(r.body().CallbackID), articleSource}
 	}
 	return nil
 }
@@ -52,5 +52,5 @@ func (r *Request) EventType() string {
 			return value
 		}
 	}
-	return readMembers(r).text("type")
+	return text(r.body().Type)
 }

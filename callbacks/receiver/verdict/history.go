@@ -52,19 +52,19 @@ func newLRU[K comparable, V any](size int) *simplelru.LRU[K, V] {
 
 // arrive judges what depends on what came earlier, and remembers r. What isn't genuine is remembered apart, so that a
 // forged request makes no duplicate of the true one.
-func (h *History) arrive(r *Request, body members, genuine bool) []Verdict {
+func (h *History) arrive(r *Request, genuine bool) []Verdict {
 	scope := fmt.Sprint(genuine, r.Method, " ", r.path())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []Verdict
-	if id := deliveryID(r, body); id != nil {
+	if id := deliveryID(r); id != nil {
 		v := h.duplicate(r, *id, scope)
 		all = append(all, v)
 		if v.Earlier != "" {
 			return all // The order of repetitions is not the sender's to choose.
 		}
 	}
-	if v := h.order(r, body, scope); v != nil {
+	if v := h.order(r, scope); v != nil {
 		all = append(all, *v)
 	}
 	return all
@@ -94,9 +94,9 @@ func (h *History) duplicate(r *Request, id deliveryName, scope string) Verdict {
 }
 
 // order judges the sequence of a task's updates. Gaps are allowed: progress that is overtaken need not be sent.
-func (h *History) order(r *Request, body members, scope string) *Verdict {
-	task := body.text("task_id")
-	sequence, found := body.integer("sequence")
+func (h *History) order(r *Request, scope string) *Verdict {
+	task := text(r.body().TaskID)
+	sequence, found := integer(r.body().Sequence)
 	if task == "" || !found {
 		return nil
 	}

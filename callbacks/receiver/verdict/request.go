@@ -1,10 +1,12 @@
 package verdict
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxBody is the longest body that is read as JSON and held against a contract, in bytes: 1 MiB. Signatures are
@@ -25,11 +27,14 @@ type Request struct {
 	Truncated bool
 	// At is when the request arrived.
 	At time.Time
+
+	members *members // of the body, nil until they are read
 }
 
-// Header is one header field.
+// Header is one header field, in the spelling in which it came.
 type Header struct {
-	Name, Value string
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // header is the value of the first header of that name in any case, "" if there is none.
@@ -57,33 +62,45 @@ func (r *Request) path() string {
 	return path
 }
 
-// members are those of a body that is a JSON object.
-type members map[string]json.RawMessage
-
-// readMembers returns nil if the body is not a JSON object of acceptable length.
-func readMembers(r *Request) members {
-	if r.Truncated || len(r.Body) > MaxBody {
-		return nil
-	}
-	var all members
-	if json.Unmarshal(r.Body, &all) != nil {
-		return nil
-	}
-	return all
+// members are those of a body that is a JSON object, as far as verdicts depend on them; nil is one that is not there.
+type members struct {
+	ID         jsontext.Value `json:"id"`
+	EventID    jsontext.Value `json:"event_id"`
+	CallbackID jsontext.Value `json:"callback_id"`
+	TaskID     jsontext.Value `json:"task_id"`
+	Sequence   jsontext.Value `json:"sequence"`
+	Type       jsontext.Value `json:"type"`
 }
 
+// body returns the body's members, which are read once. If it is not a JSON object of acceptable length, it has none.
+func (r *Request) body() *members {
+	if r.members == nil {
+		r.members = &members{}
+		if r.Truncated || len(r.Body) > MaxBody || json.Unmarshal(r.Body, r.members, lenient) != nil {
+			*r.members = members{}
+		}
+	}
+	return r.members
+}
+
+// lenient takes what other parsers take: the last of several members of one name, and what isn't UTF-8.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
 // text is a member that is a string, else "".
-func (m members) text(name string) string {
+func text(member jsontext.Value) string {
+	if member.Kind() != '"' {
+		return ""
+	}
 	var text string
-	_ = json.Unmarshal(m[name], &text) // Another type is no text.
+	_ = json.Unmarshal(member, &text, lenient) // It has been read as JSON before.
 	return text
 }
 
 // integer is a member that is an integer of 64 bits.
-func (m members) integer(name string) (int64, bool) {
-	var n *int64
-	if json.Unmarshal(m[name], &n) != nil || n == nil {
+func integer(member jsontext.Value) (n int64, found bool) {
+	if member.Kind() != '0' {
 		return 0, false
 	}
-	return *n, true
+	err := json.Unmarshal(member, &n)
+	return n, err == nil
 }

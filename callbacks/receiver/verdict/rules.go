@@ -63,10 +63,9 @@ func checkSecret(secret, scheme string) error {
 //
 // Requests that arrive together are judged in the order of the calls.
 func (rules *Rules) Judge(r Request, h *History) []Verdict {
-	body := readMembers(&r)
 	all := rules.signatures(&r)
 	genuine := OK(slices.DeleteFunc(slices.Clone(all), func(v Verdict) bool { return v.Check != CheckSignature }))
-	all = append(all, h.arrive(&r, body, genuine)...)
+	all = append(all, h.arrive(&r, genuine)...)
 	if rules.contract != nil {
 		all = append(all, rules.schema(&r, h)...)
 	}
