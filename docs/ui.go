@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,21 +27,34 @@ const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsa
 //
 //	mux.Handle("GET /docs/", http.StripPrefix("/docs", docs.UI("")))
 func UI(receiver string) http.Handler {
-	mux := http.NewServeMux()
+	files := map[string]http.HandlerFunc{"openapi.yaml": ServeYAML(receiver), "openapi.json": ServeJSON(receiver)}
+	add := func(from fs.FS, name string) {
+		files[name] = func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, from, name) }
+	}
 	own, err := fs.Sub(ui, "ui")
 	if err != nil {
 		panic(err) // the folder is part of the binary
 	}
-	mux.Handle("GET /", http.FileServerFS(own))
-	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
-		mux.Handle("GET /"+name, http.FileServerFS(swaggerfiles.FS))
+	names, err := fs.Glob(own, "*")
+	if err != nil {
+		panic(err) // the pattern is well-formed
 	}
-	mux.HandleFunc("GET /openapi.yaml", ServeYAML(receiver))
-	mux.HandleFunc("GET /openapi.json", ServeJSON(receiver))
+	for _, name := range names {
+		add(own, name)
+	}
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		add(swaggerfiles.FS, name)
+	}
+	files[""] = files["index.html"]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve := files[strings.TrimPrefix(r.URL.Path, "/")]
+		if serve == nil {
+			http.NotFound(w, r)
+			return
+		}
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		mux.ServeHTTP(w, r)
+		serve(w, r)
 	})
 }
 

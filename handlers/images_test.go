@@ -160,6 +160,9 @@ func TestPicture(t *testing.T) {
 	}
 	a.do("GET", path, "", "Range: bytes=2-9", `If-Range: "other"`).want(200)
 	a.do("GET", path, "", "Range: bytes=999999-").want(416).names("Range")
+	// security 12
+	a.do("GET", path, "", `If-Match: "other"`).want(412).names("If-Match")
+	a.do("GET", path, "", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT").want(412).names("If-Unmodified-Since")
 	// faults 17
 	a.do("GET", path, "", "Range: items=0-1").want(200)
 	a.do("GET", path, "", "Range: BYTES=0-1").want(206)

@@ -85,7 +85,7 @@ func New(cfg Config) *API {
 	a.taskRoutes()
 	live := &live{bytes: loads.bytes, feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
 	a.sockets = newSocketIO(live, origins)
-	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", gin.WrapH(a.sockets))
+	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", serveForeign(a.sockets))
 	ws := websocketHandlers{live: live, connections: a.connections, origins: origins, heartbeat: cfg.Heartbeat, writeTimeout: cfg.WriteTimeout}
 	a.group("/api/ws").get("", ws.serve)
 	a.group("/health").get("", healthHandlers{health: cfg.Health}.get)
@@ -99,12 +99,12 @@ func New(cfg Config) *API {
 func (a *API) pages() {
 	read := []string{http.MethodGet, http.MethodHead}
 	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
-	a.engine.Match(read, "/openapi.yaml", adapt(countContract), gin.WrapF(docs.ServeYAML(a.cfg.ReceiverURL)))
-	a.engine.Match(read, "/openapi.json", adapt(countContract), gin.WrapF(docs.ServeJSON(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/openapi.yaml", adapt(countContract), serveForeign(docs.ServeYAML(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/openapi.json", adapt(countContract), serveForeign(docs.ServeJSON(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
-	a.engine.Match(read, "/docs/*path", adapt(countContract), gin.WrapH(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
+	a.engine.Match(read, "/docs/*path", adapt(countContract), serveForeign(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
 	if a.cfg.Receiver != nil {
-		a.engine.Match(read, "/receiver/*path", gin.WrapH(http.StripPrefix("/receiver", a.cfg.Receiver)))
+		a.engine.Match(read, "/receiver/*path", serveForeign(http.StripPrefix("/receiver", a.cfg.Receiver)))
 	}
 }
 

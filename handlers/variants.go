@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
-
-	"petstore/models"
 )
 
 // imageVariant is one picture that was made.
@@ -35,6 +33,7 @@ type imageVariant struct {
 // @Param       Range         header string false "Which part of it (RFC 9110)" example(bytes=0-1023)
 // @Param       If-Range      header string false "ETag of the picture that you have a part of: if it is another one, all of it comes"
 // @Param       If-None-Match header string false "ETag of the picture that you have"
+// @Param       If-Match      header string false "ETag of the picture that you want a part of: if it is another one, the answer is 412"
 // @Success     200 {file} binary
 // @Header      200,206,304 {string} ETag "Of its bytes"
 // @Header      200,206,304 {string} Cache-Control "How long it can be cached"
@@ -44,6 +43,7 @@ type imageVariant struct {
 // @Header      206,416 {string} Content-Range "Which part it is, or how large the whole"
 // @Success     206 {file} binary
 // @Success     304
+// @Failure     412 {object} problem
 // @Failure     416 {object} problem
 // @Router      /api/images/{image_id}/{variant} [get]
 func (h imageHandlers) getVariant(c *gin.Context) error {
@@ -69,8 +69,9 @@ func (h imageHandlers) getVariant(c *gin.Context) error {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	normaliseRange(c.Request)
-	http.ServeContent(&rangeWriter{ResponseWriter: c.Writer, c: c}, c.Request, "", variant.CreatedAt, content)
-	return nil
+	w := &foreignWriter{ResponseWriter: c.Writer}
+	http.ServeContent(w, c.Request, "", variant.CreatedAt, content)
+	return w.err(c.Request)
 }
 
 // normaliseRange mends what http.ServeContent does not know of ranges (RFC 9110, section 14): another unit than bytes is
@@ -91,30 +92,4 @@ func normaliseRange(r *http.Request) {
 		satisfiable = []string{strconv.FormatInt(math.MaxInt64, 10) + "-"}
 	}
 	r.Header.Set("Range", "bytes="+strings.Join(satisfiable, ","))
-}
-
-// rangeWriter answers with a problem, as all errors here are, where
-// http.ServeContent would say in plain text that there is no such range.
-type rangeWriter struct {
-	http.ResponseWriter
-	c      *gin.Context
-	failed bool
-}
-
-func (w *rangeWriter) WriteHeader(status int) {
-	if status != http.StatusRequestedRangeNotSatisfiable {
-		w.ResponseWriter.WriteHeader(status)
-		return
-	}
-	w.failed = true
-	w.Header().Del("Content-Type")
-	fail(w.c, &models.Error{Code: codeRangeNotSatisfiable, Message: "The picture has no such range of bytes; the Content-Range header says how many it has.",
-		Fields: []models.FieldError{{Field: "Range", Message: "is not within the picture"}}})
-}
-
-func (w *rangeWriter) Write(p []byte) (int, error) {
-	if w.failed {
-		return len(p), nil
-	}
-	return w.ResponseWriter.Write(p)
 }

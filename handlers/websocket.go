@@ -41,6 +41,7 @@ type clientMessage struct {
 // @ID          talk
 // @Tags        tasks
 // @Success     101 "Switching protocols"
+// @Failure     400 {object} problem "The handshake is wrong"
 // @Failure     403 {object} problem "The page's origin is not allowed"
 // @Failure     426 {object} problem "The request is no WebSocket handshake"
 // @Failure     503 {object} problem "Too many connections are open"
@@ -62,9 +63,10 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 		return err
 	}
 	defer release()
-	conn, err := websocket.Accept(c.Writer, c.Request, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked
+	w := &foreignWriter{ResponseWriter: c.Writer}
+	conn, err := websocket.Accept(w, c.Request, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin is checked
 	if err != nil {
-		return nil // it has been answered
+		return w.err(c.Request)
 	}
 	h.run(context.WithoutCancel(c.Request.Context()), conn)
 	return nil
