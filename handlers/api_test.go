@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"petstore/callbacks"
+	"petstore/callbacks/origin"
 	"petstore/handlers"
 	"petstore/models"
 	"petstore/models/db"
@@ -375,15 +376,15 @@ func quote(s string) string {
 	return strings.TrimSpace(out.String())
 }
 
-func parseOrigins(t testing.TB, texts []string) (origins []handlers.Origin) {
+func parseOrigins(t testing.TB, texts []string) (origins []origin.Origin) {
 	t.Helper()
 	for _, text := range texts {
-		origin, err := handlers.ParseOrigin(text)
+		page, err := origin.Parse(text)
 		must(t, err)
-		origins = append(origins, origin)
+		origins = append(origins, page)
 	}
 	return origins
 }
 
 // exampleHosts has the host of httptest.NewRequest.
-var exampleHosts = handlers.NewHosts("127.0.0.1:0", "", "example.com")
+var exampleHosts = origin.NewHosts("127.0.0.1:0", "", "example.com")

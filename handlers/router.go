@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"petstore/callbacks"
+	"petstore/callbacks/origin"
 	"petstore/docs"
 	"petstore/handlers/socketio"
 )
@@ -32,12 +33,12 @@ type Config struct {
 	// that cannot reach it where it listens.
 	Receiver http.Handler
 	// Hosts are the names of this server; others are answered 421.
-	Hosts Hosts
+	Hosts origin.Hosts
 	// PublicURL is where browsers find this server, "" if that is where its requests say.
 	PublicURL string
 	// AllowedOrigins are the web pages that may use the API from a browser, beside
 	// the server's own.
-	AllowedOrigins []Origin
+	AllowedOrigins []origin.Origin
 	// Heartbeat is how often something is sent on an idle stream (0: 15 s), and
 	// WriteTimeout how long a client may take to accept it (0: 10 s).
 	Heartbeat, WriteTimeout time.Duration
@@ -71,11 +72,11 @@ func New(cfg Config) *API {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false    // a redirected POST would lose its body
-	public, _ := ParseOrigin(cfg.PublicURL) // the zero value is nobody's
-	origins := origins{own: cfg.Hosts, public: public, allowed: cfg.AllowedOrigins, local: cfg.Policy.PrivateAddresses}
+	engine.RedirectTrailingSlash = false     // a redirected POST would lose its body
+	public, _ := origin.Parse(cfg.PublicURL) // the zero value is nobody's
+	pages := origin.Policy{Hosts: cfg.Hosts, Public: public, Allowed: cfg.AllowedOrigins, Local: cfg.Policy.PrivateAddresses}
 	loads := newLoads()
-	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), loads.count, origins.setCORSHeaders)
+	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), loads.count, admit(pages))
 	a := &API{
 		Handler: engine, cfg: cfg, engine: engine, loads: loads, connections: newConnections(maxStreams), starters: map[string]taskStarter{},
 	}
@@ -84,9 +85,9 @@ func New(cfg Config) *API {
 	}
 	a.taskRoutes()
 	live := &live{bytes: loads.bytes, feed: cfg.Feed, tasks: cfg.Tasks, starters: a.starters}
-	a.sockets = newSocketIO(live, origins)
+	a.sockets = newSocketIO(live, pages)
 	engine.Match([]string{"GET", "POST", "OPTIONS"}, "/socket.io/", serveForeign(a.sockets))
-	ws := websocketHandlers{live: live, connections: a.connections, origins: origins, heartbeat: cfg.Heartbeat, writeTimeout: cfg.WriteTimeout}
+	ws := websocketHandlers{live: live, connections: a.connections, mayUse: pages.Allow, heartbeat: cfg.Heartbeat, writeTimeout: cfg.WriteTimeout}
 	a.group("/api/ws").get("", ws.serve)
 	a.group("/health").get("", healthHandlers{health: cfg.Health}.get)
 	a.pages()

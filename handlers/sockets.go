@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"petstore/callbacks/origin"
 	"petstore/handlers/socketio"
 )
 
@@ -18,8 +19,8 @@ type acknowledgement struct {
 
 // newSocketIO serves conversations over Socket.IO. What was wrong with an event
 // goes into its acknowledgement; a client that wants none gets the event "error".
-func newSocketIO(l *live, o origins) *socketio.Server {
-	options := socketio.Options{CheckOrigin: o.allow, MaxPayload: maxBody + 4096, MaxSessions: maxStreams, Budget: l.bytes}
+func newSocketIO(l *live, pages origin.Policy) *socketio.Server {
+	options := socketio.Options{CheckOrigin: pages.Allow, MaxPayload: maxBody + 4096, MaxSessions: maxStreams, Budget: l.bytes}
 	return socketio.New(options, func(s *socketio.Socket) {
 		session := l.newSession(s.Context(), func(event string, data jsontext.Value) error {
 			return s.Emit(event, json.RawMessage(data))

@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 type websocketHandlers struct {
 	live         *live
 	connections  *connections
-	origins      origins
+	mayUse       func(*http.Request) bool // the page that a request comes from
 	heartbeat    time.Duration
 	writeTimeout time.Duration // with a client that does not read
 }
@@ -55,7 +56,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 		c.Header("Connection", "Upgrade")
 		return &models.Error{Code: codeUpgradeRequired, Message: "This is a WebSocket. Open it with a WebSocket client."}
 	}
-	if !h.origins.allow(c.Request) {
+	if !h.mayUse(c.Request) {
 		return errOrigin
 	}
 	release, err := h.connections.acquire(c.Request)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"petstore/callbacks/origin"
 )
 
 // methods are the handlers of a path, by method.
@@ -20,6 +22,10 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handle := m[method]
 	if handle == nil {
 		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(m)), ", "))
+		if method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		fail(w, &problem{Status: http.StatusMethodNotAllowed, Code: codeNoMethod, Detail: "The Allow header says what can be done here."})
 		return
 	}
@@ -52,16 +58,19 @@ func (rc *Receiver) routes() *http.ServeMux {
 	return mux
 }
 
-// own guards what the receiver shows of itself.
+// own guards what the receiver shows of itself: a callback may come from anywhere, but not who looks.
 func (rc *Receiver) own(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if err := rc.visitors.allow(r); err != nil {
-		fail(w, err)
-		return
-	}
-	if !rc.visitors.share(w, r) {
+	w.Header().Add("Vary", "Origin")
+	switch {
+	case !rc.pages.Hosts.Allow(r):
+		fail(w, errHost)
+	case !rc.pages.AllowPage(r):
+		fail(w, errOrigin)
+	default:
+		origin.Share(w.Header(), r, "Content-Disposition")
 		rc.mux.ServeHTTP(w, r)
 	}
 }

@@ -66,6 +66,12 @@ func malformed(detail string) *problem {
 }
 
 var (
+	errHost = &problem{
+		Status: http.StatusMisdirectedRequest, Code: codeHost,
+		Detail: "The receiver shows itself under loopback names, addresses and the names in ALLOWED_HOSTS only.",
+		Errors: []FieldError{{"Host", "is none of them"}},
+	}
+	errOrigin     = &problem{Status: http.StatusForbidden, Code: codeOrigin, Detail: "Pages of this origin may not use the receiver."}
 	errOverloaded = &problem{Status: http.StatusServiceUnavailable, Code: codeOverloaded, Detail: "Too much is under way. Come again."}
 	errNoInbox    = &problem{Status: http.StatusNotFound, Code: codeNotFound, Detail: "There is no inbox of that name."}
 	errNoRequest  = &problem{Status: http.StatusNotFound, Code: codeNotFound, Detail: "The inbox has no request of that number. It may have been let go."}

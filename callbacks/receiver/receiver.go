@@ -59,6 +59,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"petstore/callbacks"
+	"petstore/callbacks/origin"
 )
 
 // Options configure a [Receiver].
@@ -70,8 +71,8 @@ type Options struct {
 	Out io.Writer
 	// AllowedHosts are names under which the receiver shows itself, beside those of this machine.
 	AllowedHosts []string
-	// AllowedOrigins are web pages that may look and change settings, such as https://app.example.com.
-	AllowedOrigins []string
+	// AllowedOrigins are web pages that may look and change settings, beside its own.
+	AllowedOrigins []origin.Origin
 	// Targets are where requests may be passed on to, beside this machine.
 	Targets Targets
 }
@@ -79,7 +80,7 @@ type Options struct {
 // Receiver is the handler of the sample receiver.
 type Receiver struct {
 	options        Options
-	visitors       visitors
+	pages          origin.Policy
 	targets        Targets
 	callbackRoutes map[string]func(*arrival, *http.Request) // by path
 	mux            *http.ServeMux                           // of what the receiver shows of itself
@@ -97,7 +98,7 @@ func New(o Options) *Receiver {
 	o.Secret = cmp.Or(o.Secret, callbacks.DevelopmentSecret)
 	rc := &Receiver{
 		options:        o,
-		visitors:       newVisitors(o),
+		pages:          origin.Policy{Hosts: origin.NewHosts(":", "", o.AllowedHosts...), Allowed: o.AllowedOrigins}, // any address: none can be rebound
 		targets:        o.Targets,
 		callbackRoutes: map[string]func(*arrival, *http.Request){},
 		console:        newConsole(o.Out),

@@ -197,7 +197,11 @@ func (a *App) listenReceiver() (err error) {
 	if a.config.ReceiverAddr == "" || a.config.production() {
 		return nil
 	}
-	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: words(a.config.AllowedOrigins), AllowedHosts: words(a.config.AllowedHosts)})
+	pages, err := a.config.origins()
+	if err != nil {
+		return err
+	}
+	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: pages, AllowedHosts: words(a.config.AllowedHosts)})
 	a.onClose(func(ctx context.Context) error { a.receiver.Close(); return stopServer(ctx, a.receiverServer) })
 	settings := receiver.Settings{Secret: a.config.CallbackSecret, Contract: docs.JSON()} // for verdicts on what comes
 	if err := a.receiver.Configure("default", settings); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/peterbourgon/ff/v3"
 
 	"petstore/callbacks"
-	"petstore/handlers"
+	"petstore/callbacks/origin"
 )
 
 // Config is what can be set, by flag or by the environment variable of the same
@@ -56,20 +56,11 @@ func words(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-func (c Config) hosts() handlers.Hosts {
-	return handlers.NewHosts(c.Addr, c.PublicURL, words(c.AllowedHosts)...)
+func (c Config) hosts() origin.Hosts {
+	return origin.NewHosts(c.Addr, c.PublicURL, words(c.AllowedHosts)...)
 }
 
-func (c Config) origins() (origins []handlers.Origin, err error) {
-	for _, word := range words(c.AllowedOrigins) {
-		origin, err := handlers.ParseOrigin(word)
-		if err != nil {
-			return nil, fmt.Errorf("ALLOWED_ORIGINS %q: %w, or *", word, err)
-		}
-		origins = append(origins, origin)
-	}
-	return origins, nil
-}
+func (c Config) origins() ([]origin.Origin, error) { return origin.ParseAll(words(c.AllowedOrigins)) }
 
 // schedule is when callbacks are tried again.
 func (c Config) schedule() (callbacks.Schedule, error) {

@@ -19,6 +19,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/callbacks/grade"
+	"petstore/callbacks/origin"
 	"petstore/callbacks/receiver"
 )
 
@@ -74,6 +75,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if err != nil {
 		return fmt.Errorf("FORWARD_ALLOW: %w", err)
 	}
+	pages, err := origin.ParseAll(list(s.allowedOrigins))
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", s.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("something listens on %s already, such as the receiver inside petstore: stop that, or set ADDR to another address", s.addr)
@@ -88,7 +93,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	fmt.Fprintf(out, "Receiving callbacks at %s\n", url)
 	return serve(ctx, listener, receiver.New(receiver.Options{
-		Secret: s.secret, Out: out, AllowedHosts: list(s.allowedHosts, s.addr), AllowedOrigins: list(s.allowedOrigins), Targets: targets,
+		Secret: s.secret, Out: out, AllowedHosts: list(s.allowedHosts, s.addr), AllowedOrigins: pages, Targets: targets,
 	}))
 }
 

@@ -3,12 +3,18 @@ package receiver
 import (
 	"net/http/httptest"
 	"testing"
+
+	"petstore/callbacks/origin"
 )
 
-// TestVisitors: a page that isn't the receiver's own can neither read nor trigger anything, also under a name that was
+// TestOrigins: a page that isn't the receiver's own can neither read nor trigger anything, also under a name that was
 // made to resolve to this machine. Callbacks come from anywhere.
-func TestVisitors(t *testing.T) {
-	rc := New(Options{AllowedHosts: []string{"Receiver.test:9090"}, AllowedOrigins: []string{"https://App.example.com/"}})
+func TestOrigins(t *testing.T) {
+	pages, err := origin.ParseAll([]string{"https://App.example.com/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc := New(Options{AllowedHosts: []string{"Receiver.test"}, AllowedOrigins: pages})
 	defer rc.Close()
 	rc.Configure("a", Settings{})
 	own := []struct{ method, path string }{
@@ -29,6 +35,7 @@ func TestVisitors(t *testing.T) {
 		{"192.168.1.5:9090", "", 0},
 		{"receiver.test", "", 0},
 		{"receiver.test:9090", "https://app.example.com", 0},
+		{"receiver.test:9090", "https://APP.example.com:443", 0},
 		{"", "", 0},
 		{"evil.example", "", 421},
 		{"evil.example", "http://evil.example", 421}, // rebinding
@@ -57,7 +64,7 @@ func TestVisitors(t *testing.T) {
 			if refused != visit.refused {
 				t.Errorf("%s %s, Host %q, Origin %q: %d", request.method, request.path, visit.host, visit.origin, w.Code)
 			}
-			if shared := w.Header().Get("Access-Control-Allow-Origin"); (shared != "") != (visit.origin == "https://app.example.com" && visit.refused == 0) {
+			if shared := w.Header().Get("Access-Control-Allow-Origin"); (shared != "") != (visit.origin != "" && visit.refused == 0) {
 				t.Errorf("%s %s, Origin %q: shared with %q", request.method, request.path, visit.origin, shared)
 			}
 		}

@@ -1,4 +1,4 @@
-package handlers
+package origin
 
 import (
 	"net"
@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"petstore/models"
 )
 
 // Hosts are the names of this server: what a Host header may say (RFC 9110, section 7.2). A
@@ -47,9 +45,9 @@ func NewHosts(addr, public string, others ...string) Hosts {
 	return h
 }
 
-// allow reports whether a request is for this server. What has no Host (HTTP/1.0) was sent by
+// Allow reports whether a request is for this server. What has no Host (HTTP/1.0) was sent by
 // no browser.
-func (h Hosts) allow(r *http.Request) bool { return r.Host == "" || h.has(splitHost(r.Host)) }
+func (h Hosts) Allow(r *http.Request) bool { return r.Host == "" || h.has(splitHost(r.Host)) }
 
 func (h Hosts) has(asked hostPort) bool {
 	ip, err := netip.ParseAddr(asked.name)
@@ -82,7 +80,3 @@ func canonical(name string) string {
 	}
 	return name
 }
-
-var errHost = &models.Error{Code: codeMisdirected, Message: "This server is not known by the name that the Host header has. " +
-	"It is by those in PUBLIC_URL and ALLOWED_HOSTS, by its address, and on this machine as localhost.",
-	Fields: []models.FieldError{{Field: "Host", Message: "is not this server's"}}}

@@ -1,4 +1,4 @@
-package handlers
+package origin
 
 import (
 	"net/http"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestHosts (security 6): a request is for this server only by one of its names.
+// TestHosts: a request is for this server only by one of its names.
 func TestHosts(t *testing.T) {
 	local, proxied, open := NewHosts("127.0.0.1:8080", ""), NewHosts("10.0.0.7:80", "https://api.example.com", "Pets.example.org.", "lan.example:8443"), NewHosts(":8080", "")
 	for _, test := range []struct {
@@ -24,25 +24,25 @@ func TestHosts(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = test.host
-		if got := test.hosts.allow(r); got != test.want {
+		if got := test.hosts.Allow(r); got != test.want {
 			t.Errorf("%q by %v: %t", test.host, test.hosts, got)
 		}
 	}
 }
 
-// TestOrigins (faults 13): origins and hosts are compared as what they mean.
+// TestOrigins: origins and hosts are compared as what they mean.
 func TestOrigins(t *testing.T) {
-	o := origins{own: NewHosts("127.0.0.1:8080", "https://Pets.example.com", "api.example.com")}
+	p := Policy{Hosts: NewHosts("127.0.0.1:8080", "https://Pets.example.com", "api.example.com")}
 	var err error
-	if o.public, err = ParseOrigin("https://Pets.example.com"); err != nil {
+	if p.Public, err = Parse("https://Pets.example.com"); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"HTTPS://App.Example.com:443", "http://old.example/", "https://xn--bcher-kva.example"} {
-		origin, err := ParseOrigin(text)
+		origin, err := Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.allowed = append(o.allowed, origin)
+		p.Allowed = append(p.Allowed, origin)
 	}
 	for _, test := range []struct {
 		host, origin string
@@ -63,12 +63,12 @@ func TestOrigins(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Host = test.host
 		r.Header.Set("Origin", test.origin)
-		if got := o.allow(r); got != test.want {
+		if got := p.Allow(r); got != test.want {
 			t.Errorf("host %s, origin %s: %t", test.host, test.origin, got)
 		}
 	}
 	for _, text := range []string{"", "app.example.com", "https://", "https://app.example.com/x", "https://u:p@app.example.com", "null"} {
-		if origin, err := ParseOrigin(text); err == nil {
+		if origin, err := Parse(text); err == nil {
 			t.Errorf("%q is the origin %v", text, origin)
 		}
 	}
