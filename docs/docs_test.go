@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"petstore/docs"
 )
 
@@ -95,6 +97,28 @@ func TestContractFiles(t *testing.T) {
 			}
 			if got := answer.Body.String(); got != want || !strings.Contains(got, test.callback+"/callbacks/order-status") {
 				t.Errorf("%s: other content for %+v", mediaType, test)
+			}
+		}
+	}
+}
+
+// TestContractBelowPrefix: the server is named as a client reaches it through a proxy.
+func TestContractBelowPrefix(t *testing.T) {
+	t.Parallel()
+	for _, serve := range []http.HandlerFunc{docs.ServeYAML(""), docs.ServeJSON("")} {
+		for prefix, want := range map[string]string{"": "/", "/petstore": "/petstore/", "/x\"y": "/"} {
+			answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			request.Header.Set("X-Forwarded-Prefix", prefix)
+			serve(answer, request)
+			var contract struct {
+				Servers []struct{ URL string } `yaml:"servers"`
+			}
+			if err := yaml.Unmarshal(answer.Body.Bytes(), &contract); err != nil {
+				t.Fatal(err)
+			}
+			picture := "http://example.com" + want + "docs/dog.png"
+			if got := contract.Servers; len(got) != 1 || got[0].URL != want || want != "/" && !strings.Contains(answer.Body.String(), picture) {
+				t.Errorf("%q: the servers are %v", prefix, got)
 			}
 		}
 	}

@@ -59,7 +59,8 @@ func UI(receiver string) http.Handler {
 }
 
 // ServeYAML answers with the contract as application/yaml (RFC 9512). Its examples call back the
-// receiver, a URL without a path, or a client's if that is "", and name the server as it was asked for.
+// receiver, a URL without a path, or a client's if that is "", and name the server as it was asked for: by its Host,
+// below the path in X-Forwarded-Prefix.
 func ServeYAML(receiver string) http.HandlerFunc {
 	return serve("application/yaml", func() []byte { return YAML }, receiver)
 }
@@ -73,8 +74,12 @@ const (
 	defaultReceiver = "http://127.0.0.1:9090"
 )
 
-// address is a host and port that can stand in a URL in JSON and YAML as it is.
-var address = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+var (
+	// address is a host and port, and a path, that can stand in a URL in JSON and YAML as it is.
+	address = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*$`)
+	// relativeServer is the server's URL in the contract.
+	relativeServer = regexp.MustCompile(`(\burl"?: ?"?)/("?\s*[\n}])`)
+)
 
 // serve lets pages of other origins read the contract: it is public, and tools fetch it from a browser.
 func serve(mediaType string, content func() []byte, receiver string) http.HandlerFunc {
@@ -82,9 +87,10 @@ func serve(mediaType string, content func() []byte, receiver string) http.Handle
 		return bytes.ReplaceAll(content(), []byte(defaultReceiver), []byte(cmp.Or(receiver, "https://client.example")))
 	})
 	return func(w http.ResponseWriter, r *http.Request) {
-		here := contract()
-		if address.MatchString(r.Host) {
-			here = bytes.ReplaceAll(here, []byte(defaultServer), []byte("http://"+r.Host))
+		here, prefix := contract(), r.Header.Get("X-Forwarded-Prefix")
+		if address.MatchString(r.Host + prefix) {
+			here = bytes.ReplaceAll(here, []byte(defaultServer), []byte("http://"+r.Host+prefix))
+			here = relativeServer.ReplaceAll(here, []byte("${1}"+prefix+"/${2}"))
 		}
 		w.Header().Set("Content-Type", mediaType)
 		w.Header().Set("Access-Control-Allow-Origin", "*")

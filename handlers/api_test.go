@@ -67,6 +67,7 @@ type settings struct {
 	step         time.Duration // how long an item takes to pack
 	schedule     callbacks.Schedule
 	origins      []string
+	public       string // PUBLIC_URL
 	heartbeat    time.Duration
 	writeTimeout time.Duration
 }
@@ -120,7 +121,7 @@ func newAPI(t testing.TB, s settings) *api {
 			handlers.Payments(payments), handlers.Deliveries(services.NewDeliveries(store, dispatcher)), handlers.Webhooks(webhooks),
 		},
 		Tasks: tasks, Health: store, Feed: stream.NewFeed(store, hub),
-		Policy: policy, AllowedOrigins: parseOrigins(t, s.origins), Heartbeat: s.heartbeat, WriteTimeout: s.writeTimeout,
+		Policy: policy, PublicURL: s.public, AllowedOrigins: parseOrigins(t, s.origins), Heartbeat: s.heartbeat, WriteTimeout: s.writeTimeout,
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

@@ -28,7 +28,7 @@ type taskStarter func(ctx context.Context, body []byte) (startedTask, error)
 type startedTask struct {
 	id       string
 	location string                                 // the path of the resource
-	resource any                                    // as the API shows it now
+	resource any                                    // a pointer to it as the API shows it now
 	reload   func(ctx context.Context) (any, error) // the same at a later time
 }
 
@@ -37,10 +37,10 @@ func started[M, V any](
 	taskID, collection, id string, created M, get func(context.Context, string) (M, error), show func(M) V,
 ) startedTask {
 	return startedTask{
-		id: taskID, location: collection + "/" + id, resource: show(created),
+		id: taskID, location: collection + "/" + id, resource: new(show(created)),
 		reload: func(ctx context.Context) (any, error) {
 			m, err := get(ctx, id)
-			return show(m), err
+			return new(show(m)), err
 		},
 	}
 }
@@ -80,7 +80,7 @@ func respondAccepted(c *gin.Context, tasks tasks, t startedTask) error {
 			status = http.StatusCreated
 		}
 	}
-	c.Header("Location", t.location)
+	c.Header("Location", withPrefix(c, t.location))
 	if status == http.StatusAccepted {
 		c.Header("Retry-After", retryAfter)
 	}

@@ -249,7 +249,7 @@ func (h deliveryHandlers) redeliver(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("Location", "/api/callbacks/"+d.ID)
+	c.Header("Location", withPrefix(c, "/api/callbacks/"+d.ID))
 	return respond(c, http.StatusAccepted, showDelivery(d))
 }
 

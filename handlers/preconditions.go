@@ -40,7 +40,7 @@ func tagOf[M, V any](get func(context.Context, string) (M, error), show func(M) 
 		}
 		shown := show(found)
 		body, err := encode(shown)
-		return etag(shown, body), err
+		return etag(&shown, body), err
 	}
 }
 

@@ -52,7 +52,7 @@ type product struct {
 	number int64 // of its version
 }
 
-func (p product) version() int64 { return p.number }
+func (p *product) version() int64 { return p.number }
 
 func showProduct(p models.Product) product {
 	return product{
@@ -165,15 +165,16 @@ func (h productHandlers) create(c *gin.Context) error {
 		return err
 	}
 	var p models.Product
+	request.ImageURL = withoutPrefix(c, request.ImageURL)
 	if err := request.apply(&p); err != nil {
 		return err
 	}
 	if p, err = h.products.Create(c.Request.Context(), p); err != nil {
 		return err
 	}
-	c.Header("Location", "/api/products/"+p.ID)
-	c.Header("ETag", etag(showProduct(p), nil))
-	return respond(c, http.StatusCreated, showProduct(p))
+	c.Header("Location", withPrefix(c, "/api/products/"+p.ID))
+	c.Header("ETag", etag(new(showProduct(p)), nil))
+	return respond(c, http.StatusCreated, new(showProduct(p)))
 }
 
 // @Summary     Get a product
@@ -227,12 +228,13 @@ func (h productHandlers) change(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
+		request.ImageURL = withoutPrefix(c, request.ImageURL)
 		return request.apply(p)
 	})
 	if err != nil {
 		return err
 	}
-	return respondTagged(c, showProduct(p))
+	return respondTagged(c, new(showProduct(p)))
 }
 
 // @Summary     Remove a product

@@ -14,8 +14,9 @@ import (
 
 const mediaJSON = "application/json; charset=utf-8"
 
-// respond writes v as JSON.
+// respond writes v as JSON. It changes what v points to, if that names paths of this server.
 func respond(c *gin.Context, status int, v any) error {
+	locate(c, v)
 	body, err := encode(v)
 	if err != nil {
 		return err
@@ -23,7 +24,8 @@ func respond(c *gin.Context, status int, v any) error {
 	return answer(c, status, mediaJSON, body)
 }
 
-// respondTagged writes v as JSON under its ETag, or 304 to a client that has just that already.
+// respondTagged is respond under an ETag, or 304 to a client that has just that already. The ETag is that of the
+// resource, below whatever prefix it is asked for.
 func respondTagged(c *gin.Context, v any) error {
 	body, err := encode(v)
 	if err != nil {
@@ -41,6 +43,11 @@ func respondTagged(c *gin.Context, v any) error {
 			c.Status(http.StatusNotModified)
 			c.Writer.WriteHeaderNow()
 			return nil
+		}
+	}
+	if locate(c, v) {
+		if body, err = encode(v); err != nil {
+			return err
 		}
 	}
 	return answer(c, http.StatusOK, mediaJSON, body)
@@ -67,7 +74,7 @@ func serveOne[M, V any](c *gin.Context, param string, get func(context.Context, 
 	if err != nil {
 		return err
 	}
-	return respondTagged(c, show(found))
+	return respondTagged(c, new(show(found)))
 }
 
 // serveDelete removes a resource, which the path names.
@@ -114,7 +121,7 @@ func servePageOf[F, M, V any](
 // one is, in the body and as a Link (RFC 8288). A page of large items is shorter than was
 // asked for.
 func encodePage[M, V any](c *gin.Context, begin string, list models.List[M], show func(M) V) ([]byte, error) {
-	body, shown, err := appendItems([]byte(begin), list.Items, show)
+	body, shown, err := appendItems(c, []byte(begin), list.Items, show)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +134,7 @@ func encodePage[M, V any](c *gin.Context, begin string, list models.List[M], sho
 		q := u.Query()
 		q.Set("cursor", next)
 		u.RawQuery = q.Encode()
-		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, u.RequestURI()))
+		c.Header("Link", fmt.Sprintf(`<%s>; rel="next"`, withPrefix(c, u.RequestURI())))
 	}
 	cursor, err := encode(nullable(next))
 	return append(append(append(body, `,"next_cursor":`...), bytes.TrimSpace(cursor)...), "}\n"...), err
@@ -142,11 +149,13 @@ type page[V any] struct { //nolint:unused // read by the contract's generator
 
 // appendItems writes a JSON array of items, up to the one that exceeds maxPage bytes,
 // and returns how many that were.
-func appendItems[M, V any](body []byte, items []M, show func(M) V) (_ []byte, shown int, err error) {
+func appendItems[M, V any](c *gin.Context, body []byte, items []M, show func(M) V) (_ []byte, shown int, err error) {
 	before := len(body)
 	body = append(body, '[')
 	for shown < len(items) && len(body)-before < maxPage {
-		item, err := encode(show(items[shown]))
+		v := show(items[shown])
+		locate(c, &v)
+		item, err := encode(&v)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -34,7 +34,8 @@ type Config struct {
 	Receiver http.Handler
 	// Hosts are the names of this server; others are answered 421.
 	Hosts origin.Hosts
-	// PublicURL is where browsers find this server, "" if that is where its requests say.
+	// PublicURL is where browsers find this server, "" if that is where its requests say. A path in it is one that
+	// a proxy takes away, see [ParsePrefix].
 	PublicURL string
 	// AllowedOrigins are the web pages that may use the API from a browser, beside
 	// the server's own.
@@ -72,11 +73,11 @@ func New(cfg Config) *API {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false     // a redirected POST would lose its body
-	public, _ := origin.Parse(cfg.PublicURL) // the zero value is nobody's
+	engine.RedirectTrailingSlash = false // a redirected POST would lose its body
+	public, prefix := splitPublic(cfg.PublicURL)
 	pages := origin.Policy{Hosts: cfg.Hosts, Public: public, Allowed: cfg.AllowedOrigins, Local: cfg.Policy.PrivateAddresses}
 	loads := newLoads()
-	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), loads.count, admit(pages))
+	engine.Use(nameRequest, gin.CustomRecoveryWithWriter(nil, panicked), loads.count, admit(pages), setPrefix(prefix))
 	a := &API{
 		Handler: engine, cfg: cfg, engine: engine, loads: loads, connections: newConnections(maxStreams), starters: map[string]taskStarter{},
 	}
@@ -102,7 +103,7 @@ func (a *API) pages() {
 	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
 	a.engine.Match(read, "/openapi.yaml", adapt(countContract), serveForeign(docs.ServeYAML(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/openapi.json", adapt(countContract), serveForeign(docs.ServeJSON(a.cfg.ReceiverURL)))
-	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, "docs/") })
+	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, withPrefix(c, "/docs/")) })
 	a.engine.Match(read, "/docs/*path", adapt(countContract), serveForeign(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
 	if a.cfg.Receiver != nil {
 		a.engine.Match(read, "/receiver/*path", serveForeign(http.StripPrefix("/receiver", a.cfg.Receiver)))

@@ -98,7 +98,7 @@ func (h taskHandlers) get(c *gin.Context) error {
 	if !t.Ended() {
 		c.Header("Retry-After", retryAfter)
 	}
-	return respondTagged(c, showTask(t))
+	return respondTagged(c, new(showTask(t)))
 }
 
 // @Summary     List the updates of a task

@@ -132,7 +132,7 @@ func (h webhookHandlers) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("Location", "/api/webhooks/"+w.ID)
+	c.Header("Location", withPrefix(c, "/api/webhooks/"+w.ID))
 	return respondSecret(c, http.StatusCreated, w)
 }
 

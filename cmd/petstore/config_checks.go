@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+
+	"petstore/handlers"
 )
 
 // Messages of these checks name settings and show no values: there may be a password in one
@@ -55,6 +58,9 @@ func (c Config) checkNames() error {
 	u, err := url.Parse(c.PublicURL)
 	if c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
 		return errors.New("PUBLIC_URL: want the URL by which clients reach this server, such as https://api.example.com")
+	}
+	if _, err := handlers.ParsePrefix(u.EscapedPath()); err != nil {
+		return fmt.Errorf("PUBLIC_URL: its path: %w", err)
 	}
 	return nil
 }

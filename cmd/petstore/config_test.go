@@ -23,6 +23,7 @@ func TestSettings(t *testing.T) {
 		{"-env=production -callback-secret=fifteen-letters", "CALLBACK_SECRET"},
 		{"serve", `"serve"`},
 		{"-public-url=api.example.com", "PUBLIC_URL"},
+		{"-public-url=https://example.com/a/../b", "PUBLIC_URL"},
 		{"-allowed-hosts=https://api.example.com", "ALLOWED_HOSTS"},
 		// security 5
 		{"-env=production -callback-secret=" + secret, "STRIPE_API_KEY"},
