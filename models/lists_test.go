@@ -165,6 +165,12 @@ func TestLastItemIsTakenOnce(t *testing.T) {
 	if got, _ := FindProduct(s.Read(within(t)), "rare"); got.Stock != 2 {
 		t.Errorf("%d after 2 came back", got.Stock)
 	}
+	inTx(t, s, func(tx *Tx) error { return tx.Exec("UPDATE products SET stock = ?", MaxStock-1).Error })
+	inTx(t, s, func(tx *Tx) error { return ReturnStock(tx, p.ID, 2) }) // security 17
+	if got, _ := FindProduct(s.Read(within(t)), "rare"); got.Stock != MaxStock {
+		t.Errorf("%d after 2 came back to %d", got.Stock, MaxStock-1)
+	}
+	inTx(t, s, func(tx *Tx) error { return tx.Exec("UPDATE products SET stock = 2").Error })
 	for _, fn := range []func(tx *Tx) error{
 		func(tx *Tx) error { return ReturnStock(tx, "prod_gone", 1) },
 		func(tx *Tx) error { return noStock(TakeStock(tx, "prod_gone", 1)) },

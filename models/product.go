@@ -21,7 +21,7 @@ type Product struct {
 	Category    string
 	Price       int64  // in the currency's smallest unit
 	Currency    string // ISO 4217
-	Stock       int64  // never below zero
+	Stock       int64  // 0 to MaxStock
 	ImageURL    string
 	Version     int64 // counts changes, for If-Match
 	CreatedAt   time.Time
@@ -167,11 +167,15 @@ func TakeStock(tx *Tx, productID string, quantity int64) (bool, error) {
 	return taken == 1, wrap(err, "taking stock of product %s", productID)
 }
 
+// MaxStock is the most that there can be of a product, for clients who say so, too.
+const MaxStock = 1_000_000_000
+
 // ReturnStock gives back what TakeStock took. A product that was deleted
-// meanwhile gets nothing.
+// meanwhile gets nothing, and one of which somebody has said that there are
+// MaxStock no more than that.
 func ReturnStock(tx *Tx, productID string, quantity int64) error {
-	_, err := tx.Write("UPDATE products SET stock = stock + ?, version = version + 1, updated_at = ? WHERE id = ?",
-		quantity, Now(), productID)
+	_, err := tx.Write("UPDATE products SET stock = CASE WHEN stock > ? THEN ? ELSE stock + ? END, version = version + 1, updated_at = ? WHERE id = ?",
+		MaxStock-quantity, MaxStock, quantity, Now(), productID)
 	return wrap(err, "returning stock of product %s", productID)
 }
 

@@ -73,7 +73,20 @@ func (s *Orders) price(ctx context.Context, lines []models.OrderLine) (models.Or
 			Quantity: line.Quantity, Price: p.Price,
 		})
 	}
-	return order, nil
+	return order, checkTotal(order, lines)
+}
+
+// checkTotal refuses an order that nobody could pay.
+func checkTotal(order models.Order, lines []models.OrderLine) error {
+	err := money.CheckCharge(order.Total, order.Currency)
+	if err == nil {
+		return nil
+	}
+	field := "items"
+	if len(lines) == 1 {
+		field = lines[0].Field
+	}
+	return models.Invalid(field, "makes a total of %d, which cannot be paid: it %s", order.Total, err)
 }
 
 // Get finds an order.
