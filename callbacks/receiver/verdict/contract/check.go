@@ -1,12 +1,10 @@
 package contract
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pb33f/jsonschema/v6"
@@ -51,12 +49,13 @@ type Request struct {
 // Check holds a request against what is announced for its method and path, and returns the best fit. If pointers are
 // given, only those of them are candidates that the contract has: the request is known to be one of these.
 func (c *Contract) Check(r Request, pointers []string) Fit {
-	deep := deeper(r.Body, maxDepth)
+	body := newBody(r)
+	deep := body.isJSON() && deeper(r.Body, maxDepth)
 	var best Fit
 	for _, alike := range c.candidates(r, pointers) {
 		fit := Fit{Announced: alike[0].Announced, Unchecked: "the body is nested too deep"}
 		if !deep {
-			fit = alike[0].check(r.Header, r.Body)
+			fit = alike[0].check(r.Header, body)
 		}
 		for _, s := range alike[1:] {
 			fit.Alike = append(fit.Alike, s.Name)
@@ -89,7 +88,7 @@ func (f Fit) distance() int {
 	return distance
 }
 
-func (s *sent) check(header http.Header, body []byte) Fit {
+func (s *sent) check(header http.Header, body *body) Fit {
 	s.compile()
 	fit := Fit{Announced: s.Announced, Unchecked: s.unusable}
 	if s.unusable != "" {
@@ -100,39 +99,42 @@ func (s *sent) check(header http.Header, body []byte) Fit {
 			fit.Failures = append(fit.Failures, Failure{Field: "header " + rule.name, Reason: reason, Rule: s.place + "/parameters"})
 		}
 	}
-	fit.Failures = append(fit.Failures, s.checkBody(header.Get("Content-Type"), body)...)
+	fit.Failures = append(fit.Failures, s.checkBody(body)...)
 	fit.Failures = fit.Failures[:min(len(fit.Failures), maxFailures)]
 	return fit
 }
 
-// checkBody looks into bodies in JSON. Of others it checks that their media type is declared.
-func (s *sent) checkBody(contentType string, body []byte) []Failure {
+// checkBody looks into bodies in JSON, and into forms. Of others it checks that their media type is declared.
+func (s *sent) checkBody(body *body) []Failure {
 	declared := s.operation.RequestBody
 	if declared == nil {
 		return nil
 	}
 	place := s.place + "/requestBody"
-	if len(body) == 0 {
+	if len(body.raw) == 0 {
 		if declared.Required != nil && *declared.Required {
 			return []Failure{{Reason: "missing", Rule: place + "/required"}}
 		}
 		return nil
 	}
-	media, found := helpers.FindMediaType(declared.Content, contentType)
+	media, found := helpers.FindMediaType(declared.Content, body.contentType)
 	if !found {
 		all := slices.Collect(declared.Content.KeysFromOldest())
-		reason := fmt.Sprintf("%q is not declared, want %s", contentType, strings.Join(all, " or "))
+		reason := fmt.Sprintf("%q is not declared, want %s", body.contentType, strings.Join(all, " or "))
 		return []Failure{{Field: "header Content-Type", Reason: reason, Rule: place + "/content"}}
 	}
-	schema := s.bodies[media]
-	if schema == nil || !strings.Contains(strings.ToLower(contentType), "json") {
+	rule := s.bodies[media]
+	if rule.schema == nil {
 		return nil
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err != nil {
-		return []Failure{{Reason: "not JSON: " + err.Error(), Rule: place + "/content"}}
+	value, readable, err := body.value(rule.form)
+	switch {
+	case err != nil:
+		return []Failure{{Reason: err.Error(), Rule: place + "/content"}}
+	case !readable:
+		return nil
 	}
-	return invalid(schema.Validate(value), place)
+	return invalid(rule.schema.Validate(value), place)
 }
 
 // invalid is what a schema has against a value.
@@ -153,34 +155,10 @@ func (h headerRule) check(values []string) string {
 	case len(values) == 0 || h.schema == nil:
 		return ""
 	}
-	if failures := invalid(h.schema.Validate(h.value(values)), ""); len(failures) > 0 {
+	if failures := invalid(h.schema.Validate(h.shape.value(values)), ""); len(failures) > 0 {
 		return failures[0].Reason
 	}
 	return ""
-}
-
-// value is what a header means by its style, "simple" (OpenAPI, "Style Values"). Objects are left as text.
-func (h headerRule) value(values []string) any {
-	text := strings.Join(values, ",")
-	for _, name := range h.types {
-		switch name {
-		case "integer", "number":
-			if value, err := jsonschema.UnmarshalJSON(strings.NewReader(text)); err == nil {
-				return value
-			}
-		case "boolean":
-			if value, err := strconv.ParseBool(text); err == nil {
-				return value
-			}
-		case "array":
-			var items []any
-			for item := range strings.SplitSeq(text, ",") {
-				items = append(items, strings.TrimSpace(item))
-			}
-			return items
-		}
-	}
-	return text
 }
 
 // deeper reports whether arrays and objects are nested deeper than most, in what may be JSON.

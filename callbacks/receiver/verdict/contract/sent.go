@@ -24,7 +24,7 @@ type sent struct {
 
 	compile func() // fills in the rest, once
 	headers []headerRule
-	bodies  map[*v3.MediaType]*jsonschema.Schema
+	bodies  map[*v3.MediaType]bodyRule
 	// unusable says why a schema of the contract cannot be compiled.
 	unusable string
 }
@@ -33,14 +33,20 @@ type sent struct {
 type headerRule struct {
 	name     string
 	required bool
-	types    []string           // of its schema
+	shape    *shape
 	schema   *jsonschema.Schema // nil if any value will do
+}
+
+// bodyRule is what a body of one media type has to be.
+type bodyRule struct {
+	form   *shape             // of its fields, if it is a form
+	schema *jsonschema.Schema // nil if any value will do
 }
 
 func newSent(a Announced, method string, op *v3.Operation, c *compiler) *sent {
 	s := &sent{
 		Announced: a, path: newPathPattern(a.Expression), method: strings.ToUpper(method), operation: op,
-		place: a.Pointer + "/" + method, rules: rulesOf(a, op), bodies: map[*v3.MediaType]*jsonschema.Schema{},
+		place: a.Pointer + "/" + method, rules: rulesOf(a, op), bodies: map[*v3.MediaType]bodyRule{},
 	}
 	s.compile = sync.OnceFunc(func() {
 		if err := c.fill(s); err != nil {
@@ -76,18 +82,18 @@ func (c *compiler) fill(s *sent) (err error) {
 		if rule.schema, err = c.schema(p.Schema); err != nil {
 			return err
 		}
-		if p.Schema != nil {
-			rule.types = p.Schema.Schema().Type
-		}
+		rule.shape = shapeOf(p.Schema, &v3.Encoding{Explode: new(bool)})
 		s.headers = append(s.headers, rule)
 	}
 	if s.operation.RequestBody == nil {
 		return nil
 	}
 	for media := range s.operation.RequestBody.Content.ValuesFromOldest() {
-		if s.bodies[media], err = c.schema(media.Schema); err != nil {
+		rule := bodyRule{form: formOf(media.Schema, media.Encoding)}
+		if rule.schema, err = c.schema(media.Schema); err != nil {
 			return err
 		}
+		s.bodies[media] = rule
 	}
 	return nil
 }
@@ -123,6 +129,9 @@ func rulesOf(a Announced, op *v3.Operation) string {
 		fmt.Fprint(&all, op.RequestBody.Required != nil && *op.RequestBody.Required, "\n")
 		for name, media := range op.RequestBody.Content.FromOldest() {
 			fmt.Fprint(&all, name, " ", hash(media.Schema), "\n")
+			for field, how := range media.Encoding.FromOldest() {
+				fmt.Fprint(&all, field, " ", how.GoLow().Hash(), "\n")
+			}
 		}
 	}
 	return all.String()
