@@ -61,6 +61,7 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 		rc.store.change(a.kept, func(r *Request) { r.Answer, r.handled = conclusion, a.handled })
 		a.Answer = conclusion
 		rc.console.show(&a.Request)
+		rc.console.warn(rc.store.notice())
 	}()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	respond(a, r)

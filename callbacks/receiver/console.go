@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/mattn/go-isatty"
@@ -37,16 +38,27 @@ func (c *console) show(r *Request) {
 		return
 	}
 	mark, line := r.line()
+	c.print(r.ReceivedAt, mark, line)
+}
+
+// warn writes what people should know of the receiver itself, unless that is "".
+func (c *console) warn(text string) {
+	if c.out != nil && text != "" {
+		c.print(time.Now(), "!", text)
+	}
+}
+
+func (c *console) print(at time.Time, mark, line string) {
 	line = printable(line)
 	if c.colour {
 		mark = colours[mark] + mark + "\x1b[0m"
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fmt.Fprintf(c.out, "%s %s %s\n", r.ReceivedAt.Local().Format("15:04:05"), mark, line)
+	fmt.Fprintf(c.out, "%s %s %s\n", at.Local().Format("15:04:05"), mark, line)
 }
 
-var colours = map[string]string{"✓": "\x1b[32m", "↻": "\x1b[33m", "✗": "\x1b[31m"}
+var colours = map[string]string{"✓": "\x1b[32m", "↻": "\x1b[33m", "!": "\x1b[33m", "✗": "\x1b[31m"}
 
 // line is what is told of a request that has been answered: a mark, and in words what came and what became of it.
 func (r *Request) line() (mark, text string) {

@@ -29,6 +29,7 @@ type inbox struct {
 	bytes          int64
 	total          int64 // requests that ever came
 	dropped        int64 // those of them that were let go
+	told           told
 	droppedVersion int64 // the highest version among these
 	ok, notOK      int64 // requests that are kept, by what their verdicts say
 	serial         int64 // another one each time the inbox is cleared
@@ -80,6 +81,7 @@ func (s *store) evict() {
 	s.clear(in)
 	s.delete(in)
 	s.removed++
+	s.notices.tellf(new(bool), "inbox %s is removed: there are %d, and it was used least recently", in.name, s.limits.Inboxes)
 }
 
 func (s *store) delete(in *inbox) {
@@ -115,7 +117,7 @@ func (s *store) clear(in *inbox) {
 	}
 	s.cleared++
 	in.serial = s.cleared
-	in.total, in.dropped, in.lastAt = 0, 0, time.Time{}
+	in.total, in.dropped, in.told, in.lastAt = 0, 0, told{}, time.Time{}
 	in.setup = in.setup.restarted()
 	s.wake(in)
 }

@@ -198,6 +198,9 @@ func (rc *Receiver) list(w http.ResponseWriter, r *http.Request) error {
 		out = r.entry().append(out)
 	}
 	out = fmt.Appendf(out, `],"count":%d`, len(found))
+	if info, _ := rc.store.info(DefaultInbox); info.Dropped > 0 {
+		out = fmt.Appendf(out, `,"dropped":%d`, info.Dropped)
+	}
 	if timedOut {
 		out = append(out, `,"timed_out":true`...)
 	}

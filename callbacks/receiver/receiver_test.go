@@ -322,6 +322,29 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+// TestLimitsAreTold: what is listed is not all, and that is said in the terminal and in lists.
+func TestLimitsAreTold(t *testing.T) {
+	b := newBench(t)
+	b.receiver.store.limits.Requests = 2
+	for i := range 4 {
+		b.send("/callbacks/order-status", secret, update(fmt.Sprint("cb_", i), "ord_1", callbacks.StatusProcessing))
+	}
+	var warned []string
+	for range 5 {
+		if line := <-b.out; strings.Contains(line, " ! ") {
+			warned = append(warned, line[9:])
+		}
+	}
+	if got := strings.Join(warned, ""); got != "! inbox default is full: it keeps 2 requests, the oldest go\n" {
+		t.Errorf("told %q", got)
+	}
+	for path, want := range map[string]string{"/received": `"count":2,"dropped":2}`, "/inboxes/default/requests": `"count":2,"dropped":2,`} {
+		if _, body := b.call("GET", path, ""); !strings.Contains(body, want) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+}
+
 func TestConsoleCutsLongLines(t *testing.T) {
 	if got := printable(strings.Repeat("ö", 1000)); len([]rune(got)) != 300 {
 		t.Errorf("%d characters", len([]rune(got)))

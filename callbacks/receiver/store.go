@@ -54,6 +54,7 @@ type store struct {
 	removed  int   // inboxes that were let go
 	use      int64 // counts uses of inboxes
 	cleared  int64 // counts clears of inboxes
+	notices  notices
 	changed  chan struct{}
 }
 
@@ -149,9 +150,12 @@ func (s *store) wake(in *inbox) {
 func (s *store) shrink(in *inbox) {
 	for in.requests.Len() > s.limits.Requests {
 		s.drop(in.requests.Front().Value.(*kept))
+		s.notices.tellf(&in.told.requests, "inbox %s is full: it keeps %d requests, the oldest go", in.name, s.limits.Requests)
 	}
 	for s.bytes > s.limits.Bytes {
-		s.drop(s.arrivals.Front().Value.(*kept))
+		oldest := s.arrivals.Front().Value.(*kept)
+		s.notices.tellf(&oldest.inbox.told.bytes, "all inboxes are full: they keep %d MiB, the oldest requests go, of inbox %s", s.limits.Bytes>>20, oldest.Inbox)
+		s.drop(oldest)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"petstore/callbacks/receiver/verdict"
 )
@@ -52,6 +53,38 @@ func TestStoreLimits(t *testing.T) {
 	}() {
 		t.Errorf("%d bytes are counted", s.bytes)
 	}
+}
+
+// TestNotices: what goes because of the limits is told, but not again and again.
+func TestNotices(t *testing.T) {
+	s := newTestStore(Limits{Inboxes: 2, Requests: 3, Bytes: 1 << 20})
+	expect := func(want string) {
+		t.Helper()
+		if got := s.notice(); got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+		s.notices.at = time.Time{}
+	}
+	add := func(inbox string, times, size int) {
+		for range times {
+			s.add(inbox, Request{Body: make([]byte, size)}, false)
+		}
+	}
+	add("a", 3, 0)
+	expect("")
+	add("a", 2, 0)
+	expect("inbox a is full: it keeps 3 requests, the oldest go")
+	add("a", 2, 0)
+	expect("") // It is known.
+	add("b", 1, 1<<20-2<<10)
+	add("b", 1, 4<<10)
+	expect("all inboxes are full: they keep 1 MiB, the oldest requests go, of inbox a")
+	s.empty("a")
+	add("a", 4, 0)
+	add("c", 1, 0)
+	expect("inbox a is full: it keeps 3 requests, the oldest go") // Within a second nothing else is told.
+	add("d", 1, 0)
+	expect("inbox a is removed: there are 2, and it was used least recently")
 }
 
 // TestLateAnswers: what was let go while it was answered stays away.
