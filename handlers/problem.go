@@ -72,7 +72,7 @@ func fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	switch {
-	case p.Code == db.CodeOverloaded: // the engine has said so, once a second
+	case p.Code == db.CodeOverloaded: // who refused has said so
 		c.Header("Retry-After", retryAfter)
 	case p.Status >= http.StatusInternalServerError:
 		slog.ErrorContext(c.Request.Context(), "A request failed.", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)

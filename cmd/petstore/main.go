@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	slog.SetDefault(slog.New(handlers.LogRequestIDs(slog.NewTextHandler(os.Stderr, nil))))
+	slog.SetDefault(slog.New(handlers.LogRequestIDs(limitRepeats(slog.NewTextHandler(os.Stderr, nil)))))
 	people := out
 	if cfg.ReadyJSON {
 		people = os.Stderr

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -34,7 +35,7 @@ func (d *Dispatcher) deliver(q *orderedQueue, sending *models.Delivery) {
 	switch {
 	case err != nil: // it is pending and due, as before
 		if d.ctx.Err() == nil && !errors.Is(err, errShortage) {
-			d.warnings.Warn("The outcome of an attempt could not be stored: it is made again.", "delivery_id", delivery.ID, "err", err)
+			slog.Warn("The outcome of an attempt could not be stored: it is made again.", "delivery_id", delivery.ID, "err", err)
 		}
 		h.wakeAt(d, time.Now().Add(shortageWait))
 	case delivery.Status == models.DeliveryPending && delivery.NextAttemptAt != nil:
@@ -81,7 +82,7 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 		return sent, d.ctx.Err() // interrupted by us: says nothing about the receiver
 	}
 	if sent.LocalError {
-		d.warnings.Warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
+		slog.Warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
 		return sent, errShortage
 	}
 	return sent, nil
@@ -101,7 +102,7 @@ func (d *Dispatcher) releaseSlot(h *host, sent callbacks.Attempt, err error) {
 			}
 		} else {
 			if sent.Outcome() == callbacks.Failed {
-				d.warnings.Warn("A delivery attempt failed.", "host", h.name, "status", sent.Status, "err", sentError(sent))
+				slog.Warn("A delivery attempt failed.", "host", h.name, "status", sent.Status, "err", sentError(sent))
 			}
 			h.answered()
 		}
@@ -159,7 +160,7 @@ func (d *Dispatcher) recordOutcome(delivery *models.Delivery, sent callbacks.Att
 		return d.noteHealth(tx, delivery, sent.Outcome())
 	})
 	if err == nil && delivery.Status == models.DeliveryExhausted {
-		d.warnings.Warn("A delivery has exhausted its retries.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
+		slog.Warn("A delivery has exhausted its retries.", "delivery_id", delivery.ID, "host", delivery.Host, "attempts", delivery.Attempts)
 	}
 	return nowDue, err
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -9,7 +10,6 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
-	"petstore/services/warnings"
 )
 
 const (
@@ -70,7 +70,6 @@ type Dispatcher struct {
 	loads           int              // of queues, that are under way
 	outcomes        int64            // stored so far
 	latestSequence  map[string]int64 // the newest updates of tasks, while queues are loaded
-	warnings        warnings.Limiter
 }
 
 // New returns a Dispatcher, which sends nothing before Start.
@@ -273,7 +272,7 @@ func (d *Dispatcher) supersede(taskID string, before int64) {
 	d.running.Go(func() {
 		err := d.store.InTx(d.ctx, func(tx *models.Tx) error { return models.SupersedeProgress(tx, taskID, before) })
 		if err != nil && d.ctx.Err() == nil {
-			d.warnings.Warn("Overtaken progress could not be given up.", "task_id", taskID, "err", err)
+			slog.Warn("Overtaken progress could not be given up.", "task_id", taskID, "err", err)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func (d *Dispatcher) load(h *host) {
 		defer d.mu.Unlock()
 		if err != nil {
 			if d.ctx.Err() == nil {
-				d.warnings.Warn("What is due could not be read.", "host", h.name, "err", err)
+				slog.Warn("What is due could not be read.", "host", h.name, "err", err)
 			}
 			h.wakeAt(d, time.Now().Add(time.Second))
 		}
@@ -101,7 +101,7 @@ func (d *Dispatcher) fetch(h *host, ids []string) {
 				found = append(found, delivery)
 			}
 			if err != nil && d.ctx.Err() == nil {
-				d.warnings.Warn("A delivery that is due could not be read; a sweep will find it.", "delivery_id", id, "err", err)
+				slog.Warn("A delivery that is due could not be read; a sweep will find it.", "delivery_id", id, "err", err)
 			}
 		}
 		d.mu.Lock()
@@ -204,7 +204,7 @@ func (d *Dispatcher) sweepForEver() {
 	d.rescheduleAfterClockChange()
 	for begun := time.Now(); ; begun = time.Now() {
 		if err := d.sweep(); err != nil && d.ctx.Err() == nil {
-			d.warnings.Warn("What is pending could not be looked for.", "err", err)
+			slog.Warn("What is pending could not be looked for.", "err", err)
 		}
 		select {
 		case <-ticker.C:
@@ -283,7 +283,7 @@ func (d *Dispatcher) rescheduleAfterClockChange() {
 			})
 		}
 		if err != nil && d.ctx.Err() == nil {
-			d.warnings.Warn("Retries could not be rescheduled after a change of the clock.", "err", err)
+			slog.Warn("Retries could not be rescheduled after a change of the clock.", "err", err)
 		}
 		if err != nil || len(distant) < rescheduleBatchSize {
 			return

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -167,7 +168,7 @@ func (d *Dispatcher) storeProgress(q *orderedQueue, progress *models.Delivery) {
 	})
 	if err != nil {
 		if d.ctx.Err() == nil {
-			d.warnings.Warn("Progress could not be stored for its delivery.", "task_id", progress.TaskID, "err", err)
+			slog.Warn("Progress could not be stored for its delivery.", "task_id", progress.TaskID, "err", err)
 		}
 		d.progressStored(q, nil, false)
 	}

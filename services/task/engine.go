@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -21,7 +22,6 @@ import (
 	"petstore/models/db"
 	"petstore/services/dispatch"
 	"petstore/services/stream"
-	"petstore/services/warnings"
 )
 
 // Operation is one kind of slow work.
@@ -68,7 +68,6 @@ type Engine struct {
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // by task id
 
-	warnings warnings.Limiter
 }
 
 // NewEngine returns the engine, which knows no operation and no queue yet.
@@ -114,7 +113,7 @@ var ErrOverloaded = &models.Error{Code: db.CodeOverloaded, Message: "The server 
 // ErrOverloaded when too much is waiting.
 func (e *Engine) Draft(t models.Task) (*Draft, error) {
 	if e.store.Overloaded() || e.queue.Full(t.Kind) {
-		e.warnings.Warn("Requests are refused: too much is waiting.", "kind", t.Kind)
+		slog.Warn("Requests are refused: too much is waiting.", "kind", t.Kind)
 		return nil, ErrOverloaded
 	}
 	return e.DraftFollowing(t)

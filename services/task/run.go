@@ -159,7 +159,7 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	var failure *callbacks.Error
 	if err != nil && !errors.As(err, &failure) {
 		if callbacks.IsLocalResourceError(err) {
-			e.warnings.Warn("This machine is short of descriptors or memory: tasks wait.", "task_id", t.ID, "err", err)
+			slog.Warn("This machine is short of descriptors or memory: tasks wait.", "task_id", t.ID, "err", err)
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}
 		if t.Errors < maxErrors && !errors.Is(err, errTooOften) {
