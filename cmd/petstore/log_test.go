@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-
+	"testing/synctest"
 	"time"
 
 	"petstore/callbacks/pause"
