@@ -2,6 +2,7 @@ package receiver_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -143,6 +144,21 @@ func replayOnPage(t *testing.T, p *browsertest.Page) {
 	}
 	p.Click("dialog header button")
 	p.Await(`document.querySelector("#tab-forwards")`)
+}
+
+// TestOlderOnPage: of many requests the page shows the newest, and older ones when it is asked.
+func TestOlderOnPage(t *testing.T) {
+	base := startReceiver(t)
+	for i := range 600 {
+		send(t, base+"/in/shop/orders", fmt.Sprintf(`{"callback_id":"old_%d"}`, i), firstFits)
+	}
+	p := browsertest.Open(t, base+"/#shop", 1400)
+	p.Await(`document.querySelectorAll(".item").length === 500`)
+	p.Look("many")
+	p.Click("#older")
+	p.Await(`document.querySelectorAll(".item").length === 600 && !document.querySelector("#older")`)
+	send(t, base+"/in/shop/orders", first, firstFits)
+	p.Await(`document.querySelectorAll(".item").length === 601 && document.querySelector(".item .mark.good")`)
 }
 
 // TestPageOrText: a browser gets the page, curl what it always got.

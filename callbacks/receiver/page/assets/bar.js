@@ -1,7 +1,7 @@
 // The bar at the top: which inbox, its URL, and what can be done with it.
 
 import * as api from "./api.js";
-import { copyButton, h, icon } from "./dom.js";
+import { copyButton, fill, h, icon } from "./dom.js";
 import { openHelp } from "./keys.js";
 import { open } from "./live.js";
 import { openScript } from "./script.js";
@@ -9,8 +9,8 @@ import { confirmClear, openNew, openSettings } from "./settings.js";
 import { draw, query, state } from "./state.js";
 
 export function mountBar() {
-  draw(["inboxes", "inbox", "info"], () => document.getElementById("inbox").replaceChildren(...inbox()));
-  draw(["info", "inbox", "text", "verdict"], () => document.getElementById("actions").replaceChildren(...actions()));
+  draw(["inboxes", "inbox", "info"], () => fill(document.getElementById("inbox"), inbox()));
+  draw(["info", "inbox", "text", "verdict"], () => fill(document.getElementById("actions"), actions()));
 }
 
 function inbox() {
@@ -38,5 +38,5 @@ function actions() {
     h("a.button", { href: api.harHref(state.inbox, query()), download: state.inbox + ".har", title: "All that is listed, as HAR 1.2" }, icon("download"), h("span", {}, "HAR")),
     h("button", { type: "button", title: "Clear (x)", onclick: confirmClear }, icon("trash"), h("span", {}, "Clear")),
     h("button.quiet", { type: "button", title: "Keys (?)", "aria-label": "Keys", onclick: openHelp }, icon("help")),
-  ].filter(Boolean);
+  ];
 }

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { body } from "./body.js";
-import { copy, copyButton, h, icon } from "./dom.js";
+import { copy, copyButton, fill, h, icon } from "./dom.js";
 import { answered, bytes, date, duration, outcome, time } from "./format.js";
 import { emptyState } from "./empty.js";
 import { details, select } from "./live.js";
@@ -44,7 +44,7 @@ function drawDetail() {
   const scroll = root.scrollTop;
   const same = root.dataset.number === String(r.number);
   root.dataset.number = r.number;
-  root.replaceChildren(head(r), verdicts(r), timeline(r), tabs(r), panel(r));
+  fill(root, head(r), verdicts(r), timeline(r), tabs(r), panel(r));
   root.scrollTop = same ? scroll : 0;
 }
 

@@ -16,6 +16,17 @@ export function h(name, props = {}, ...children) {
   return element;
 }
 
+/** fill gives an element other children. Those that look the same stay: who is just clicking on one would miss it otherwise. */
+export function fill(element, ...children) {
+  const next = children.flat(Infinity).filter(Boolean);
+  next.forEach((child, i) => {
+    const before = element.childNodes[i];
+    if (!before) element.append(child);
+    else if (!before.isEqualNode(child)) before.replaceWith(child);
+  });
+  while (element.childNodes.length > next.length) element.lastChild.remove();
+}
+
 /** icon draws one of a few pictures, each a path in a square of 24. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

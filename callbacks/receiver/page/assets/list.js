@@ -1,8 +1,8 @@
 // The live list: a row for each delivery, with its attempts folded.
 
-import { h, icon } from "./dom.js";
+import { fill, h, icon } from "./dom.js";
 import { answered, codeName, count, time, unchecked } from "./format.js";
-import { open, pause, select } from "./live.js";
+import { older, open, pause, select } from "./live.js";
 import { draw, groups, set, state } from "./state.js";
 import { emptyState, nothingMatches } from "./empty.js";
 
@@ -13,7 +13,7 @@ export function mountList() {
   const note = h("p.note");
   const bottom = h("div.below");
   root.append(tools(), rows, bottom, note);
-  draw(["requests", "selected", "loaded", "info", "inbox", "text", "verdict"], () => drawRows(rows, bottom, note));
+  draw(["requests", "selected", "loaded", "info", "inbox", "text", "verdict", "older"], () => drawRows(rows, bottom, note));
 }
 
 function tools() {
@@ -25,9 +25,9 @@ function tools() {
   });
   draw(["text"], () => { if (document.activeElement !== search) search.value = state.text; });
   const chips = h("div.chips", { role: "group", "aria-label": "Filter by verdict" });
-  draw(["info", "verdict", "requests"], () => chips.replaceChildren(...filters()));
+  draw(["info", "verdict", "requests"], () => fill(chips, filters()));
   const live = h("div.live");
-  draw(["live", "follow"], () => live.replaceChildren(...liveness()));
+  draw(["live", "follow"], () => fill(live, liveness()));
   return h("div.tools", {}, h("div.row", {}, h("label.searchbox", { for: "search" }, icon("search"), search, h("kbd", {}, "/")), live), chips);
 }
 
@@ -80,8 +80,8 @@ function drawRows(rows, bottom, note) {
   settled = state.loaded;
   rows.setAttribute("aria-activedescendant", rows.querySelector("[aria-selected=true]")?.id ?? "");
   rows.hidden = all.length === 0;
-  bottom.replaceChildren(...(all.length === 0 && state.loaded ? nothing() : []));
-  note.textContent = remarks(all.length);
+  fill(bottom, all.length === 0 && state.loaded ? nothing() : []);
+  fill(note, remarks(all.length));
 }
 
 function nothing() {
@@ -96,9 +96,10 @@ function place(rows, element, i) {
 function remarks(deliveries) {
   const { dropped = 0, total = 0 } = state.info ?? {};
   return [
-    state.requests.size > deliveries ? count(state.requests.size, "request") + " in " + count(deliveries, "delivery", "deliveries") : "",
-    dropped > 0 ? `The oldest ${dropped.toLocaleString()} of ${total.toLocaleString()} were let go.` : "",
-  ].filter(Boolean).join(" · ");
+    state.requests.size > deliveries && h("span", {}, count(state.requests.size, "request") + " in " + count(deliveries, "delivery", "deliveries")),
+    dropped > 0 && h("span", {}, `The oldest ${dropped.toLocaleString()} of ${total.toLocaleString()} were let go.`),
+    state.older && h("button.link", { type: "button", id: "older", onclick: older }, "Show older"),
+  ];
 }
 
 /** row draws a group, or finds the row as it was drawn before. */
@@ -109,7 +110,7 @@ function row(group, selected) {
   if (before?.signature === signature) return before.element;
   const element = h("li.item", { role: "option", id: "r" + r.number, "aria-selected": String(selected), onclick: () => select(r.number) },
     h(`span.mark.${mark(r)}`, { title: { good: "Good", bad: "Not good", wait: "Not judged yet", plain: "Nothing to judge by" }[mark(r)] }),
-    h("div.what", {}, h("span.method", {}, r.method), h("span.path", { title: r.target }, r.path), again(group)),
+    h("div.what", {}, h("span.method", {}, r.method), h("span.path", { title: r.target }, r.path.replace(`/in/${r.inbox}/`, "/")), again(group)),
     h(`span.status.${answered(r.answer).kind}`, { title: answered(r.answer).long }, answered(r.answer).text),
     h("div.why", {}, why(r)),
     h("time", { datetime: r.received_at }, time(r.received_at)));

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { toast } from "./dom.js";
-import { most, query, set, state } from "./state.js";
+import { pageSize, query, set, state } from "./state.js";
 
 let stream = null;
 const told = new Map(); // by the stream, while the list is on its way
@@ -15,7 +15,7 @@ export async function open(inbox, number = null) {
   told.clear();
   const another = inbox !== state.inbox;
   set({ inbox, live: "connecting", loaded: false, ...(another || number ? { selected: number, full: null, attempts: [], follow: !number } : {}) });
-  if (another) set({ requests: new Map(), info: null });
+  set({ most: pageSize, older: false, ...(another ? { requests: new Map(), info: null } : {}) });
   connect(mine);
   await load(mine);
   refresh();
@@ -28,20 +28,34 @@ function connect(mine) {
   const take = (event) => mine === turn && arrive([JSON.parse(event.data)]);
   stream.addEventListener("request", take);
   stream.addEventListener("update", take);
-  stream.addEventListener("clear", () => mine === turn && (set({ requests: new Map(), selected: null, full: null, attempts: [], follow: true }), refresh()));
+  stream.addEventListener("clear", () => mine === turn && (set({ requests: new Map(), older: false, selected: null, full: null, attempts: [], follow: true }), refresh()));
   stream.addEventListener("gap", () => mine === turn && (set({ loaded: false }), load(mine)));
 }
 
 async function load(mine) {
   try {
-    const { items } = await api.list(state.inbox, { ...query(), order: "newest", limit: most, view: "summary" });
+    const { items } = await page();
     if (mine !== turn) return;
     // What the stream has told meanwhile is newer than the list.
-    set({ requests: new Map([...items.map((r) => [r.number, r]), ...told]), loaded: true });
+    set({ requests: byNumber([...items, ...told.values()]), loaded: true, older: items.length === pageSize });
     told.clear();
   } catch (problem) {
     if (mine === turn) { set({ loaded: true }); toast(problem.message, true); }
   }
+}
+
+const page = (before) => api.list(state.inbox, { ...query(), ...before, order: "newest", limit: pageSize, view: "summary" });
+
+const byNumber = (requests) => new Map(requests.map((r) => [r.number, r]).sort(([a], [b]) => a - b));
+
+/** older loads those that came before what is shown. */
+export async function older() {
+  const mine = turn;
+  try {
+    const { items } = await page({ before: state.requests.keys().next().value });
+    if (mine !== turn) return;
+    set({ requests: byNumber([...items, ...state.requests.values()]), most: state.most + pageSize, older: items.length === pageSize });
+  } catch (problem) { toast(problem.message, true); }
 }
 
 function arrive(requests) {
@@ -49,7 +63,11 @@ function arrive(requests) {
     state.requests.set(r.number, r);
     if (!state.loaded) told.set(r.number, r);
   }
-  while (state.requests.size > most) state.requests.delete(Math.min(...state.requests.keys()));
+  for (const oldest of state.requests.keys()) {
+    if (state.requests.size <= state.most) break;
+    state.requests.delete(oldest);
+    set({ older: true });
+  }
   set({ requests: state.requests });
   refresh();
 }

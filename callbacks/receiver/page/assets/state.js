@@ -6,7 +6,9 @@ export const state = {
   info: null, // the inbox, with its settings
   text: "", // searched for
   verdict: "", // "", ok, not_ok or a code
-  requests: new Map(), // summaries by number, the newest `most` of those that match
+  requests: new Map(), // summaries by number, oldest first: the newest `most` of those that match
+  most: 500, // grows when older ones are asked for
+  older: false, // there may be more than these
   loaded: false,
   live: "connecting", // live, lost, paused
   selected: null, // a number
@@ -16,8 +18,8 @@ export const state = {
   tab: "body",
 };
 
-/** most is how many requests the page holds. The receiver may keep more: searching finds them. */
-export const most = 500;
+/** pageSize is how many requests are loaded at once. Of one inbox the receiver keeps 1000. */
+export const pageSize = 500;
 
 const drawers = [];
 let changed = new Set();
