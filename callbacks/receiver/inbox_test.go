@@ -92,7 +92,7 @@ func TestUnmatchedIsListed(t *testing.T) {
 	for path, hint := range map[string]string{
 		"/callbacks/orders": "order-status", "/callback/reports": "reports", "/callbacks/imgae": "image", "/callbacks/payments": "payment",
 		"/callbacks/order-status/": "order-status", "/Callbacks/Webhook": "webhook", "//callbacks/order-status": "order-status",
-		"/hook": "/in/mine/hook", "/in/": "/in/", "/in/bad%20name/x": "/in/", "/in/unmatched/x": "/in/",
+		"/hook": "/in/mine/hook", "/in/": "such as /in/mine", "/in/bad%20name/x": "1 to 100 letters", "/in/unmatched/x": "1 to 100 letters",
 	} {
 		status, body := b.call("POST", path, "{}")
 		if status != 404 || !strings.Contains(body, hint) || !strings.Contains(body, `"code":"NOT_FOUND"`) {

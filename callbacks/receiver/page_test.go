@@ -146,6 +146,41 @@ func replayOnPage(t *testing.T, p *browsertest.Page) {
 	p.Await(`document.querySelector("#tab-forwards")`)
 }
 
+// TestPageByKeyboard goes through the page without a mouse: along the list, through the tabs, a search, another inbox, and clears it.
+func TestPageByKeyboard(t *testing.T) {
+	base := startReceiver(t)
+	send(t, base+"/in/shop/first", first, firstFits)
+	send(t, base+"/in/shop/second", second, firstFits)
+	send(t, base+"/in/other", first, firstFits)
+	p := browsertest.Open(t, base+"/#shop", 1400)
+	p.Await(`document.querySelector("#detail h1")?.innerText === "/in/shop/second"`)
+	p.Press("j")
+	p.Await(`document.querySelector("#detail h1").innerText === "/in/shop/first" && location.hash.startsWith("#shop/")`)
+	p.Press("k")
+	p.Await(`document.querySelector("#detail h1").innerText === "/in/shop/second"`)
+	p.Press("2")
+	p.Await(`document.querySelector(".pairs")?.innerText.includes("X-Callback-Signature")`)
+	p.Press("/")
+	p.Await(`document.activeElement.id === "search"`)
+	p.Fill("#search", "CB_1")
+	p.Await(`document.querySelectorAll(".item").length === 1 && document.querySelector(".item .path").innerText === "/first"`)
+	p.Fill("#search", "nowhere")
+	p.Await(`document.querySelector(".empty.filtered") && !document.querySelector(".item")`)
+	p.Fill("#search", "")
+	p.Await(`document.querySelectorAll(".item").length === 2`)
+	p.Do(`document.activeElement.blur()`)
+	p.Press("?")
+	p.Await(`document.querySelector("dialog .keys")`)
+	p.Click("dialog header button")
+	p.Await(`!document.querySelector("dialog")`)
+	p.Press("x")
+	p.Await(`document.querySelector("dialog .primary")`)
+	p.Click("dialog .primary")
+	p.Await(`!document.querySelector(".item") && document.querySelector("#detail .empty")`)
+	p.Do(`location.hash = "#other"`)
+	p.Await(`document.querySelector("#inboxes").value === "other" && document.querySelector(".item")`)
+}
+
 // TestOlderOnPage: of many requests the page shows the newest, and older ones when it is asked.
 func TestOlderOnPage(t *testing.T) {
 	base := startReceiver(t)

@@ -27,6 +27,12 @@ func hint(r *http.Request) string {
 			return "did you mean " + near + "?"
 		}
 	}
+	if rest, found := strings.CutPrefix(path+"/", "/in/"); found {
+		if strings.Trim(rest, "/") != "" {
+			return "the name of an inbox is 1 to 100 letters, digits or any of . _ ~ -, and not unmatched"
+		}
+		path = ""
+	}
 	return fmt.Sprintf("any path is taken beneath /in/{inbox}, such as /in/mine%s", clip(path))
 }
 
