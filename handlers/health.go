@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"petstore/models"
+	"petstore/models/db"
 )
 
 type health interface {
@@ -24,14 +25,18 @@ type healthy struct {
 // @ID          getHealth
 // @Tags        server
 // @Success     200 {object} healthy
-// @Failure     503 {object} problem "The database does not answer"
+// @Failure     503 {object} problem "The database cannot be read or written"
 // @Router      /health [get]
 func (h healthHandlers) get(c *gin.Context) error {
 	if err := noQuery(c); err != nil {
 		return err
 	}
 	if err := h.health.Ping(c.Request.Context()); err != nil {
-		return &models.Error{Code: codeUnavailable, Message: "The database does not answer.", Err: err}
+		message := "The database cannot be read or written."
+		if models.Code(err) == db.CodeFull {
+			message = "The disk is full."
+		}
+		return &models.Error{Code: codeUnavailable, Message: message, Err: err}
 	}
 	return respond(c, http.StatusOK, healthy{Status: "ok"})
 }

@@ -7,14 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/flock"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 )
@@ -24,9 +21,9 @@ import (
 const readConnections = 6
 
 // sqliteEngine is one SQLite file: a pool of one connection that writes, and
-// the lock that keeps other processes out.
+// the file, which no other process has.
 type sqliteEngine struct {
-	lock     *flock.Flock
+	file     *ownedFile
 	readDB   *sql.DB
 	writeDB  *sql.DB
 	healthDB *sql.DB // a connection that no list or report can hold
@@ -43,48 +40,25 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	if path == "" || strings.ContainsAny(path, "?#\x00") || strings.Contains(path, ":memory:") {
 		return nil, errors.New("DATABASE_URL: want the path of a file, or a postgres:// URL") // there may be a password in it
 	}
-	lock, err := ownFile(path)
+	file, err := ownFile(path)
 	if err != nil {
 		return nil, err
 	}
-	store, err := openOwned(ctx, path, lock)
+	store, err := openOwned(ctx, file)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the database %s: %w", path, explainOpen(err)), lock.Unlock())
+		return nil, errors.Join(fmt.Errorf("opening the database %s: %w", path, explainOpen(err)), file.release())
 	}
 	return store, nil
 }
 
-// ownFile takes the file for this process. Jobs that a dead process left
-// running are taken up at start, which would be wrong while that process lives.
-func ownFile(path string) (*flock.Flock, error) {
-	if dir := filepath.Dir(path); dir != "." {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return nil, fmt.Errorf("making the database's folder: %w", err)
-		}
-	}
-	// The secrets of webhooks are in it. SQLite gives its other files the same mode.
-	if file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil { // if not, SQLite says why
-		_ = file.Close()
-	}
-	lock := flock.New(path + ".lock")
-	ok, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("locking the database %s: %w", path, err)
-	}
-	if !ok {
-		return nil, fmt.Errorf("the database %s is in use by another petstore: stop that one, or set DATABASE_URL to another file", path)
-	}
-	return lock, nil
-}
-
-func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, err error) {
-	e := &sqliteEngine{lock: lock}
+func openOwned(ctx context.Context, file *ownedFile) (_ *Store, err error) {
+	e := &sqliteEngine{file: file}
 	defer func() {
 		if err != nil {
 			_ = e.closePools() // err says why
 		}
 	}()
-	writes, err := openPool(path, "&_txlock=immediate", 1)
+	writes, err := openPool(file.path, "&_txlock=immediate", 1)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +73,7 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 	if err = migrate(writes.WithContext(ctx)); err != nil {
 		return nil, err
 	}
-	reads, err := openPool(path, "&_query_only=1", readConnections)
+	reads, err := openPool(file.path, "&_query_only=1", readConnections)
 	if err != nil {
 		return nil, err
 	}
@@ -111,13 +85,16 @@ func openOwned(ctx context.Context, path string, lock *flock.Flock) (_ *Store, e
 		}
 		defer conn.Close()
 	}
-	health, err := openPool(path, "&_query_only=1", 1)
+	health, err := openPool(file.path, "&_query_only=1", 1)
 	if err != nil {
 		return nil, err
 	}
 	e.healthDB, _ = health.DB()
-	e.log = newWALGuard(path)
-	e.writer = newGroupWriter(writes, e.log.bound)
+	if err = file.noteLog(); err != nil {
+		return nil, err
+	}
+	e.log = newWALGuard(file.path)
+	e.writer = newGroupWriter(writes, file.check, e.log.bound)
 	checks, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	if !checked {
@@ -219,16 +196,25 @@ func (e *sqliteEngine) waiting() float64 { return float64(len(e.writer.queue)) /
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
 	if verdict := e.damaged.Load(); verdict != nil {
-		return damage(*verdict)
+		return unavailable(damage(*verdict))
+	}
+	if err := e.file.check(); err != nil {
+		return unavailable(err)
+	}
+	if err := e.file.room(); err != nil {
+		return err
 	}
 	return e.healthDB.PingContext(ctx)
 }
+
+// tryWrite writes the header of the file anew, as it is.
+func (e *sqliteEngine) tryWrite(tx *Tx) error { return tx.Exec("PRAGMA user_version = 0").Error }
 
 func (e *sqliteEngine) close() error {
 	e.stop()
 	e.checking.Wait()
 	e.writer.close()
-	return errors.Join(e.closePools(), e.lock.Unlock())
+	return errors.Join(e.closePools(), e.file.release())
 }
 
 func (e *sqliteEngine) closePools() error {

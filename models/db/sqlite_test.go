@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -90,22 +91,25 @@ func TestOpenInAnotherProcess(t *testing.T) {
 	}
 }
 
+// openElsewhere has another process open a database, and returns what it says.
+func openElsewhere(t *testing.T, path string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestOpenInAnotherProcess$", "-test.v")
+	cmd.Env = append(os.Environ(), inAnotherProcess+"="+path)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
 func TestOneProcessOwnsTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a b%20c", "test.db")
-	open := func() string {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestOpenInAnotherProcess$", "-test.v")
-		cmd.Env = append(os.Environ(), inAnotherProcess+"="+path)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return string(out)
-	}
 	s, err := Open(within(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := open(); !strings.Contains(out, "is in use by another petstore") || !strings.Contains(out, "DATABASE_URL") {
+	if out := openElsewhere(t, path); !strings.Contains(out, "is in use by another petstore") || !strings.Contains(out, "DATABASE_URL") {
 		t.Errorf("the second process says: %s", out)
 	}
 	if _, err := Open(within(t), path); err == nil || !strings.Contains(err.Error(), "in use by another petstore") {
@@ -115,9 +119,43 @@ func TestOneProcessOwnsTheFile(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if out := open(); !strings.Contains(out, "opened: <nil>") {
+	if out := openElsewhere(t, path); !strings.Contains(out, "opened: <nil>") {
 		t.Errorf("after the first has left: %s", out)
 	}
+}
+
+// TestOneProcessOwnsTheFileByAnyName (reliability 8): a link to the file is the file, also one that leads to where there is none
+// yet, and the lock is held although the file beside it is deleted.
+func TestOneProcessOwnsTheFileByAnyName(t *testing.T) {
+	folder := t.TempDir()
+	path, link, hard := filepath.Join(folder, "test.db"), filepath.Join(folder, "link.db"), filepath.Join(folder, "hard.db")
+	if err := os.Symlink("test.db", link); err != nil {
+		t.Skip("needs symbolic links")
+	}
+	s := openStore(t, link)
+	if err := os.Link(path, hard); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{link, path}
+	if runtime.GOOS == "linux" {
+		names = append(names, hard)
+	}
+	refused := func(when string) {
+		t.Helper()
+		for _, name := range names {
+			if out := openElsewhere(t, name); !strings.Contains(out, "is in use by another petstore") {
+				t.Errorf("%s, as %s: %s", when, name, out)
+			}
+		}
+	}
+	refused("at first")
+	if runtime.GOOS == "linux" {
+		if err := os.Remove(path + ".lock"); err != nil {
+			t.Fatal(err)
+		}
+		refused("without the lock file")
+	}
+	addProduct(t, s, "a", 1)
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -21,6 +22,8 @@ type Store struct {
 	reads     *gorm.DB
 	expensive *semaphore.Weighted
 	engine    engine
+
+	failing atomic.Bool // the last write, for want of room or of a database
 
 	closing sync.RWMutex // held for reading during a transaction
 	closed  bool
@@ -42,8 +45,10 @@ type engine interface {
 	inTx(ctx context.Context, fn func(*Tx) error) error
 	// waiting is how full the queue of those is who want to write, from 0 to 1.
 	waiting() float64
-	// ping says whether the database can be read and written.
+	// ping says whether the database can be read, and as far as that can be seen, written.
 	ping(ctx context.Context) error
+	// tryWrite writes something that changes nothing.
+	tryWrite(tx *Tx) error
 	close() error
 }
 
@@ -249,8 +254,14 @@ func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) 
 	return err
 }
 
-// Ping says whether the database can be read and written.
-func (s *Store) Ping(ctx context.Context) error { return Explain(s.engine.ping(ctx)) }
+// Ping says whether the database can be read and written. If the last write has failed, it tries another.
+func (s *Store) Ping(ctx context.Context) error {
+	err := Explain(s.engine.ping(ctx))
+	if err == nil && s.failing.Load() {
+		err = s.InTx(ctx, s.engine.tryWrite)
+	}
+	return err
+}
 
 // Overloaded reports whether so many wait to write that whoever asks for more work
 // had better come back later.
@@ -270,7 +281,18 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if s.closed {
 		return errClosed
 	}
-	return Explain(s.engine.inTx(ctx, fn))
+	err := Explain(s.engine.inTx(ctx, fn))
+	s.noteOutcome(err)
+	return err
+}
+
+func (s *Store) noteOutcome(err error) {
+	var known *Error
+	if errors.As(err, &known) && (known.Code == CodeFull || known.Code == CodeUnavailable) {
+		s.failing.Store(true)
+	} else if err == nil && s.failing.Load() {
+		s.failing.Store(false)
+	}
 }
 
 // gormConfig is how GORM is used throughout: transactions are ours, statements

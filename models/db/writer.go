@@ -17,6 +17,7 @@ import (
 type groupWriter struct {
 	db    *gorm.DB       // one connection; no context, see run
 	now   *Tx            // of the function that runs
+	check func() error   // that what is committed can be found again
 	after func(*gorm.DB) // each commit
 	queue chan *write
 	done  chan struct{}
@@ -40,8 +41,8 @@ type write struct {
 	done  chan struct{}
 }
 
-func newGroupWriter(db *gorm.DB, after func(*gorm.DB)) *groupWriter {
-	w := &groupWriter{db: db, after: after, queue: make(chan *write, queueSize), done: make(chan struct{})}
+func newGroupWriter(db *gorm.DB, check func() error, after func(*gorm.DB)) *groupWriter {
+	w := &groupWriter{db: db, check: check, after: after, queue: make(chan *write, queueSize), done: make(chan struct{})}
 	w.noteWrites(db)
 	go w.run()
 	return w
@@ -140,6 +141,10 @@ func (w *groupWriter) commit(group []*write) {
 // transact runs a group in one transaction. It reports false if the group has to
 // be done again; then nothing of it is stored.
 func (w *groupWriter) transact(group []*write, run func(*gorm.DB, *write) (goOn bool)) (settled bool) {
+	if err := w.check(); err != nil {
+		fail(group, unavailable(err))
+		return true
+	}
 	// No caller's context: an interrupted statement would roll back the work of
 	// everybody in the group (https://www.sqlite.org/c3ref/interrupt.html).
 	tx := w.db.Begin()
@@ -166,6 +171,10 @@ func (w *groupWriter) transact(group []*write, run func(*gorm.DB, *write) (goOn 
 	if err := tx.Commit().Error; err != nil {
 		tx.Rollback()
 		fail(group, fmt.Errorf("committing: %w", err))
+		return true
+	}
+	if err := w.check(); err != nil {
+		fail(group, unavailable(err))
 		return true
 	}
 	for _, job := range group {

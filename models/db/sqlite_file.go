@@ -1,0 +1,114 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// minFree is how many bytes have to be free on the disk for the server to be ready.
+const minFree = 1 << 20
+
+// ownedFile is an SQLite file that this process has for itself. Jobs that a dead process left
+// running are taken up at start, which would be wrong while that process lives.
+type ownedFile struct {
+	path string       // what the path that was given leads to
+	lock *flock.Flock // of a file beside it
+	file *os.File     // the database, with a lock on it where there are such; nil if it can't be opened
+	log  os.FileInfo  // the write-ahead log, once it is open
+}
+
+// ownFile takes the file for this process.
+func ownFile(path string) (*ownedFile, error) {
+	if err := makeFile(path); err != nil {
+		return nil, err
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		resolved = path // SQLite says what is wrong
+	}
+	f := &ownedFile{path: resolved, lock: flock.New(resolved + ".lock")}
+	// This lock first: to close a file undoes SQLite's locks on it, which would be those of a store in this process
+	// (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+	free, err := f.lock.TryLock()
+	if err == nil && free {
+		free, err = f.lockItself()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking the database %s: %w", path, errors.Join(err, f.release()))
+	}
+	if !free {
+		return nil, errors.Join(fmt.Errorf("the database %s is in use by another petstore: stop that one, or set DATABASE_URL to another file", path), f.release())
+	}
+	return f, nil
+}
+
+// makeFile makes the file and its folder if they are missing.
+func makeFile(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if dir := filepath.Dir(path); dir != "." {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("making the database's folder: %w", err)
+		}
+	}
+	// The secrets of webhooks are in it. SQLite gives its other files the same mode.
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil { // if not, SQLite says why
+		_ = file.Close()
+	}
+	return nil
+}
+
+// lockItself locks the file, by whatever name it was opened, and whether the one beside it is still there.
+func (f *ownedFile) lockItself() (free bool, err error) {
+	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
+	if err != nil {
+		return true, nil //nolint:nilerr // SQLite says what is wrong
+	}
+	f.file = file
+	return lockBeyondData(file)
+}
+
+// release gives the file free. SQLite must have closed it.
+func (f *ownedFile) release() error {
+	err := f.lock.Unlock()
+	if f.file != nil {
+		err = errors.Join(err, f.file.Close())
+	}
+	return err
+}
+
+// noteLog has check look at the write-ahead log, too. SQLite keeps it for as long as a connection is open.
+func (f *ownedFile) noteLog() (err error) {
+	f.log, err = os.Stat(f.path + "-wal")
+	return err
+}
+
+var errFileGone = errors.New("the database's file, or its write-ahead log, is not the one that was opened any more: " +
+	"what is written now would be lost. Put it back, or restart the server")
+
+// check returns errFileGone if the files were deleted or replaced: SQLite goes on writing to what it has opened.
+func (f *ownedFile) check() error {
+	opened, err := f.file.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errFileGone, err)
+	}
+	for suffix, wanted := range map[string]os.FileInfo{"": opened, "-wal": f.log} {
+		if found, err := os.Stat(f.path + suffix); err != nil || !os.SameFile(found, wanted) {
+			return errFileGone
+		}
+	}
+	return nil
+}
+
+// room returns an error if the disk is full. Small writes may find room in the files for a while, even then.
+func (f *ownedFile) room() error {
+	if free := freeBytes(f.path); free < minFree {
+		return &Error{Code: CodeFull, Message: "The server's disk is full.", Err: fmt.Errorf("%d bytes are free", free)}
+	}
+	return nil
+}
