@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -75,9 +74,6 @@ type shop struct {
 	// Where it listens: its API, and the receiver that comes with it.
 	api, receiver string
 	cmd           *exec.Cmd
-
-	mu      sync.Mutex
-	printed []string
 }
 
 func newShop(t *testing.T, name string) *shop {
@@ -107,9 +103,6 @@ func (s *shop) start(t *testing.T, settings ...string) {
 	go func() {
 		defer close(addresses)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			s.mu.Lock()
-			s.printed = append(s.printed, lines.Text())
-			s.mu.Unlock()
 			if m := listensAt.FindStringSubmatch(lines.Text()); m != nil {
 				addresses <- m[1]
 			}
@@ -121,13 +114,6 @@ func (s *shop) start(t *testing.T, settings ...string) {
 		s.receiver = receive(t, addresses)
 	}
 	s.receiver += "/callbacks/order-status"
-}
-
-// output is what it has printed.
-func (s *shop) output() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.printed)
 }
 
 // kill ends the process as a power cut would.
