@@ -103,6 +103,17 @@ func (r Report) Err() error {
 // Format is how a report is written.
 type Format struct{ JSON, JUnit, Requests bool }
 
+// Flags adds the flags that both commands have: those of a format, and the rules to check.
+func Flags(fs *flag.FlagSet, f *Format, only *[]string) {
+	fs.BoolVar(&f.JSON, "json", false, "print the report as JSON")
+	fs.BoolVar(&f.JUnit, "junit", false, "print the report as JUnit XML")
+	fs.BoolVar(&f.Requests, "requests", false, "list the requests, too")
+	fs.Func("rules", "`names` of the rules to check, comma-separated; empty for all", func(names string) error {
+		*only = strings.FieldsFunc(names, func(r rune) bool { return r == ',' })
+		return nil
+	})
+}
+
 // Write writes the report as text, or as f says.
 func (r Report) Write(w io.Writer, f Format) error {
 	switch {

@@ -31,10 +31,7 @@ func gradeReceiver(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&o.Secret, "secret", o.Secret, "`secret` that the receiver verifies with (CALLBACK_SECRET)")
 	fs.StringVar(&o.Effects, "effects", "", "`URL` that says how often work was done: {order_id} and {callback_id} in it are replaced, the answer is a number, or {\"count\":1,\"status\":\"completed\"}")
 	fs.DurationVar(&o.Timeout, "timeout", 15*time.Second, "how long an answer may take, 1s to 5m")
-	only := fs.String("rules", "", "`names` of the rules to check, comma-separated; empty for all")
-	fs.BoolVar(&f.JSON, "json", false, "print the report as JSON")
-	fs.BoolVar(&f.JUnit, "junit", false, "print the report as JUnit XML")
-	fs.BoolVar(&f.Requests, "requests", false, "list the requests, too")
+	grade.Flags(fs, &f, &o.Only)
 	url, err := parseAround(fs, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -48,9 +45,6 @@ func gradeReceiver(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("%w: %w", grade.ErrUngraded, err)
 	}
 	o.URL = url
-	if *only != "" {
-		o.Only = strings.Split(*only, ",")
-	}
 	report, err := receivers.Grade(ctx, o)
 	if err != nil {
 		return fmt.Errorf("%w: %w", grade.ErrUngraded, err)

@@ -40,10 +40,7 @@ func gradeSender(ctx context.Context, args []string, getenv func(string) string,
 	fs.DurationVar(&o.Wait, "wait", time.Minute, "how long what has to come may take, 1s to 1h")
 	fs.DurationVar(&o.Quiet, "quiet", 5*time.Second, "how long is watched for what must not come, 1s to 1h")
 	fs.DurationVar(&o.RetryAfter, "retry-after", 3*time.Second, "what inboxes ask for, 1s to 1h: more than the sender waits by itself")
-	only := fs.String("rules", "", "`names` of the rules to check, comma-separated; empty for all")
-	fs.BoolVar(&f.JSON, "json", false, "print the report as JSON")
-	fs.BoolVar(&f.JUnit, "junit", false, "print the report as JUnit XML")
-	fs.BoolVar(&f.Requests, "requests", false, "list the requests, too")
+	grade.Flags(fs, &f, &o.Only)
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return err
@@ -67,9 +64,6 @@ func gradeSender(ctx context.Context, args []string, getenv func(string) string,
 	}
 	if *restart != "" {
 		o.Restart = senders.Restart(*restart)
-	}
-	if *only != "" {
-		o.Only = strings.Split(*only, ",")
 	}
 	o.Progress = errs
 	report, err := senders.Grade(ctx, o)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pb33f/libopenapi/arazzo/expression"
 	"github.com/pb33f/libopenapi/datamodel/high/base"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 	"github.com/pb33f/libopenapi/orderedmap"
@@ -121,7 +122,10 @@ func declares(content *orderedmap.Map[string, *v3.MediaType], pointer string) bo
 	if orderedmap.Len(content) == 0 {
 		return false
 	}
-	tokens := contract.Tokens(strings.TrimPrefix(pointer, "#"))
+	var tokens []string
+	for token := range strings.FieldsFuncSeq(strings.TrimPrefix(pointer, "#"), func(r rune) bool { return r == '/' }) {
+		tokens = append(tokens, expression.UnescapeJSONPointer(token))
+	}
 	for media := range content.ValuesFromOldest() {
 		if media.Schema == nil || !leads(media.Schema, tokens) {
 			return false

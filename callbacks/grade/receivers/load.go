@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -24,9 +23,7 @@ func checkHuge(ctx context.Context, g *grader) error {
 		var body zeros
 		a := g.note(m.as(c.what), func() answer {
 			body.left.Store(hugeBody)
-			ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
-			defer cancel()
-			return g.upload(ctx, m, &body, c.length)
+			return g.inTime(ctx, m, &body, c.length)
 		})
 		if a.accepted() {
 			return brokenBecause("%s: answered %s", c.what, a)
@@ -51,22 +48,6 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// upload sends m with a body that comes bit by bit.
-func (g *grader) upload(ctx context.Context, m message, body io.Reader, length int64) answer {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, g.options.URL, body)
-	if err != nil {
-		return answer{err: err}
-	}
-	request.Header, request.ContentLength = m.header, length
-	response, err := g.client.Do(request)
-	if err != nil {
-		return answer{err: err}
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return answer{status: response.StatusCode, body: string(text), err: err}
-}
-
 const slowUploads = 50
 
 // checkSlowUploads begins uploads that don't go on, and then sends callbacks beside them.
@@ -81,7 +62,7 @@ func checkSlowUploads(ctx context.Context, g *grader) error {
 		ended.Go(func() {
 			body := &stalled{left: m.body[:len(m.body)/2], begun: sync.OnceFunc(begun.Done), done: slow.Done()}
 			defer body.begun()
-			g.upload(slow, m, body, int64(len(m.body)))
+			g.exchange(slow, m, body, int64(len(m.body)))
 		})
 	}
 	begun.Wait()

@@ -78,7 +78,7 @@ const maxAnswer = 64 << 10
 
 // send sends m and notes it.
 func (g *grader) send(ctx context.Context, m message) answer {
-	return g.note(m, func() answer { return g.exchange(ctx, m, bytes.NewReader(m.body)) })
+	return g.note(m, func() answer { return g.inTime(ctx, m, bytes.NewReader(m.body), int64(len(m.body))) })
 }
 
 // note lists a request, and looks into its answer.
@@ -95,16 +95,22 @@ func (g *grader) note(m message, exchange func() answer) answer {
 	return a
 }
 
-func (g *grader) exchange(ctx context.Context, m message, body io.Reader) (a answer) {
-	start := time.Now()
-	defer func() { a.took = time.Since(start) }()
+// inTime is exchange for as long as an answer may take.
+func (g *grader) inTime(ctx context.Context, m message, body io.Reader, length int64) answer {
 	ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
 	defer cancel()
+	return g.exchange(ctx, m, body, length)
+}
+
+// exchange sends m with a body of that length; -1 is chunked.
+func (g *grader) exchange(ctx context.Context, m message, body io.Reader, length int64) (a answer) {
+	start := time.Now()
+	defer func() { a.took = time.Since(start) }()
 	request, err := http.NewRequestWithContext(ctx, m.method, g.options.URL, body)
 	if err != nil {
 		return answer{err: err}
 	}
-	request.Header = m.header.Clone()
+	request.Header, request.ContentLength = m.header.Clone(), length
 	response, err := g.client.Do(request)
 	if err != nil {
 		return answer{err: err}

@@ -1,11 +1,16 @@
 package contract
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/pb33f/go-yaml"
+	"github.com/pb33f/jsonschema/v6"
+	"github.com/pb33f/libopenapi/arazzo/expression"
 )
 
 // Exchange is an API call, such as the one that gave the sender its callback URL, and its answer.
@@ -38,7 +43,7 @@ func (c *Contract) Resolve(e Exchange) []Target {
 		if op.Method != e.Method || !matches {
 			continue
 		}
-		v := values{Exchange: e, path: parameters}
+		v := newValues(e, parameters)
 		for _, a := range c.sent {
 			if a.Owner != op.String() {
 				continue
@@ -81,13 +86,42 @@ func matchTemplate(template, path string) (parameters map[string]string, matches
 }
 
 // values are what runtime expressions mean in an exchange.
-type values struct {
-	Exchange
-	path map[string]string
+type values struct{ expression.Context }
+
+func newValues(e Exchange, path map[string]string) values {
+	v := values{expression.Context{
+		URL: e.URL, Method: e.Method, StatusCode: e.Status, RequestPath: path, RequestQuery: map[string]string{},
+		RequestHeaders: lower(e.Headers), ResponseHeaders: lower(e.ResponseHeaders), RequestBody: parsed(e.Body), ResponseBody: parsed(e.ResponseBody),
+	}}
+	if u, err := url.Parse(e.URL); err == nil {
+		for name, values := range u.Query() {
+			v.RequestQuery[name] = values[0]
+		}
+	}
+	return v
+}
+
+// lower has the names of headers in lower case: they have none.
+func lower(headers map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, value := range headers {
+		all[strings.ToLower(name)] = value
+	}
+	return all
+}
+
+// parsed is a body in JSON, nil if it is none.
+func parsed(body json.RawMessage) *yaml.Node {
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	var node yaml.Node
+	if err != nil || node.Encode(value) != nil {
+		return nil
+	}
+	return &node
 }
 
 // target resolves the key of a callback to the path of a URL.
-func (v values) target(key string) (string, bool) {
+func (v *values) target(key string) (string, bool) {
 	complete := true
 	resolved := Embedded.ReplaceAllStringFunc(key, func(braced string) string {
 		value, ok := v.value(braced[1 : len(braced)-1])
@@ -101,102 +135,23 @@ func (v values) target(key string) (string, bool) {
 	return "/" + strings.TrimPrefix(u.EscapedPath(), "/"), true
 }
 
-// value evaluates one expression, by the grammar of the OpenAPI Specification, section "Runtime Expressions".
-func (v values) value(expression string) (string, bool) {
-	switch expression {
-	case "$url":
-		return v.URL, true
-	case "$method":
-		return v.Method, true
-	case "$statusCode":
-		return strconv.Itoa(v.Status), true
-	}
-	headers, body := v.Headers, v.Body
-	source, isRequest := strings.CutPrefix(expression, "$request.")
-	if !isRequest {
-		var isResponse bool
-		if source, isResponse = strings.CutPrefix(expression, "$response."); !isResponse {
-			return "", false
-		}
-		headers, body = v.ResponseHeaders, v.ResponseBody
-	}
-	if pointer, isBody := strings.CutPrefix(source, "body"); isBody {
-		return Lookup(body, strings.TrimPrefix(pointer, "#"))
-	}
-	where, name, _ := strings.Cut(source, ".")
-	switch {
-	case where == "header":
-		return headerIn(headers, name)
-	case where == "query" && isRequest:
-		return v.query(name)
-	case where == "path" && isRequest:
-		value, ok := v.path[name]
-		return value, ok
-	default:
-		return "", false
-	}
-}
-
-func headerIn(headers map[string]string, name string) (string, bool) {
-	for have, value := range headers {
-		if strings.EqualFold(have, name) {
-			return value, true
-		}
-	}
-	return "", false
-}
-
-func (v values) query(name string) (string, bool) {
-	u, err := url.Parse(v.URL)
+// value evaluates one expression (OpenAPI Specification, "Runtime Expressions") to a string, number or boolean.
+func (v *values) value(text string) (string, bool) {
+	e, err := expression.Parse(text)
 	if err != nil {
 		return "", false
 	}
-	query := u.Query()
-	return query.Get(name), query.Has(name)
-}
-
-// Lookup follows a JSON Pointer (RFC 6901) through a document, to a string, number or boolean.
-func Lookup(document []byte, pointer string) (string, bool) {
-	var value any
-	if json.Unmarshal(document, &value) != nil {
+	if e.Type == expression.RequestHeader || e.Type == expression.ResponseHeader {
+		e.Property = strings.ToLower(e.Property)
+	}
+	value, err := expression.Evaluate(e, &v.Context)
+	if err != nil {
 		return "", false
 	}
-	for _, token := range Tokens(pointer) {
-		switch holder := value.(type) {
-		case map[string]any:
-			value = holder[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(holder) {
-				return "", false
-			}
-			value = holder[i]
-		default:
-			return "", false
-		}
-	}
-	switch scalar := value.(type) {
-	case string:
-		return scalar, true
-	case float64:
-		return strconv.FormatFloat(scalar, 'f', -1, 64), true
-	case bool:
-		return strconv.FormatBool(scalar), true
+	switch value.(type) {
+	case string, bool, int, int64, float64:
+		return fmt.Sprint(value), true
 	default:
 		return "", false
 	}
-}
-
-var unescaper = strings.NewReplacer("~1", "/", "~0", "~")
-
-// Tokens splits a JSON Pointer into its unescaped tokens.
-func Tokens(pointer string) []string {
-	if pointer == "" {
-		return nil
-	}
-	tokens := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	for i, token := range tokens {
-		tokens[i] = unescaper.Replace(token)
-	}
-	return tokens
 }

@@ -8,14 +8,14 @@ import (
 var exchange = Exchange{
 	Method: "POST", URL: "http://shop.example/v1/shops/7/watch?host=me.example&empty=",
 	Headers: map[string]string{"X-At": "noon"},
-	Body:    json.RawMessage(`{"callback_url":"http://me.example/cb","a":[{"b/c":"d~e"}],"n":12345678901234567890,"t":true,"z":null,"":"empty"}`),
+	Body:    json.RawMessage(`{"callback_url":"http://me.example/cb","a":[{"b/c":"d~e"}],"n":12345678901234567890,"t":true,"emoji":"\ud83d\udc15\/","f":0.5,"z":null,"":"empty"}`),
 	Status:  202, ResponseHeaders: map[string]string{"Location": "/watches/1"}, ResponseBody: json.RawMessage(`{"id":"w1"}`),
 }
 
 // TestValue has the expressions of the OpenAPI Specification's "Runtime Expressions", and what is none.
 func TestValue(t *testing.T) {
 	t.Parallel()
-	v := values{Exchange: exchange, path: map[string]string{"shop": "7"}}
+	v := newValues(exchange, map[string]string{"shop": "7"})
 	for expression, want := range map[string]string{
 		"$url":                        exchange.URL,
 		"$method":                     "POST",
@@ -28,6 +28,9 @@ func TestValue(t *testing.T) {
 		"$request.body#/a/0/b~1c":     "d~e",
 		"$request.body#/t":            "true",
 		"$request.body#/":             "empty",
+		"$request.body#/emoji":        "🐕/",
+		"$request.body#/n":            "12345678901234567890",
+		"$request.body#/f":            "0.5",
 		"$response.body#/id":          "w1",
 		"$response.header.Location":   "/watches/1",
 	} {
