@@ -179,6 +179,8 @@ func TestPageByKeyboard(t *testing.T) {
 	p.Await(`!document.querySelector(".item") && document.querySelector("#detail .empty")`)
 	p.Do(`location.hash = "#other"`)
 	p.Await(`document.querySelector("#inboxes").value === "other" && document.querySelector(".item")`)
+	p.Do(`location.hash = "#shop"`)
+	p.Await(`document.querySelector("#inboxes").value === "shop" && !document.querySelector(".item")`)
 }
 
 // TestOlderOnPage: of many requests the page shows the newest, and older ones when it is asked.

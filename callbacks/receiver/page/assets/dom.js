@@ -8,7 +8,6 @@ export function h(name, props = {}, ...children) {
   for (const [key, value] of Object.entries(props ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key in element && typeof value !== "string") element[key] = value;
     else if (key === "value") element.value = value;
     else element.setAttribute(key, value === true ? "" : value);
   }

@@ -17,7 +17,7 @@ export function mountList() {
 }
 
 function tools() {
-  const search = h("input.search", { type: "search", id: "search", placeholder: "Search in URLs, headers, bodies", "aria-label": "Search", autocomplete: "off", spellcheck: false });
+  const search = h("input.search", { type: "search", id: "search", placeholder: "Search in URLs, headers, bodies", "aria-label": "Search", autocomplete: "off", spellcheck: "false" });
   let timer;
   search.addEventListener("input", () => {
     clearTimeout(timer);

@@ -10,7 +10,7 @@ import { state } from "./state.js";
 let last = ""; // where the last one went
 
 export function openReplay(r) {
-  const to = h("input", { type: "url", required: true, value: last || state.info?.forward_to || "http://127.0.0.1:3000" + r.path, spellcheck: false });
+  const to = h("input", { type: "url", required: true, value: last || state.info?.forward_to || "http://127.0.0.1:3000" + r.path, spellcheck: "false" });
   const sign = h("input", { type: "checkbox", id: "sign" });
   const result = h("div.result");
   dialog("Replay request #" + r.number, () => [

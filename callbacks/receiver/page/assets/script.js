@@ -12,7 +12,7 @@ const write = (steps) => (steps.length ? "[\n" + steps.map((s) => "  " + JSON.st
 
 export function openScript() {
   const inbox = state.inbox;
-  const text = h("textarea.code", { id: "script", rows: 8, spellcheck: false, "aria-label": "Script", "aria-describedby": "says", value: write(state.info?.script ?? []) });
+  const text = h("textarea.code", { id: "script", rows: 8, spellcheck: "false", "aria-label": "Script", "aria-describedby": "says", value: write(state.info?.script ?? []) });
   const says = h("ol.says", { id: "says" });
   const show = () => says.replaceChildren(...sentences(text.value));
   text.addEventListener("input", show);

@@ -11,12 +11,12 @@ const schemes = [["", "Told by the headers"], ["article", "The article's (X-Call
 /** controls are the fields of an inbox's settings, and what was entered there. */
 function controls(info) {
   const own = info?.name === "default";
-  const secret = h("input", { type: "text", autocomplete: "off", spellcheck: false, disabled: own, placeholder: info?.has_secret ? "Kept as it is" : "None" });
+  const secret = h("input", { type: "text", autocomplete: "off", spellcheck: "false", disabled: own, placeholder: info?.has_secret ? "Kept as it is" : "None" });
   const scheme = h("select", {}, schemes.map(([value, label]) => h("option", { value, selected: value === (info?.scheme ?? "") }, label)));
-  const contract = h("textarea.code", { rows: 3, spellcheck: false, placeholder: info?.has_contract ? "Kept as it is" : "https://… or openapi: 3.1.0 …" });
+  const contract = h("textarea.code", { rows: 3, spellcheck: "false", placeholder: info?.has_contract ? "Kept as it is" : "https://… or openapi: 3.1.0 …" });
   const file = h("input", { type: "file", accept: ".yaml,.yml,.json", "aria-label": "Contract from a file", onchange: async () => { contract.value = (await file.files[0]?.text()) ?? ""; } });
   const none = h("input", { type: "checkbox", id: "nocontract" });
-  const forward = h("input", { type: "url", spellcheck: false, value: info?.forward_to ?? "", placeholder: "http://127.0.0.1:3000/callbacks" });
+  const forward = h("input", { type: "url", spellcheck: "false", value: info?.forward_to ?? "", placeholder: "http://127.0.0.1:3000/callbacks" });
   const fields = [
     field("Secret", secret, own ? "The secret with which the receiver was started." : "What the sender signs with: whsec_…, whpk_… (a public key), or any text."),
     field("Signature", scheme),
@@ -43,7 +43,7 @@ export function openSettings() {
 }
 
 export function openNew() {
-  const name = h("input", { type: "text", required: true, pattern: "[A-Za-z0-9._~\\-]{1,100}", title: "Letters, digits and . _ ~ -", autocomplete: "off", spellcheck: false });
+  const name = h("input", { type: "text", required: true, pattern: "[A-Za-z0-9._~\\-]{1,100}", title: "Letters, digits and . _ ~ -", autocomplete: "off", spellcheck: "false" });
   const { fields, entered } = controls(null);
   dialog("New inbox", (close) => form([field("Name", name, "Its URL is " + location.origin + "/in/ and its name."), fields], "Make it", async () => {
     if (state.inboxes.some((i) => i.name === name.value)) throw new Error("There is an inbox of that name.");

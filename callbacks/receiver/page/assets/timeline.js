@@ -15,10 +15,10 @@ export function timeline(r) {
 
 function attempt(a, i, before, current) {
   const did = answered(a.answer);
-  const wrong = new Set(a.verdicts.filter((v) => !v.ok).map((v) => codeName(v.code)));
+  const wrong = [...new Set(a.verdicts.filter((v) => !v.ok).map((v) => codeName(v.code)))];
   return h("li", {},
     before ? h("span.gap", { title: "since the attempt before" }, "+" + duration(new Date(a.received_at) - new Date(before.received_at))) : "",
     h("button.attempt", { type: "button", "aria-current": current ? "true" : undefined, onclick: () => select(a.number) },
-      h(`span.dot.${did.kind}`), h("span.nth", {}, String(i + 1)), h("span.status." + did.kind, {}, did.text), h("time", {}, time(a.received_at)),
-      h("span.note", {}, [a.answer?.fault, ...wrong].filter(Boolean).join(", "))));
+      h(`span.dot.${wrong.length ? "bad" : did.kind}`), h("span.nth", {}, String(i + 1)), h("span.status." + did.kind, {}, did.text), h("time", {}, time(a.received_at)),
+      h("span.note", {}, a.answer?.fault && "on purpose: " + a.answer.fault), h("span.note.wrong", {}, wrong.join(", "))));
 }
