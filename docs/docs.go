@@ -3,6 +3,7 @@
 //	overlay.yaml    what annotations cannot say: callbacks, links, closed objects
 //	gen/            the generator: annotations and overlay to openapi.yaml
 //	openapi.yaml    the contract (a copy of the file at the top of the module)
+//	lab/            the page at / on which a person sees the whole article happen
 //	ui/             our part of Swagger UI (its README.md says what), and a picture to try image processing with
 //	tutorial/       the article, page by page: what to read, to break and to write
 //	contracttest/   holds answers and callbacks against the contract, in tests

@@ -2,14 +2,23 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
 
-type pageHandlers struct{ receiverURL string }
+type pageHandlers struct {
+	receiverURL string
+	lab         http.Handler
+}
 
-// index greets whoever opens the server's address, in a browser or with curl.
+// index greets whoever opens the server's address: a browser with the lab, curl with a text.
 func (h pageHandlers) index(c *gin.Context) error {
+	c.Writer.Header().Add("Vary", "Accept")
+	if strings.Contains(c.GetHeader("Accept"), "text/html") {
+		h.lab.ServeHTTP(c.Writer, c.Request)
+		return nil
+	}
 	receiver, watch, received := h.receiverURL, ", and watch its callbacks arrive in the server's terminal", ""
 	if receiver == "" {
 		receiver, watch = "https://client.example", ", with a URL of yours that it calls back"

@@ -29,8 +29,8 @@ type Config struct {
 	Policy callbacks.Policy
 	// ReceiverURL is where the sample receiver listens, "" if it doesn't.
 	ReceiverURL string
-	// Receiver is its handler, nil if there is none: what it got can be read below /receiver/, for pages
-	// that cannot reach it where it listens.
+	// Receiver is its handler, nil if there is none: what it got can be read below /receiver/, and an inbox be set, for
+	// pages that cannot reach it where it listens.
 	Receiver http.Handler
 	// Hosts are the names of this server; others are answered 421.
 	Hosts origin.Hosts
@@ -100,13 +100,17 @@ func New(cfg Config) *API {
 // pages are for browsers.
 func (a *API) pages() {
 	read := []string{http.MethodGet, http.MethodHead}
-	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL}.index))
+	lab := docs.Lab(a.cfg.ReceiverURL, senders())
+	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL, lab: lab}.index))
+	a.engine.Match(read, "/lab/*path", serveForeign(lab))
 	a.engine.Match(read, "/openapi.yaml", adapt(countContract), serveForeign(docs.ServeYAML(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/openapi.json", adapt(countContract), serveForeign(docs.ServeJSON(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, withPrefix(c, "/docs/")) })
 	a.engine.Match(read, "/docs/*path", adapt(countContract), serveForeign(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
 	if a.cfg.Receiver != nil {
-		a.engine.Match(read, "/receiver/*path", serveForeign(http.StripPrefix("/receiver", a.cfg.Receiver)))
+		receiver := serveForeign(http.StripPrefix("/receiver", a.cfg.Receiver))
+		a.engine.Match(read, "/receiver/*path", receiver)
+		a.engine.PUT("/receiver/inboxes/:inbox", receiver) // it takes settings from no page of another origin
 	}
 }
 

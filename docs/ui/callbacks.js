@@ -418,7 +418,7 @@ const CallbacksPlugin = (() => {
 
   // ---- The plugin
 
-  return (options = {}) => (system) => {
+  const plugin = (options = {}) => (system) => {
     React = system.React;
     h = React.createElement;
     const settings = { ...defaults, ...options };
@@ -438,6 +438,9 @@ const CallbacksPlugin = (() => {
       },
     };
   };
+
+  // What a page without Swagger UI can use, too.
+  return Object.assign(plugin, { defaults, withFault, Trace, verdicts, headerLines, pretty, ended });
 
   function look() {
     const sheet = new CSSStyleSheet();

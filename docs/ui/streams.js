@@ -272,7 +272,7 @@ const StreamsPlugin = (() => {
   const isStream = (operation) => operation.get("responses")?.some((response) => response.get("content")?.has("text/event-stream"));
   const isSocket = (operation) => operation.get("responses")?.has("101");
 
-  return (options = {}) => (system) => {
+  const plugin = (options = {}) => (system) => {
     React = system.React;
     h = React.createElement;
     const settings = { ...defaults, ...options };
@@ -308,6 +308,9 @@ const StreamsPlugin = (() => {
       },
     };
   };
+
+  // What a page without Swagger UI can use, too.
+  return Object.assign(plugin, { parser, plain, socketIO });
 
   function addressOf(key, url, path, settings) {
     const protocol = spoken.get(key) ?? plain;

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"petstore/docs/browsertest"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+var picture = flag.Bool("picture", false, "write docs/images/lab.png, which README shows")
+
+// openLab opens the lab of a server whose work takes half a second an item.
+func openLab(t *testing.T, width int) *browsertest.Page {
+	t.Helper()
+	app := startApp(t, 300*time.Millisecond)
+	p := browsertest.Open(t, app.URL()+"/", width)
+	p.Await(`document.documentElement.dataset.ready !== undefined`)
+	return p
+}
+
+// choose sets a control of the lab's form to a value, as a person does.
+func choose(p *browsertest.Page, name, value string) {
+	p.Do(`{
+		const field = [...document.querySelectorAll("#ask [name=` + name + `]")].find((f) => f.type === "select-one" || f.value === "` + value + `");
+		if (field.type === "select-one") { field.value = "` + value + `"; field.dispatchEvent(new Event("change", {bubbles: true})); } else field.click();
+	}`)
+}
+
+const (
+	labDone = `document.querySelector("#stage").dataset.state === "done"`
+	// labCalls are the answers to callbacks, in order.
+	labCalls = `[...document.querySelectorAll(".row.pair[data-way=callback]")].map((r) => r.classList.contains("good") + " " + r.querySelector(".first").textContent + " " + r.querySelector(".second .what").textContent).join("\n")`
+)
+
+// TestLabCallbacks is a person's way: they order with a receiver that fails twice, see two attempts fail, the wait for the
+// next, and how it succeeds; and select an arrow to see what was sent, and by whom.
+func TestLabCallbacks(t *testing.T) {
+	p := openLab(t, 1400)
+	choose(p, "fault", "fails twice")
+	p.Await(`document.querySelector("[name=callback_url]").value.endsWith("/callbacks/order-status?fail=2")`)
+	p.Do(`new MutationObserver(() => { window.counted ||= document.querySelector(".row.wait progress")?.value > 0 }).observe(document.body, {subtree: true, childList: true, attributes: true})`)
+	p.Click(`#ask .primary`)
+	p.Await(labDone)
+	p.Look("done")
+	if !browsertest.Eval[bool](p, `Boolean(window.counted)`) {
+		t.Error("no countdown was shown")
+	}
+	calls := browsertest.Eval[string](p, labCalls)
+	for _, want := range []string{"false Callbackorder.completed 500", "false Callbackorder.completedattempt 2 500", "true Callbackorder.completedattempt 3 200 OK"} {
+		if !strings.Contains(calls, want) {
+			t.Errorf("the callbacks are\n%s\nwant %q among them", calls, want)
+		}
+	}
+	p.Click(`.row.good[data-way=callback] button`)
+	detail := browsertest.Eval[string](p, `document.querySelector(".row.good[data-way=callback] .detail").innerText`)
+	for _, want := range []string{"callbacks/sender.go:", "callbacks/middleware.go:", "X-Callback-Signature: sha256=", `"type": "order.completed"`, "200 OK"} {
+		if !strings.Contains(detail, want) {
+			t.Errorf("the message of the callback lacks %q:\n%s", want, detail)
+		}
+	}
+}
+
+// TestLabWays hears of one order in every way at once, and compares what each cost.
+func TestLabWays(t *testing.T) {
+	p := openLab(t, 1400)
+	choose(p, "items", "3")
+	for _, way := range []string{"sse", "socketio", "websocket", "polling", "longpolling", "blocking"} {
+		choose(p, "way", way)
+	}
+	p.Click(`#ask .primary`)
+	p.Await(labDone)
+	p.Look("ways")
+	for way, want := range map[string]string{
+		"callback": "order.completed", "sse": "order-update completed", "socketio": "complete", "websocket": "complete",
+		"polling": "200 OK", "longpolling": "200 OK", "blocking": "201 Created",
+	} {
+		told := browsertest.Eval[string](p, `[...document.querySelectorAll(".row[data-way=`+way+`]")].map((r) => r.textContent).join("\n")`)
+		if !strings.Contains(told, want) {
+			t.Errorf("%s tells\n%s\nwant %q", way, told, want)
+		}
+	}
+	score := browsertest.Eval[map[string]string](p, `Object.fromEntries([...document.querySelectorAll("#score tbody tr")].map((r) => [r.dataset.way, [...r.cells].slice(1, 2).map((c) => c.textContent).join()]))`)
+	for way, want := range map[string]string{"sse": "2", "socketio": "2", "websocket": "2", "longpolling": "2", "blocking": "1"} {
+		if score[way] != want {
+			t.Errorf("%s takes %s requests, want %s", way, score[way], want)
+		}
+	}
+	if unknown := browsertest.Eval[int](p, `[...document.querySelectorAll("#score td")].filter((c) => c.textContent === "–").length`); unknown > 0 {
+		t.Errorf("%d figures are unknown at the end", unknown)
+	}
+	awaitNoStreams()
+}
+
+// TestLabKeyboard: nothing needs a mouse.
+func TestLabKeyboard(t *testing.T) {
+	p := openLab(t, 1400)
+	p.Do(`document.querySelector("[name=quantity]").focus()`)
+	p.Press(kb.Enter)
+	p.Await(labDone)
+	p.Do(`document.querySelector("#ask .primary").focus()`)
+	p.Press(kb.Tab)
+	p.Await(`document.activeElement === document.querySelector("#rows > li:nth-child(1) button")`)
+	p.Press(kb.ArrowDown)
+	p.Press(kb.Enter)
+	p.Await(`document.querySelector("#rows > li:nth-child(2) .detail")`)
+	p.Press(kb.Tab)
+	p.Await(`document.activeElement.matches("#rows .detail pre")`)
+	if stops := browsertest.Eval[int](p, `[...document.querySelectorAll("#rows button")].filter((b) => b.tabIndex === 0).length`); stops != 1 {
+		t.Errorf("%d rows are in the order of Tab, want one", stops)
+	}
+}
+
+// TestLabFaults: what goes wrong is shown, each in its way.
+func TestLabFaults(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		choices [][2]string
+		want    string // an expression that holds in the end
+	}{
+		{"another secret", [][2]string{{"fault", "has another secret"}}, `document.querySelectorAll(".row.pair.bad[data-way=callback] .verdict.bad").length > 1`},
+		{"twice", [][2]string{{"fault", "hears it twice"}}, labDone + ` && document.querySelector("#rows").textContent.includes("200 Already processed")`},
+		{"declined", [][2]string{{"kind", "payment"}, {"outcome", "finds the card declined"}}, labDone + ` && document.querySelector(".row.update.bad").textContent.includes("The card was declined")`},
+		{"out of stock", [][2]string{{"outcome", "is out of stock"}}, labDone + ` && document.querySelector(".row.update.bad").textContent.includes("order.failed")`},
+		{"over a socket", [][2]string{{"way", "callback"}, {"way", "socketio"}}, labDone + ` && document.querySelector("#rows").textContent.includes("emit process")`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := openLab(t, 1400)
+			for _, choice := range c.choices {
+				choose(p, choice[0], choice[1])
+			}
+			p.Click(`#ask .primary`)
+			p.Await(c.want)
+			p.Look("fault")
+			p.Run(chromedp.Navigate("about:blank"))
+			awaitNoStreams()
+		})
+	}
+}
+
+// TestLabLook holds that nothing is wider than a telephone, and that axe finds nothing serious, in light and in dark.
+func TestLabLook(t *testing.T) {
+	needNode(t, "testdata/axe")
+	axe, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := openLab(t, 390)
+	lookAtLab(t, p, string(axe), "empty")
+	choose(p, "fault", "fails twice")
+	choose(p, "way", "sse")
+	p.Click(`#ask .primary`)
+	p.Await(`document.querySelector(".row.wait")`)
+	p.Await(labDone)
+	p.Click(`.row.pair.bad button`)
+	lookAtLab(t, p, string(axe), "narrow")
+	p.Dark()
+	lookAtLab(t, p, string(axe), "narrow-dark")
+	p.Run(chromedp.EmulateViewport(1400, 900))
+	lookAtLab(t, p, string(axe), "dark")
+}
+
+func lookAtLab(t *testing.T, p *browsertest.Page, axe, name string) {
+	t.Helper()
+	for place, selector := range map[string]string{"ask": "header.petstore", "stage": "#stage", "score": "#score"} {
+		p.Do(`document.querySelector("` + selector + `").scrollIntoView()`)
+		p.Look(name + "-" + place)
+	}
+	if wide := browsertest.Eval[string](p, `[...document.querySelectorAll("main *")].filter((e) => document.documentElement.scrollWidth > innerWidth && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML.slice(0, 100)).join("\n")`); wide != "" {
+		t.Errorf("%s: wider than the page:\n%s", name, wide)
+	}
+	p.Do(axe)
+	if found := browsertest.Eval[string](p, `axe.run().then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + "\n" + v.nodes.map((n) => n.html.slice(0, 200) + "\n" + n.failureSummary).join("\n")).join("\n"))`); found != "" {
+		t.Errorf("%s: axe finds %.4000s", name, found)
+	}
+}
