@@ -48,7 +48,9 @@ func TestLab(t *testing.T) {
 
 // TestLabSenders: where the lab says that something is sent, the function is.
 func TestLabSenders(t *testing.T) {
-	var settings struct{ Senders map[string]docs.Source }
+	var settings struct {
+		Senders map[string]docs.Source `json:"senders"`
+	}
 	answer := visit(handlers.New(handlers.Config{Hosts: exampleHosts}), "/lab/settings.json", "*/*")
 	if err := json.Unmarshal(answer.Body.Bytes(), &settings); err != nil || len(settings.Senders) < 10 {
 		t.Fatalf("%v in %s", err, answer.Body)

@@ -171,13 +171,24 @@ func (p *Page) Look(name string) {
 
 func (p *Page) keep(name string, picture chromedp.Action[[]byte]) {
 	p.t.Helper()
+	p.write(filepath.Join(p.t.ArtifactDir(), name+".png"), picture)
+}
+
+func (p *Page) write(file string, picture chromedp.Action[[]byte]) {
+	p.t.Helper()
 	png, err := chromedp.Run(p.ctx, picture)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(p.t.ArtifactDir(), name+".png"), png, 0o600); err != nil {
+	if err := os.WriteFile(file, png, 0o600); err != nil {
 		p.t.Error(err)
 	}
+}
+
+// Write writes a picture of what is seen of the page to a file, as PNG.
+func (p *Page) Write(file string) {
+	p.t.Helper()
+	p.write(file, chromedp.CaptureScreenshot())
 }
 
 // LookAt is Look for the first element that a selector finds.
