@@ -147,11 +147,9 @@ async function copy() {
 async function fillProducts() {
   try {
     const { items } = await (await fetch(new URL("api/products?limit=50", base))).json();
-    const chosen = form.product.value;
     form.product.replaceChildren(...items.map(({ slug, stock }) => h("option", { value: slug }, stock > 0 ? slug : `${slug} (none left)`)));
-    form.product.value = chosen;
   } catch {
-    // The one that is there will do.
+    // Those that are there will do.
   }
 }
 
@@ -185,7 +183,7 @@ for (const button of document.querySelectorAll("#copy [aria-pressed]")) {
 }
 listen();
 showReceiver();
+await fillProducts();
 showKind();
 showNotes();
 document.documentElement.dataset.ready = "";
-fillProducts();
