@@ -17,17 +17,19 @@ func NewProducts(store *models.Store) *Products { return &Products{store: store}
 
 // Create adds a product. Its slug must not be taken.
 func (s *Products) Create(ctx context.Context, p models.Product) (models.Product, error) {
+	err := s.store.InTx(ctx, func(tx *models.Tx) error { return add(tx, &p) })
+	return p, err
+}
+
+func add(tx *models.Tx, p *models.Product) error {
 	p.ID, p.Version = models.NewID(models.PrefixProduct), 1
 	p.CreatedAt = models.Now()
 	p.UpdatedAt = p.CreatedAt
-	nameTags(&p)
-	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		if err := checkImageURL(tx.DB, p.ImageURL); err != nil {
-			return err
-		}
-		return models.CreateProduct(tx, &p)
-	})
-	return p, err
+	nameTags(p)
+	if err := checkImageURL(tx.DB, p.ImageURL); err != nil {
+		return err
+	}
+	return models.CreateProduct(tx, p)
 }
 
 // Get finds a product by its id or slug.
@@ -88,18 +90,25 @@ func nameTags(p *models.Product) {
 	}
 }
 
-// Seed fills an empty catalogue, so that a new server has something to sell.
+// Seed fills an empty catalogue, so that a new server has something to sell: with all or, if the server is killed
+// meanwhile, nothing.
 func (s *Products) Seed(ctx context.Context) error {
 	some, err := s.List(ctx, models.ProductFilter{}, models.Page{Limit: 1})
 	if err != nil || len(some.Items) > 0 {
 		return err
 	}
-	for _, p := range catalogue() {
-		if _, err := s.Create(ctx, p); err != nil && models.Code(err) != models.CodeConflict { // a replica that starts beside this one
-			return err
+	err = s.store.InTx(ctx, func(tx *models.Tx) error {
+		for _, p := range catalogue() {
+			if err := add(tx, &p); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if models.Code(err) == models.CodeConflict { // with a replica that starts beside this one
+		return nil
 	}
-	return nil
+	return err
 }
 
 func catalogue() []models.Product {

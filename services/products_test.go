@@ -87,3 +87,23 @@ func TestSeedFillsAnEmptyCatalogueOnce(t *testing.T) {
 		t.Errorf("got %d products, %v", len(list.Items), err)
 	}
 }
+
+// TestSeedIsAllOrNothing (reliability 7): a server that is killed in the middle of it has sold nothing yet.
+func TestSeedIsAllOrNothing(t *testing.T) {
+	e := newEngine(t, options{idle: true})
+	ctx := within(t)
+	e.exec("CREATE TRIGGER killed BEFORE INSERT ON products WHEN NEW.slug = 'dog-leash' BEGIN SELECT RAISE(ABORT, 'killed'); END")
+	if err := e.products.Seed(ctx); err == nil {
+		t.Fatal("it was not killed")
+	}
+	if list, err := e.products.List(ctx, models.ProductFilter{}, models.Page{Limit: 1}); err != nil || len(list.Items) > 0 {
+		t.Errorf("kept are %v, %v", list.Items, err)
+	}
+	e.exec("DROP TRIGGER killed")
+	if err := e.products.Seed(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := e.products.List(ctx, models.ProductFilter{}, models.Page{Limit: 10}); err != nil || len(list.Items) != len(catalogue()) {
+		t.Errorf("there are %d products, %v", len(list.Items), err)
+	}
+}

@@ -62,7 +62,7 @@ func TestOwnErrors(t *testing.T) {
 }
 
 // TestShortage holds that a task outlives any number of runs for which this machine lacked
-// something: that is no error of its own.
+// something: that is no error of its own. (Reliability 5.)
 func TestShortage(t *testing.T) {
 	lacks := true
 	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(context.Context, *models.Task, task.Progress) (any, error) {
@@ -87,7 +87,7 @@ func TestShortage(t *testing.T) {
 
 // TestPoison: work that has killed the server twice at one step, of which it had warned,
 // is not begun a third time; other work, which is unlikely to be why, is begun more often.
-// A step that is passed, or a run that the server interrupts itself, is forgiven.
+// A step that is passed, or a run that the server interrupts itself, is forgiven. (Reliability 11.)
 func TestPoison(t *testing.T) {
 	for warns, want := range map[bool]int{true: 2, false: 100} {
 		t.Run(fmt.Sprintf("warns=%t", warns), func(t *testing.T) {
@@ -139,6 +139,9 @@ func TestPoison(t *testing.T) {
 			now, err = e.tasks.Get(within(t), begun.ID)
 			if err != nil || now.Status != models.StatusFailed || runs > want+2 {
 				t.Errorf("after %d runs: %+v, %v", runs, now, err)
+			}
+			if !strings.HasSuffix(now.ErrorMessage, ": the server was killed each time it tried") { // reliability 11
+				t.Errorf("told %q", now.ErrorMessage)
 			}
 		})
 	}

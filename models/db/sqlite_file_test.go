@@ -102,3 +102,42 @@ func TestNotReadyWhenFull(t *testing.T) {
 		t.Errorf("there is room: %v", err)
 	}
 }
+
+// TestDamageIsFoundInTheBackground (reliability 15): an index that does not fit its table, which only a full check finds, is said,
+// and nothing is written any more.
+func TestDamageIsFoundInTheBackground(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s := openStore(t, path)
+	for _, slug := range []string{"a", "b", "c"} {
+		addProduct(t, s, slug, 1)
+	}
+	e, _ := s.engine.(*sqliteEngine)
+	e.checking.Wait()
+	var page int64
+	ctx := within(t)
+	err := e.writeDB.QueryRowContext(ctx, "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'products' LIMIT 1").Scan(&page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.writeDB.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteAt([]byte("zzzz"), page*4096-8); err != nil { // the end of the first key
+		t.Fatal(err)
+	}
+	e.checkTables(ctx, s.reads)
+	if e.damaged.Load() == nil {
+		t.Fatal("no damage was found")
+	}
+	if err := s.InTx(ctx, func(tx *Tx) error { return CreateProduct(tx, product("d", 1)) }); code(err) != CodeUnavailable {
+		t.Errorf("told %v", err)
+	}
+	if err := s.Ping(ctx); code(err) != CodeUnavailable {
+		t.Errorf("ready, with %v", err)
+	}
+}

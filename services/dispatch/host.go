@@ -104,7 +104,9 @@ func (h *host) stopTimers() {
 func (h *host) answered() {
 	h.answers = true
 	if h.failures > 0 || !h.openSince.IsZero() {
-		if !h.openSince.IsZero() {
+		if h.openSince.IsZero() {
+			slog.Info("A host answers again.", "host", h.name, "failures", h.failures)
+		} else {
 			slog.Info("A circuit breaker closed: the host answers again.", "host", h.name, "open_for", time.Since(h.openSince).Round(time.Millisecond))
 		}
 		h.failures, h.probes, h.lastError, h.openSince = 0, 0, "", time.Time{}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"petstore/models"
+	"petstore/models/db"
 )
 
 const (
@@ -22,6 +23,9 @@ const (
 	// minPollWait is the first pause while transactions are being awaited; each further
 	// one is twice as long.
 	minPollWait = time.Millisecond
+
+	// positionTimeout bounds the wait for a position: the database may be away.
+	positionTimeout = 3 * time.Second
 
 	// idleInterval is how often it looks whether somebody follows, who has rung the wake.
 	idleInterval = time.Minute
@@ -81,7 +85,10 @@ func (p *poller) signal() {
 	}
 }
 
-var errPollerEnded = errors.New("the hub is closed")
+var (
+	errPollerEnded = errors.New("the hub is closed")
+	errNoPosition  = &models.Error{Code: db.CodeUnavailable, Message: "Updates cannot be read at the moment."}
+)
 
 // position is up to where everything can be read. What comes after it is published
 // later than now, to those who had subscribed before they asked.
@@ -92,8 +99,12 @@ func (p *poller) position(ctx context.Context) (int64, error) {
 	p.asking.Add(1) // so that it does not rest
 	defer p.asking.Add(-1)
 	p.signal()
+	timeout := time.NewTimer(positionTimeout)
+	defer timeout.Stop()
 	select {
 	case <-known:
+	case <-timeout.C:
+		return 0, errNoPosition
 	case <-p.ended:
 		return 0, errPollerEnded
 	case <-ctx.Done():
@@ -148,18 +159,18 @@ func (p *poller) awaiting() bool { return p.seen.Newest > p.visible }
 func (p *poller) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	db := p.store.Read(ctx)
+	view := p.store.Read(ctx)
 	if !p.awaiting() {
-		newest, err := models.NewestUpdate(db)
+		newest, err := models.NewestUpdate(view)
 		if err == nil && newest != p.visible {
-			p.seen, err = models.ReadWatermark(db)
+			p.seen, err = models.ReadWatermark(view)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if p.awaiting() {
-		settled, err := p.seen.Settled(db)
+		settled, err := p.seen.Settled(view)
 		if err != nil {
 			return err
 		}
@@ -167,7 +178,7 @@ func (p *poller) look(ctx context.Context) error {
 			p.markVisible(p.seen.Newest)
 		}
 	}
-	return p.catchUp(db)
+	return p.catchUp(view)
 }
 
 func (p *poller) markVisible(position int64) {
@@ -182,10 +193,10 @@ func (p *poller) markVisible(position int64) {
 
 // catchUp publishes what is settled. It comes after settle, so that a follower who
 // has subscribed and then asks for the position misses nothing in between.
-func (p *poller) catchUp(db *gorm.DB) error {
+func (p *poller) catchUp(view *gorm.DB) error {
 	for p.published < p.visible {
 		settled := p.visible
-		page, err := models.UpdatesAfter(db, models.UpdateFilter{}, p.published, settled)
+		page, err := models.UpdatesAfter(view, models.UpdateFilter{}, p.published, settled)
 		if err != nil {
 			return err
 		}

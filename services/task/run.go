@@ -167,7 +167,10 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}
 		slog.Error("A task failed with an internal error, for the last time.", "task_id", t.ID, "starts", starts, "errors", t.Errors, "err", err)
-		failure = &callbacks.Error{Code: CodeProcessing, Message: fmt.Sprintf("Failed to process %s", t.Kind)}
+		failure = &callbacks.Error{Code: CodeProcessing, Message: "Failed to process " + t.Kind}
+		if errors.Is(err, errTooOften) {
+			failure.Message += ": the server was killed each time it tried"
+		}
 	}
 	if err := conclude(t, result, failure); err != nil {
 		return err
