@@ -2,11 +2,19 @@ package main
 
 import (
 	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"petstore/callbacks"
 	"petstore/docs/browsertest"
 
 	"github.com/chromedp/chromedp"
@@ -16,11 +24,15 @@ import (
 // README shows the picture: go test ./cmd/petstore -run TestLabCallbacks -picture.
 var picture = flag.Bool("picture", false, "write docs/images/lab.png")
 
-// openLab opens the lab of a server whose work takes half a second an item.
+// openLab opens the lab of a server whose work takes a third of a second an item.
 func openLab(t *testing.T, width int) *browsertest.Page {
 	t.Helper()
-	app := startApp(t, 300*time.Millisecond)
-	p := browsertest.Open(t, app.URL()+"/", width)
+	return openLabAt(t, startApp(t, 300*time.Millisecond).URL()+"/", width)
+}
+
+func openLabAt(t *testing.T, url string, width int) *browsertest.Page {
+	t.Helper()
+	p := browsertest.Open(t, url, width)
 	p.Await(`document.documentElement.dataset.ready !== undefined`)
 	return p
 }
@@ -49,7 +61,7 @@ func TestLabCallbacks(t *testing.T) {
 	choose(p, "way", "sse")
 	p.Click(`#ask .primary`)
 	if *picture {
-		p.Await(`document.querySelector(".row.wait:not(.new)")?.textContent.includes("attempt 3in 1")`)
+		p.Await(`document.querySelector(".row.wait")?.textContent.includes("attempt 3in 1") && document.getAnimations().length === 0`)
 		p.Write("../../docs/images/lab.png")
 	}
 	p.Await(labDone)
@@ -147,6 +159,82 @@ func TestLabFaults(t *testing.T) {
 			p.Run(chromedp.Navigate("about:blank"))
 			awaitNoStreams()
 		})
+	}
+}
+
+// TestLabAlone: a server without a receiver, as in production, shows what it can.
+func TestLabAlone(t *testing.T) {
+	app, err := New(t.Context(), Config{
+		Addr: "127.0.0.1:0", DatabaseURL: tempDatabase(t), CallbackSecret: callbacks.DevelopmentSecret, StepDelay: 10 * time.Millisecond, Env: envDevelopment,
+	}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopApp(t, app) })
+	if err := app.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := openLabAt(t, app.URL()+"/", 1400)
+	p.Await(`document.querySelector("#fault-note").textContent.includes("without the sample receiver")`)
+	p.Click(`#ask .primary`)
+	p.Await(labDone + ` && document.querySelector("#rows").textContent.includes("order-update completed")`)
+	p.Look("alone")
+}
+
+// TestLabBehindAProxy: below a path of somebody else's server, all of it is found.
+func TestLabBehindAProxy(t *testing.T) {
+	api, err := url.Parse(startApp(t, 10*time.Millisecond).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(http.StripPrefix("/shop", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(api) }, FlushInterval: -1}))
+	t.Cleanup(proxy.Close)
+	p := openLabAt(t, proxy.URL+"/shop/", 1400)
+	for _, way := range []string{"sse", "websocket", "socketio"} {
+		choose(p, "way", way)
+	}
+	p.Click(`#ask .primary`)
+	p.Await(labDone)
+	p.Run(chromedp.Navigate("about:blank"))
+}
+
+// TestLabCopies: what is there to copy does what it says.
+func TestLabCopies(t *testing.T) {
+	p := openLab(t, 1400)
+	choose(p, "way", "blocking")
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", copied(p, "curl")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "202 Accepted") || !strings.Contains(string(out), "201 Created") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, way := range []string{"sse", "socketio", "websocket", "polling", "longpolling"} {
+		choose(p, "way", way)
+	}
+	check(t, "../..", "mine.go", copied(p, "go"), "go", "vet")
+	if _, err := exec.LookPath("node"); err == nil || os.Getenv("CI") != "" {
+		check(t, ".", "mine.mjs", copied(p, "node"), "node", "--check")
+	}
+	choose(p, "way", "callback")
+	choose(p, "kind", "payment")
+	check(t, "../..", "mine.go", copied(p, "go"), "go", "vet")
+}
+
+// copied is the code in a language.
+func copied(p *browsertest.Page, language string) string {
+	p.Click(`#copy button[value=` + language + `]`)
+	return browsertest.Eval[string](p, `document.querySelector("#snippet").textContent`)
+}
+
+// check has a command read a file of code, in a folder.
+func check(t *testing.T, folder, name, code string, command ...string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], file)...)
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s\n%s", command[0], err, out, code)
 	}
 }
 
