@@ -36,7 +36,7 @@ func moveCallbacks(document []byte) ([]byte, error) {
 	for path := range paths {
 		post := object(object(paths, path), "post")
 		if name, isWebhook := strings.CutPrefix(path, webhookStubs); isWebhook {
-			post["parameters"] = signatures("CallbackSignature", "APISignature", "WebhookID", "WebhookTimestamp", "WebhookSignature")
+			post["parameters"] = signatures("CallbackSignature", "WebhookID", "WebhookTimestamp", "WebhookSignature")
 			webhooks[name] = paths[path]
 			delete(paths, path)
 			continue
