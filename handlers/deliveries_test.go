@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -227,4 +228,45 @@ type host struct {
 	DueAt    *time.Time `json:"due_at"`
 
 	OpenSince *time.Time `json:"open_since"`
+}
+
+// TestThousandsOfAttempts (security 4): the attempts of a delivery come in pages that are bounded in number and in bytes; together
+// they are all of them, each once, in their order.
+func TestThousandsOfAttempts(t *testing.T) {
+	const attempts, large = 3204, 500 // as many as were tried from outside; a part of them with a long answer
+	a := newAPI(t, settings{})
+	placed := read[order](a.do("POST", "/api/orders", `{"product":"dog-food","callback_url":"http://127.0.0.1:1/"}`).want(202))
+	a.start()
+	a.do("GET", "/api/tasks/"+placed.TaskID+"?wait=20", "").want(200)
+	a.stop()
+	d := only(t, a, "order_id="+placed.OrderID)
+	must(t, a.store.InTx(t.Context(), func(tx *models.Tx) error {
+		return errors.Join(tx.Exec("DELETE FROM attempts").Error, tx.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO attempts (delivery_id, number, started_at, duration, address, status_code, headers, body, error)
+			SELECT ?, i, ?, 1000, '127.0.0.1:1', 500, '{}', CASE WHEN i <= ? THEN printf('%.*c', 30000, 'x') ELSE 'no' END, '' FROM n`,
+			attempts, d.DeliveryID, models.Now(), large).Error)
+	}))
+	var numbers []int
+	pages := 0
+	for path := "/api/callbacks/" + d.DeliveryID; path != ""; pages++ {
+		got := a.do("GET", path, "").want(200)
+		if len(got.body) > 1<<20+64<<10 {
+			t.Fatalf("a page of %d bytes", len(got.body))
+		}
+		for _, at := range read[deliveryDetails](got).Attempts {
+			numbers = append(numbers, at.Number)
+		}
+		path = ""
+		if link := nextLink.FindStringSubmatch(got.Header.Get("Link")); link != nil {
+			path = link[1]
+		}
+	}
+	for i, number := range numbers {
+		if number != i+1 {
+			t.Fatalf("attempt %d comes after %d", number, i)
+		}
+	}
+	if len(numbers) != attempts || pages < 40 || pages > 50 { // 100 on a page, of the large ones 35
+		t.Errorf("%d attempts in %d pages", len(numbers), pages)
+	}
 }

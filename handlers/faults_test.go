@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func TestFaults(t *testing.T) {
 		"disk full":    {full, "POST", "/api/callbacks/redeliver", 507, "STORE_FULL"},
 		"unavailable":  {unavailable, "POST", "/api/callbacks/dlv_1/redeliver", 503, "STORE_UNAVAILABLE"},
 		"database":     {fmt.Errorf("reading: %w", &pgconn.PgError{Code: "57P01"}), "GET", "/api/callbacks", 503, "STORE_UNAVAILABLE"},
+		"descriptors":  {fmt.Errorf("opening: %w", syscall.EMFILE), "GET", "/api/callbacks", 503, "UNAVAILABLE"}, // reliability 4
 		"health":       {inside, "GET", "/health", 503, "UNAVAILABLE"},
 		"timed out":    {context.DeadlineExceeded, "GET", "/api/callbacks", 500, "INTERNAL_ERROR"},
 		"cancelled":    {context.Canceled, "GET", "/api/callbacks", 500, "INTERNAL_ERROR"}, // by us: the client waits

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"petstore/callbacks"
 	"petstore/models"
 	"petstore/models/db"
 )
@@ -63,6 +64,8 @@ var statusOf = map[string]int{
 	codeTooManySubscriptions: http.StatusTooManyRequests,
 }
 
+var errShortage = &models.Error{Code: codeUnavailable, Message: "The server is short of descriptors or memory. Try again in a moment."}
+
 // fail answers with err. Errors without a code are the server's own: the log
 // gets them, the client learns only that they happened.
 func fail(c *gin.Context, err error) {
@@ -86,7 +89,11 @@ func fail(c *gin.Context, err error) {
 // problemOf is what a client is told about err.
 func problemOf(err error) problem {
 	var known *models.Error
-	if !errors.As(db.Explain(err), &known) || statusOf[known.Code] == 0 {
+	switch {
+	case errors.As(db.Explain(err), &known) && statusOf[known.Code] != 0:
+	case callbacks.IsLocalResourceError(err):
+		known = errShortage
+	default:
 		return internalProblem()
 	}
 	status := statusOf[known.Code]

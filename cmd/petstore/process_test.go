@@ -12,6 +12,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func startCommand(tb testing.TB, exe string, settings ...string) *process {
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	p := &process{tb: tb, cmd: cmd, output: &lines{found: make(chan string, 1)}}
+	p := &process{tb: tb, cmd: cmd, output: &lines{found: make(chan string, 1), more: make(chan struct{})}}
 	go p.output.read(out)
 	tb.Cleanup(p.stop)
 	select {
@@ -146,7 +147,10 @@ func (p *process) resident() int {
 // lines keeps what a server prints, and finds its URL in it.
 type lines struct {
 	found chan string
-	kept  []string
+
+	mu   sync.Mutex
+	kept []string
+	more chan struct{} // closed when there is another line
 }
 
 var listensAt = regexp.MustCompile(`^Petstore listens at (http://[^,]+),`)
@@ -156,9 +160,7 @@ func (l *lines) read(r io.Reader) {
 	scanner := bufio.NewScanner(r)
 	told := false
 	for scanner.Scan() {
-		if len(l.kept) < 100 {
-			l.kept = append(l.kept, scanner.Text())
-		}
+		l.keep(scanner.Text())
 		if m := listensAt.FindStringSubmatch(scanner.Text()); m != nil && !told {
 			told = true
 			l.found <- m[1]
@@ -166,7 +168,39 @@ func (l *lines) read(r io.Reader) {
 	}
 }
 
-func (l *lines) text() string { return strings.Join(l.kept, "\n") }
+func (l *lines) keep(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.kept) < 100 {
+		l.kept = append(l.kept, line)
+	}
+	close(l.more)
+	l.more = make(chan struct{})
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.kept, "\n")
+}
+
+// waitFor waits until the process has said something.
+func (p *process) waitFor(text string) {
+	p.tb.Helper()
+	for timeout := time.After(20 * time.Second); ; {
+		p.output.mu.Lock()
+		more := p.output.more
+		p.output.mu.Unlock()
+		if strings.Contains(p.output.text(), text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			p.tb.Fatalf("it does not say %q:\n%s", text, p.output.text())
+		}
+	}
+}
 
 func tempDatabase(tb testing.TB) string {
 	tb.Helper()
