@@ -71,12 +71,17 @@ function liveness() {
 
 const drawn = new Map(); // rows by the key of their group
 let settled = false; // what is drawn from now on has just come
+let later = null; // when the rest is drawn
 
-function drawRows(rows, bottom, note) {
+/** drawRows draws what stands at the top at once. Of what has just come the rest waits until there is time. */
+function drawRows(rows, bottom, note, whole = !settled || rows.scrollTop > 0) {
   const all = groups();
   const keys = new Set(all.map((g) => g.key));
   for (const [key, { element }] of drawn) if (!keys.has(key)) { drawn.delete(key); element.remove(); }
-  all.forEach((group, i) => place(rows, row(group, group.requests.some((r) => r.number === state.selected)), i));
+  const now = whole ? all : all.slice(0, 100);
+  now.forEach((group, i) => place(rows, row(group, group.requests.some((r) => r.number === state.selected)), i));
+  clearTimeout(later);
+  if (now.length < all.length) later = setTimeout(() => drawRows(rows, bottom, note, true), 300);
   settled = state.loaded;
   rows.setAttribute("aria-activedescendant", rows.querySelector("[aria-selected=true]")?.id ?? "");
   rows.hidden = all.length === 0;
