@@ -131,9 +131,9 @@ function meter(value) {
 const tag = (entry) => names[entry.way] && h(`span.tag.${entry.way}`, {}, names[entry.way]);
 
 // verdict is what the receiver says of a callback, in a word.
-function verdict({ verdicts = [] }) {
+function verdict({ verdicts = [], remark }) {
   const wrong = verdicts.filter((v) => !v.ok);
-  if (verdicts.length === 0) return [];
+  if (verdicts.length === 0 || (remark && wrong.length === 0)) return [];
   return wrong.length > 0 ? wrong.slice(0, 1).map((v) => h("span.verdict.bad", { title: v.text }, `✗ ${v.check}`)) : [h("span.verdict.good", { title: "The receiver finds nothing wrong with it." }, "✓ signature")];
 }
 

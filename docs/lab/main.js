@@ -130,6 +130,7 @@ function start(event) {
   run = new Run({ base, choice: chosen, kind: kinds[chosen.kind] }, show);
   run.start();
   show();
+  if (matchMedia("(max-width: 900px)").matches) $("#stage").scrollIntoView({ block: "start" });
 }
 
 async function copy() {

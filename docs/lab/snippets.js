@@ -11,6 +11,7 @@ const ask = (ways) => ways.some((way) => way !== "blocking");
 
 // ---- curl
 
+const followed = /sse|polling/; // by its task_id
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function curl({ url, path, json, ways, kind }) {
@@ -18,8 +19,7 @@ function curl({ url, path, json, ways, kind }) {
   const [stream] = streamOf(kind);
   const has = (way, text) => ways.includes(way) && text;
   return join(
-    ask(ways) && post(""),
-    ask(ways) && ways.some((way) => !/callback|blocking/.test(way)) && "task=…   # the task_id of the answer",
+    ask(ways) && (ways.some((way) => followed.test(way)) ? `task=$(${post("").replace("curl -i", "curl -s")} \\\n     | grep -o 'task_[0-9a-f]*')` : post("")),
     has("callback", "# The receiver prints each callback; this lists the attempts:\n" + `curl ${quote(url + "api/callbacks")}`),
     has("sse", `curl -N "${url}${stream}?task_id=$task"`),
     has("polling", `while curl -s "${url}api/tasks/$task" | grep '"status":"processing"'; do sleep 1; done\ncurl "${url}api/tasks/$task"`),
