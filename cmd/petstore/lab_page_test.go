@@ -287,3 +287,31 @@ func lookAtLab(t *testing.T, p *browsertest.Page, axe, name string) {
 		t.Errorf("%s: axe finds %.4000s", name, found)
 	}
 }
+
+// TestLabReceiver: the lab sets an inbox of the receiver; a page of another origin can't, nor is more to be had this way.
+func TestLabReceiver(t *testing.T) {
+	app := startApp(t, 0)
+	for _, c := range []struct {
+		method, origin string
+		status         int
+	}{
+		{"PUT", "https://evil.example", 403},
+		{"PUT", app.URL(), 201},
+		{"DELETE", app.URL(), 405},
+	} {
+		r, err := http.NewRequest(c.method, app.URL()+"/receiver/inboxes/lab-test", strings.NewReader(`{"secret":"another secret"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", c.origin)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != c.status {
+			t.Errorf("%s from %s: %d, want %d", c.method, c.origin, answer.StatusCode, c.status)
+		}
+	}
+}

@@ -114,7 +114,7 @@ function labels(row) {
   const { entry, part } = row;
   if (part === "update") return [updateCard(entry)];
   const place = Math.min(entry.from, entry.to) === client ? "left" : "right";
-  const request = h(`span.label.first.${place}`, {}, tag(entry), h("span.what", {}, entry.title), entry.subtitle && h("span.meta", {}, entry.subtitle), part === "message" && h("span.meta", {}, bytes(entry.bytes)));
+  const request = h(`span.label.first.${place}`, {}, tag(entry), h("span.what", {}, entry.title), entry.subtitle && h("span.meta.attempt", {}, entry.subtitle), part === "message" && h("span.meta", {}, bytes(entry.bytes)));
   const answer = h(`span.label.second.${place}`, {}, h("span.what.status", {}, entry.answer?.line), entry.remark && h("span.meta", {}, entry.remark), ...verdict(entry), h("span.meta.figures", {}, figures(entry)));
   if (part === "wait") return [h(`span.label.first.${place}`, {}, tag(entry), h("span.what", {}, `attempt ${entry.number}`), h("span.meta.countdown", {})), h(`span.label.bar.${place}`, {}, h("progress", { max: 1, value: 0, "aria-label": `Until attempt ${entry.number}` }))];
   if (part === "request" || part === "message") return [request];
