@@ -30,14 +30,11 @@ func TestContributing(t *testing.T) {
 	if n := len(followGuide(t, module)); n > 6 {
 		t.Errorf("a new kind of slow work touches %d files", n)
 	}
-	exe := filepath.Join(t.TempDir(), "petstore")
-	for _, args := range [][]string{{"run", "./gen"}, {"build", "-o", exe, "../cmd/petstore"}} {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir = filepath.Join(module, "docs")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
+	tools := t.TempDir()
+	gen, exe := filepath.Join(tools, "gen"), filepath.Join(tools, "petstore")
+	buildChanged(t, module, gen, "petstore/docs/gen")
+	runIn(t, filepath.Join(module, "docs"), gen)
+	buildChanged(t, module, exe, "petstore/cmd/petstore")
 	server := startCommand(t, exe, "DATABASE_URL="+tempDatabase(t), "STEP_DELAY=1ms")
 
 	groomed := make(chan map[string]any, 10)
@@ -78,6 +75,49 @@ func TestContributing(t *testing.T) {
 	if err != nil || !bytes.Contains(contract, []byte("groomingUpdate:")) || !bytes.Contains(contract, []byte("- grooming\n")) {
 		t.Errorf("the contract does not describe it, %v", err)
 	}
+}
+
+func runIn(t *testing.T, folder, command string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command, args...)
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", command, strings.Join(args, " "), err, out)
+	}
+}
+
+// buildChanged builds a package as it is in a copy of this module: what is the same there has been built already.
+func buildChanged(t *testing.T, module, exe, name string) {
+	t.Helper()
+	replace := map[string]string{}
+	err := filepath.WalkDir(module, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		own, err := filepath.Abs(filepath.Join("../..", strings.TrimPrefix(path, module)))
+		if err != nil {
+			return err
+		}
+		changed, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if before, err := os.ReadFile(own); err != nil || !bytes.Equal(before, changed) {
+			replace[own] = path
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(exe+".json", overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runIn(t, ".", "go", "build", "-overlay", exe+".json", "-o", exe, name)
 }
 
 // change is a block of the guide: a new file, or lines to be put after one.
