@@ -27,7 +27,7 @@ const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsa
 //
 //	mux.Handle("GET /docs/", http.StripPrefix("/docs", docs.UI("")))
 func UI(receiver string) http.Handler {
-	files := map[string]http.HandlerFunc{"openapi.yaml": ServeYAML(receiver), "openapi.json": ServeJSON(receiver)}
+	files := map[string]http.HandlerFunc{"openapi.yaml": ServeYAML(receiver), "openapi.json": ServeJSON(receiver), "asyncapi.yaml": ServeAsyncAPI(receiver)}
 	add := func(from fs.FS, name string) {
 		files[name] = func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, from, name) }
 	}
@@ -68,6 +68,11 @@ func ServeYAML(receiver string) http.HandlerFunc {
 // ServeJSON answers with the contract as application/json; see [ServeYAML].
 func ServeJSON(receiver string) http.HandlerFunc { return serve("application/json", JSON, receiver) }
 
+// ServeAsyncAPI answers with the description of streams and sockets as application/yaml; see [ServeYAML].
+func ServeAsyncAPI(receiver string) http.HandlerFunc {
+	return serve("application/yaml", func() []byte { return AsyncAPI }, receiver)
+}
+
 // The addresses in the contract: where petstore and its receiver listen unless they are told otherwise.
 const (
 	defaultServer   = "http://127.0.0.1:8080"
@@ -77,8 +82,9 @@ const (
 var (
 	// address is a host and port, and a path, that can stand in a URL in JSON and YAML as it is.
 	address = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*$`)
-	// relativeServer is the server's URL in the contract.
-	relativeServer = regexp.MustCompile(`(\burl"?: ?"?)/("?\s*[\n}])`)
+	// relativeServer is the server's URL in the contract, or its path in AsyncAPI, which has its host beside that.
+	relativeServer = regexp.MustCompile(`(\b(?:url|pathname)"?: ?"?)/("?\s*[\n}])`)
+	serverHost     = regexp.MustCompile(`(\bhost: )127\.0\.0\.1:8080\n`)
 )
 
 // serve lets pages of other origins read the contract: it is public, and tools fetch it from a browser.
@@ -90,6 +96,7 @@ func serve(mediaType string, content func() []byte, receiver string) http.Handle
 		here, prefix := contract(), r.Header.Get("X-Forwarded-Prefix")
 		if address.MatchString(r.Host + prefix) {
 			here = bytes.ReplaceAll(here, []byte(defaultServer), []byte("http://"+r.Host+prefix))
+			here = serverHost.ReplaceAll(here, []byte("${1}"+r.Host+"\n"))
 			here = relativeServer.ReplaceAll(here, []byte("${1}"+prefix+"/${2}"))
 		}
 		w.Header().Set("Content-Type", mediaType)

@@ -35,6 +35,7 @@ Place an order%[3]s:
 %[4]sEvery callback, every try:    http://%[1]s/api/callbacks
 The API, to try out:          http://%[1]s/docs/
 The contract:                 http://%[1]s/openapi.yaml
+Streams and sockets:          http://%[1]s/asyncapi.yaml
 `, c.Request.Host+prefixOf(c), receiver, watch, received)
 	return nil
 }

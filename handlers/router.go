@@ -105,6 +105,7 @@ func (a *API) pages() {
 	a.engine.Match(read, "/lab/*path", serveForeign(lab))
 	a.engine.Match(read, "/openapi.yaml", adapt(countContract), serveForeign(docs.ServeYAML(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/openapi.json", adapt(countContract), serveForeign(docs.ServeJSON(a.cfg.ReceiverURL)))
+	a.engine.Match(read, "/asyncapi.yaml", adapt(countContract), serveForeign(docs.ServeAsyncAPI(a.cfg.ReceiverURL)))
 	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, withPrefix(c, "/docs/")) })
 	a.engine.Match(read, "/docs/*path", adapt(countContract), serveForeign(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
 	if a.cfg.Receiver != nil {

@@ -1,5 +1,5 @@
-// Command gen writes the contract: openapi.yaml at the top of the module, and the copies that
-// package docs serves. Run it with `go generate ./docs`.
+// Command gen writes the contract: openapi.yaml at the top of the module, the copies that
+// package docs serves, and asyncapi.yaml, which has what streams and sockets tell. Run it with `go generate ./docs`.
 //
 // The source is the annotations beside the handlers. swag reads them, but knows Swagger 2.0 only;
 // so its output is lifted to OpenAPI 3.1, and docs/overlay.yaml adds what Swagger 2.0 has no words
@@ -47,12 +47,20 @@ func generate(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("apply docs/overlay.yaml: %w", err)
 	}
-	asYAML, err := render(contract)
+	asYAML, err := render(contractNote, contract)
 	if err != nil {
 		return nil, fmt.Errorf("render the contract: %w", err)
 	}
+	streams, err := os.ReadFile(filepath.Join(root, "docs", "streams.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("read what streams tell: %w", err)
+	}
+	if streams, err = describeStreams(streams, asYAML); err != nil {
+		return nil, fmt.Errorf("describe streams: %w", err)
+	}
 	return map[string][]byte{
-		"docs/openapi.yaml": asYAML, // for docs to embed: it cannot reach the file above
-		"openapi.yaml":      asYAML,
+		"docs/asyncapi.yaml": streams,
+		"docs/openapi.yaml":  asYAML, // for docs to embed: it cannot reach the file above
+		"openapi.yaml":       asYAML,
 	}, nil
 }

@@ -130,11 +130,11 @@ func TestShared(t *testing.T) {
 
 func TestRender(t *testing.T) {
 	t.Parallel()
-	asYAML, err := render([]byte(`{"paths":{"/b":{},"/a":{"get":{"responses":{"200":{"description":"<ok>"}}}}},"openapi":"3.1.1","info":{"version":"1","title":"x"}}`))
+	asYAML, err := render(contractNote, []byte(`{"paths":{"/b":{},"/a":{"get":{"responses":{"200":{"description":"<ok>"}}}}},"openapi":"3.1.1","info":{"version":"1","title":"x"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := generatedNote + `openapi: 3.1.1
+	want := contractNote + `openapi: 3.1.1
 info:
   title: x
   version: "1"
