@@ -18,7 +18,7 @@ import (
 
 // TestRoutesAreTheContract holds the routes against the contract, both ways.
 func TestRoutesAreTheContract(t *testing.T) {
-	pages := []string{"GET /", "GET /openapi.yaml", "GET /openapi.json", "GET /asyncapi.yaml", "GET /docs", "GET /docs/*path", "GET /socket.io/", "POST /socket.io/", "OPTIONS /socket.io/"}
+	pages := []string{"GET /", "GET /openapi.yaml", "GET /openapi.json", "GET /asyncapi.yaml", "GET /docs", "GET /docs/*path", "GET /lab/*path", "GET /socket.io/", "POST /socket.io/", "OPTIONS /socket.io/"}
 	var routes []string
 	for _, route := range newAPI(t, settings{}).handler.Handler.(*gin.Engine).Routes() {
 		name := route.Method + " " + regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}")

@@ -25,12 +25,13 @@ func describeStreams(streams, contract []byte) ([]byte, error) {
 		return nil, err
 	}
 	schemas, known := object(object(described, "components"), "schemas"), object(object(source, "components"), "schemas")
-	for missing := ""; ; {
+	for {
 		text, err := json.Marshal(described)
 		if err != nil {
 			return nil, err
 		}
-		if missing = firstMissing(text, schemas); missing == "" {
+		missing := firstMissing(text, schemas)
+		if missing == "" {
 			return render(streamsNote, text)
 		}
 		if schemas[missing] = known[missing]; schemas[missing] == nil {
