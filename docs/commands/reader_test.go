@@ -312,7 +312,7 @@ var volatile = []struct{ shown, means string }{
 	{`"count":\d+`, `"count":\d+`}, // of what was missed: nothing here
 	{`\b\d+(\\\.\d+)? (ms|kB)`, `[\d.]+ (ms|kB)`},
 	{` \d+ \d+ \d+ `, ` \d+ \d+ \d+ `}, // requests, connections and those held open
-	{`[█▏▎▍▌▋▊▉]+`, `[█▏▎▍▌▋▊▉]*`},
+	{`[█▏▎▍▌▋▊▉]+( \d+$)?`, `[█▏▎▍▌▋▊▉]*( \d+)?`},
 }
 
 var blanks = regexp.MustCompile(" +")
