@@ -75,7 +75,8 @@ func ServeAsyncAPI(receiver string) http.HandlerFunc {
 
 // The addresses in the contract: where petstore and its receiver listen unless they are told otherwise.
 const (
-	defaultServer   = "http://127.0.0.1:8080"
+	defaultHost     = "127.0.0.1:8080"
+	defaultServer   = "http://" + defaultHost
 	defaultReceiver = "http://127.0.0.1:9090"
 )
 
@@ -87,21 +88,32 @@ var (
 	serverHost     = regexp.MustCompile(`(\bhost: )127\.0\.0\.1:8080\n`)
 )
 
+// Where the contract as it is served has addresses that depend on the request. It has no such bytes otherwise.
+const (
+	serverMark = "\x00s"
+	hostMark   = "\x00h"
+	prefixMark = "\x00p"
+)
+
 // serve lets pages of other origins read the contract: it is public, and tools fetch it from a browser.
 func serve(mediaType string, content func() []byte, receiver string) http.HandlerFunc {
-	contract := sync.OnceValue(func() []byte {
-		return bytes.ReplaceAll(content(), []byte(defaultReceiver), []byte(cmp.Or(receiver, "https://client.example")))
+	contract := sync.OnceValue(func() string { // half a megabyte, which is searched once
+		text := bytes.ReplaceAll(content(), []byte(defaultReceiver), []byte(cmp.Or(receiver, "https://client.example")))
+		text = bytes.ReplaceAll(text, []byte(defaultServer), []byte(serverMark))
+		text = serverHost.ReplaceAll(text, []byte("${1}"+hostMark+"\n"))
+		return string(relativeServer.ReplaceAll(text, []byte("${1}"+prefixMark+"/${2}")))
 	})
 	return func(w http.ResponseWriter, r *http.Request) {
-		here, prefix := contract(), r.Header.Get("X-Forwarded-Prefix")
-		if address.MatchString(r.Host + prefix) {
-			here = bytes.ReplaceAll(here, []byte(defaultServer), []byte("http://"+r.Host+prefix))
-			here = serverHost.ReplaceAll(here, []byte("${1}"+r.Host+"\n"))
-			here = relativeServer.ReplaceAll(here, []byte("${1}"+prefix+"/${2}"))
+		host, prefix := r.Host, r.Header.Get("X-Forwarded-Prefix")
+		if !address.MatchString(host + prefix) {
+			host, prefix = defaultHost, ""
 		}
+		here := strings.ReplaceAll(contract(), serverMark, "http://"+host+prefix)
+		here = strings.ReplaceAll(here, hostMark, host)
+		here = strings.ReplaceAll(here, prefixMark, prefix)
 		w.Header().Set("Content-Type", mediaType)
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		w.Header().Set("Cache-Control", "no-cache")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(here))
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(here))
 	}
 }

@@ -62,9 +62,8 @@ func TestPicturesInBounds(t *testing.T) {
 			t.Errorf("it is %s: %s", ended.Status, ended.Message)
 		}
 	}
-	if err := call(t.Context(), http.MethodPost, server.url+"/api/images/"+all[2].ImageID+"/cancel", "", http.StatusOK, nil); err != nil {
-		t.Error(err)
-	}
+	waitForEnd(t, server.url, all[2].TaskID)
+	cancelAtWork(t, server.url, func() acceptedImage { return process("gif", 4) })
 	if ended := waitForEnd(t, server.url, process("jpeg", 1).TaskID); ended.Status != "completed" {
 		t.Errorf("after one that was cancelled it is %s: %s", ended.Status, ended.Message)
 	}
@@ -73,6 +72,31 @@ func TestPicturesInBounds(t *testing.T) {
 	if resident > maxResident {
 		t.Errorf("the server took %d MiB, at most %d are allowed", resident, maxResident)
 	}
+}
+
+// cancelAtWork cancels an image while it is worked on: another one, if that one was done before.
+func cancelAtWork(t *testing.T, url string, process func() acceptedImage) {
+	t.Helper()
+	for range 5 {
+		img := process()
+		begun := func() bool {
+			var task struct {
+				Status   string `json:"status"`
+				Progress int    `json:"progress"`
+			}
+			if err := call(t.Context(), http.MethodGet, url+"/api/tasks/"+img.TaskID, "", http.StatusOK, &task); err != nil {
+				t.Fatal(err)
+			}
+			return task.Progress > 0 || task.Status != "processing"
+		}
+		for look := time.Tick(10 * time.Millisecond); !begun(); {
+			<-look
+		}
+		if call(t.Context(), http.MethodPost, url+"/api/images/"+img.ImageID+"/cancel", "", http.StatusOK, nil) == nil {
+			return
+		}
+	}
+	t.Error("no image could be cancelled while it was worked on")
 }
 
 // largestPNG is a small file of 25 megapixels.
