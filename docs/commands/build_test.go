@@ -22,7 +22,17 @@ var buildAll = sync.OnceValue(func() (err error) {
 	if binaries, err = os.MkdirTemp("", "commands"); err != nil {
 		return err
 	}
-	return goBuild("./cmd/petstore", "./cmd/receiver", "./docs/tutorial/naive")
+	return goBuild("./cmd/petstore", "./cmd/receiver")
+})
+
+const naive = "./docs/tutorial/naive"
+
+// buildNaive builds the naive server, whose SQLite driver needs a C compiler.
+var buildNaive = sync.OnceValue(func() error {
+	if err := buildAll(); err != nil {
+		return err
+	}
+	return goBuildIn(append(os.Environ(), "CGO_ENABLED=1"), naive)
 })
 
 // build builds what the documents run with go run, and returns the folder where it is.
@@ -55,9 +65,11 @@ func buildOverlaid(t *testing.T, pkg, name, path string) {
 	}
 }
 
-func goBuild(arguments ...string) error {
+func goBuild(arguments ...string) error { return goBuildIn(os.Environ(), arguments...) }
+
+func goBuildIn(environment []string, arguments ...string) error {
 	build := exec.Command("go", append([]string{"build", "-o", binaries + string(filepath.Separator)}, arguments...)...)
-	build.Dir = root
+	build.Dir, build.Env = root, environment
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %v: %w\n%s", arguments, err, out)
 	}

@@ -84,6 +84,12 @@ func follow(t *testing.T, steps []step) {
 	if _, err := os.Stat(express(t)); err != nil && os.Getenv("CI") == "" && slices.ContainsFunc(steps, func(s step) bool { return s.name == "app.js" }) {
 		t.Skip("needs Express: .ci/run install")
 	}
+	if slices.ContainsFunc(steps, func(s step) bool { return strings.Contains(s.command, naive) }) {
+		need(t, "cc")
+		if err := buildNaive(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r := newReader(t)
 	ran := false
 	for _, s := range steps {
