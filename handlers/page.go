@@ -32,6 +32,7 @@ Place an order%[3]s:
   curl -i http://%[1]s/api/orders -H 'Content-Type: application/json' \
        -d '{"product":"dog-food","callback_url":"%[2]s/callbacks/order-status"}'
 
+The lab, in a browser:        http://%[1]s/
 %[4]sEvery callback, every try:    http://%[1]s/api/callbacks
 The API, to try out:          http://%[1]s/docs/
 The contract:                 http://%[1]s/openapi.yaml

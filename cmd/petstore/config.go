@@ -108,6 +108,9 @@ func readConfig(args []string) (Config, error) {
 	fs.StringVar(&c.Env, "env", envDevelopment, "`development` or production")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", false, "print one line of JSON, with the URLs, as soon as the server is ready, and all else on stderr")
 	if err := ff.Parse(fs, args, ff.WithEnvVars()); err != nil {
+		if strings.HasSuffix(err.Error(), "parse error") { // package flag says no more
+			err = fmt.Errorf("%w; a duration is written as 2s or 500ms", err)
+		}
 		return Config{}, err
 	}
 	if fs.NArg() > 0 {

@@ -16,6 +16,7 @@ func TestSettings(t *testing.T) {
 		{"-database-url=mysql://localhost/petstore", "DATABASE_URL"},
 		{"-callback-secret=whsec_!", "CALLBACK_SECRET"},
 		{"-step-delay=2h", "STEP_DELAY"},
+		{"-step-delay=2", "2s"},
 		{"-stripe-api-url=http://127.0.0.1:12111", "STRIPE_API_KEY"},
 		{"-allowed-origins=app.example.com", "ALLOWED_ORIGINS"},
 		{"-env=prod", "ENV"},

@@ -124,6 +124,9 @@ func sentError(sent callbacks.Attempt) string {
 	if sent.Error != "" {
 		return sent.Error
 	}
+	if sent.Status == http.StatusUnauthorized {
+		return "Unauthorized: does the receiver have the same secret?"
+	}
 	return http.StatusText(sent.Status)
 }
 
