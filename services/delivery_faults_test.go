@@ -45,12 +45,9 @@ func TestLinesAboutReceivers(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(logged, nil)))
 	defer slog.SetDefault(before)
-	var well atomic.Bool
-	rc := newReceiver(t, func(w http.ResponseWriter, _ arrival) {
-		if !well.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
+	var status atomic.Int64
+	status.Store(http.StatusServiceUnavailable)
+	rc := newReceiver(t, func(w http.ResponseWriter, _ arrival) { w.WriteHeader(int(status.Load())) })
 	e := newEngine(t, options{operations: quick()})
 	expect := func(message string) {
 		t.Helper()
@@ -68,7 +65,10 @@ func TestLinesAboutReceivers(t *testing.T) {
 	e.begin(rc.URL)
 	expect("A host is unavailable; its deliveries are retried.")
 	expect("A delivery has exhausted its retries.")
-	well.Store(true)
+	status.Store(http.StatusOK)
 	e.begin(rc.URL)
 	expect("A host answers again.")
+	status.Store(http.StatusUnauthorized)
+	e.begin(rc.URL)
+	expect("does the receiver have the same secret?")
 }
