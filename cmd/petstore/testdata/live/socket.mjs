@@ -31,9 +31,10 @@ async function more(result) {
   check(result.sequence > progress.length, 'the sequence');
   socket.off('complete');
 
+  const failing = new Promise((resolve) => socket.once('failed', resolve)); // it may come in one payload with the acknowledgement
   const { data, error } = await socket.emitWithAck('process', { kind: 'order', product: 'cat-tree', quantity: 1000 });
   check(data && data.order_id && !error, `acknowledged: ${JSON.stringify(data)}`);
-  const failed = await new Promise((resolve) => socket.once('failed', resolve));
+  const failed = await failing;
   check(failed.order_id === data.order_id && failed.error.code === 'OUT_OF_STOCK', `failed: ${JSON.stringify(failed)}`);
 
   const refused = await socket.emitWithAck('process', { kind: 'order', product: 'unicorn' });
