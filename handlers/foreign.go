@@ -55,17 +55,13 @@ func (w *foreignWriter) WriteString(s string) (int, error) { return w.Write([]by
 // Unwrap is for http.ResponseController.
 func (w *foreignWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// foreignCodes are the codes of the errors that such handlers know.
+// foreignCodes are the codes of errors that are told in the words of the handler.
 var foreignCodes = map[int]string{
-	http.StatusBadRequest:                   codeMalformed,
-	http.StatusForbidden:                    codeOriginForbidden,
-	http.StatusNotFound:                     models.CodeNotFound,
-	http.StatusMethodNotAllowed:             codeMethodNotAllowed,
-	http.StatusPreconditionFailed:           models.CodePrecondition,
-	http.StatusRequestEntityTooLarge:        codeBodyTooLarge,
-	http.StatusRequestedRangeNotSatisfiable: codeRangeNotSatisfiable,
-	http.StatusUpgradeRequired:              codeUpgradeRequired,
-	http.StatusServiceUnavailable:           db.CodeOverloaded,
+	http.StatusBadRequest:            codeMalformed,
+	http.StatusForbidden:             codeOriginForbidden,
+	http.StatusRequestEntityTooLarge: codeBodyTooLarge,
+	http.StatusUpgradeRequired:       codeUpgradeRequired,
+	http.StatusServiceUnavailable:    db.CodeOverloaded,
 }
 
 // err is the error that was answered, nil if none was.

@@ -23,7 +23,7 @@ func Parse(text string) (Origin, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return Origin{}, errors.New("want an origin, such as https://app.example.com")
+		return Origin{}, errors.New("want an origin, such as https://app.example.com, or *")
 	}
 	return Origin{u.Scheme, canonical(u.Hostname()), portOr(u.Port(), u.Scheme)}, nil
 }
@@ -33,7 +33,7 @@ func ParseAll(texts []string) (all []Origin, err error) {
 	for _, text := range texts {
 		page, err := Parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("ALLOWED_ORIGINS %q: %w, or *", text, err)
+			return nil, fmt.Errorf("%q: %w", text, err)
 		}
 		all = append(all, page)
 	}

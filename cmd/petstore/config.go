@@ -60,7 +60,13 @@ func (c Config) hosts() origin.Hosts {
 	return origin.NewHosts(c.Addr, c.PublicURL, words(c.AllowedHosts)...)
 }
 
-func (c Config) origins() ([]origin.Origin, error) { return origin.ParseAll(words(c.AllowedOrigins)) }
+func (c Config) origins() ([]origin.Origin, error) {
+	pages, err := origin.ParseAll(words(c.AllowedOrigins))
+	if err != nil {
+		return nil, fmt.Errorf("ALLOWED_ORIGINS %w", err)
+	}
+	return pages, nil
+}
 
 // schedule is when callbacks are tried again.
 func (c Config) schedule() (callbacks.Schedule, error) {

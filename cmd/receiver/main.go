@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	pages, err := origin.ParseAll(list(s.allowedOrigins))
 	if err != nil {
-		return err
+		return fmt.Errorf("ALLOWED_ORIGINS %w", err)
 	}
 	listener, err := net.Listen("tcp", s.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {

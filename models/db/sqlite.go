@@ -90,7 +90,7 @@ func openOwned(ctx context.Context, file *ownedFile) (_ *Store, err error) {
 		return nil, err
 	}
 	e.healthDB, _ = health.DB()
-	if err = file.noteLog(); err != nil {
+	if err = file.noteOpened(); err != nil {
 		return nil, err
 	}
 	e.log = newWALGuard(file.path)

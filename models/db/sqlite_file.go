@@ -18,7 +18,8 @@ type ownedFile struct {
 	path string       // what the path that was given leads to
 	lock *flock.Flock // of a file beside it
 	file *os.File     // the database, with a lock on it where there are such; nil if it can't be opened
-	log  os.FileInfo  // the write-ahead log, once it is open
+	// What was opened: the database, and its write-ahead log.
+	data, log os.FileInfo
 }
 
 // ownFile takes the file for this process.
@@ -82,9 +83,11 @@ func (f *ownedFile) release() error {
 	return err
 }
 
-// noteLog has check look at the write-ahead log, too. SQLite keeps it for as long as a connection is open.
-func (f *ownedFile) noteLog() (err error) {
-	f.log, err = os.Stat(f.path + "-wal")
+// noteOpened notes what check compares with. SQLite keeps the write-ahead log for as long as a connection is open.
+func (f *ownedFile) noteOpened() (err error) {
+	if f.data, err = f.file.Stat(); err == nil {
+		f.log, err = os.Stat(f.path + "-wal")
+	}
 	return err
 }
 
@@ -93,16 +96,15 @@ var errFileGone = errors.New("the database's file, or its write-ahead log, is no
 
 // check returns errFileGone if the files were deleted or replaced: SQLite goes on writing to what it has opened.
 func (f *ownedFile) check() error {
-	opened, err := f.file.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errFileGone, err)
-	}
-	for suffix, wanted := range map[string]os.FileInfo{"": opened, "-wal": f.log} {
-		if found, err := os.Stat(f.path + suffix); err != nil || !os.SameFile(found, wanted) {
-			return errFileGone
-		}
+	if !isStill(f.data, f.path) || !isStill(f.log, f.path+"-wal") {
+		return errFileGone
 	}
 	return nil
+}
+
+func isStill(opened os.FileInfo, path string) bool {
+	found, err := os.Stat(path)
+	return err == nil && os.SameFile(found, opened)
 }
 
 // room returns an error if the disk is full. Small writes may find room in the files for a while, even then.

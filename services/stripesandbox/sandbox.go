@@ -24,9 +24,9 @@ import (
 	"strings"
 	"time"
 
-	"petstore/callbacks/pause"
-
 	"go.etcd.io/bbolt"
+
+	"petstore/callbacks/pause"
 )
 
 // Sandbox is the http.Handler that stands for https://api.stripe.com. It is

@@ -67,7 +67,6 @@ type Engine struct {
 
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // by task id
-
 }
 
 // NewEngine returns the engine, which knows no operation and no queue yet.
