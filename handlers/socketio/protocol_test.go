@@ -75,7 +75,7 @@ func TestPollingMessages(t *testing.T) {
 	c.onConnect = echo
 	sid := c.open()
 	c.post(sid, "40", 200, "ok")
-	c.getPrefix(sid, `40{"sid":"`)
+	c.getUntil(sid, `42["welcome"]`)
 	c.watch.Store(true)
 	wait := background(func() { c.get(sid, 200, `42["message-back","€",{"a":1}]`) })
 	<-c.polls // it waits, with nothing to send
@@ -316,10 +316,7 @@ func TestFailedUpgrade(t *testing.T) {
 		}
 		w.expectClose()
 		c.post(sid, "40", 200, "ok") // the session polls on
-		var got string
-		for !strings.HasSuffix(got, `42["welcome"]`) {
-			_, got, _ = c.do("GET", sid, "", nil)
-		}
+		c.getUntil(sid, `42["welcome"]`)
 	}
 }
 

@@ -143,6 +143,18 @@ func (c *raw) getPrefix(query, want string) {
 	}
 }
 
+// getUntil polls until a payload ends in last: packets come in one payload or
+// in several, as the moment has it.
+func (c *raw) getUntil(query, last string) {
+	c.t.Helper()
+	for got := ""; !strings.HasSuffix(got, last); {
+		var status int
+		if status, got, _ = c.do("GET", query, "", nil); status != 200 {
+			c.t.Fatalf("GET: %d %q before %q", status, got, last)
+		}
+	}
+}
+
 func (c *raw) post(query, body string, status int, want string) {
 	c.t.Helper()
 	if got, answer, _ := c.do("POST", query, body, nil); got != status || answer != want {
