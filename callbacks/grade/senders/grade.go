@@ -47,6 +47,8 @@ type Options struct {
 	Only []string
 	// Progress gets a line for each step; nil is nowhere.
 	Progress io.Writer
+
+	listen func(network, address string) (net.Listener, error) // net.Listen, but in tests
 }
 
 // Rules are the names of all rules, in order.
@@ -65,6 +67,9 @@ func (o *Options) complete() error {
 	o.RetryAfter = cmp.Or(o.RetryAfter, 3*time.Second)
 	if o.Progress == nil {
 		o.Progress = io.Discard
+	}
+	if o.listen == nil {
+		o.listen = net.Listen
 	}
 	if o.Trigger == nil {
 		return errors.New("nothing has the sender call back: give a trigger")

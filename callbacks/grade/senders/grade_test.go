@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -27,22 +28,17 @@ const document = `{"openapi":"3.1.0","info":{"title":"T","version":"1"},"webhook
 	"application/json":{"schema":{"type":"object","required":["status"],"properties":{"sequence":{"type":"integer"}}}}
 }},"responses":{"200":{"description":"OK"}}}}}}`
 
-// gradeSender grades a sender with everything that can be asked of it.
-func gradeSender(t *testing.T, s *sender, only ...string) (grade.Report, error) {
+// options ask for everything that can be asked of a sender, but for what needs a network.
+func options(t *testing.T, s *sender, only ...string) Options {
 	t.Helper()
-	dns, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.names = dns.LocalAddr().String()
 	announced, err := contract.Read([]byte(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Grade(t.Context(), Options{
-		Trigger: s.trigger, Secret: secret, Contract: announced, Restart: s.restart, DNS: dns, RefusesPrivate: true,
+	return Options{
+		Trigger: s.trigger, Secret: secret, Contract: announced, Restart: s.restart,
 		Wait: 15 * time.Second, Quiet: 3 * time.Second, RetryAfter: 4 * time.Second, Only: only,
-	})
+	}
 }
 
 func (s *sender) trigger(ctx context.Context, url string) error {
@@ -54,7 +50,7 @@ func (s *sender) trigger(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	response, err := s.server.Client().Do(request)
+	response, err := s.client.Do(request)
 	if err != nil {
 		return err
 	}
@@ -65,30 +61,54 @@ func (s *sender) trigger(ctx context.Context, url string) error {
 	return nil
 }
 
-// timed are the rules that compare times, which a busy machine changes. Senders wait longer where they are checked.
-var timed = []string{"backs-off", "jitters", "retry-after-seconds", "retry-after-date", "isolation", "timestamp-fresh"}
+// networked are the rules that need a network: they are checked by the machine's. All others are checked by a fake clock, on
+// which the load of the machine does not show.
+var networked = []string{"retries-reset", "retries-refused", "retries-dns", "verifies-tls", "private-addresses"}
 
-// TestEachRule has a sender break each rule, and no other one. All run side by side: they mostly wait.
+// TestEachRule has a sender break each rule, and no other one.
 func TestEachRule(t *testing.T) {
-	var wait sync.WaitGroup
 	for _, defect := range append([]string{""}, Rules()...) {
-		if defect == "backs-off" || defect == "jitters" {
-			continue // TestWaits
+		if slices.Contains(networked, defect) {
+			continue // TestEachRuleOfTheNetwork
 		}
-		s := newSender(t, defect)
-		only := slices.DeleteFunc(Rules(), func(rule string) bool { return slices.Contains(timed, rule) })
-		switch {
-		case defect == "":
-			only, s.base = nil, 500*time.Millisecond
-		case defect == "content-type": // The contract names the type, too.
+		only := slices.DeleteFunc(Rules(), func(rule string) bool { return slices.Contains(networked, rule) })
+		switch defect {
+		case "content-type": // The contract names the type, too.
 			only = slices.DeleteFunc(only, func(rule string) bool { return rule == "contract" })
-		case defect == "isolation": // Whoever has one place for all is late everywhere.
+		case "isolation": // Whoever has one place for all is late everywhere.
 			only = []string{defect}
-		case slices.Contains(timed, defect):
-			only = []string{defect, "retries-error"}
 		}
+		t.Run(defect, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				network := &memory{}
+				o := options(t, newSender(t, defect, network), only...)
+				o.listen = network.listen
+				report, err := Grade(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				expectBroken(t, report, defect)
+			})
+		})
+	}
+}
+
+// TestEachRuleOfTheNetwork does so where sockets, names and certificates matter. All run side by side: they mostly wait.
+func TestEachRuleOfTheNetwork(t *testing.T) {
+	t.Parallel()
+	var wait sync.WaitGroup
+	for _, defect := range append([]string{""}, networked...) {
+		dns, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSender(t, defect, nil)
+		s.names = dns.LocalAddr().String()
+		o := options(t, s, networked...)
+		o.DNS, o.RefusesPrivate, o.Wait = dns, true, 10*time.Second
 		wait.Go(func() {
-			report, err := gradeSender(t, s, only...)
+			report, err := Grade(t.Context(), o)
 			if err != nil {
 				t.Errorf("%s: %v", defect, err)
 				return
@@ -118,7 +138,7 @@ func expectBroken(t *testing.T, report grade.Report, defect string) {
 	}
 }
 
-// TestWaits judges waits that are made up: by the clock of a busy machine, all waits have jitter.
+// TestWaits judges waits that are made up, of senders that TestEachRule does not have.
 func TestWaits(t *testing.T) {
 	const ms = time.Millisecond
 	spread := func(task int, d time.Duration) time.Duration { return d/2 + d*time.Duration(task)/herdTasks } // half of it more or less

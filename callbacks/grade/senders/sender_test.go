@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,11 +29,11 @@ const secret = "a secret of the test"
 
 // sender is a small sender that keeps every rule, but for the one that is its defect.
 type sender struct {
-	defect string
-	client *http.Client
-	base   time.Duration // of its waits
-	names  string        // address of its name server
-	place  chan struct{}
+	defect  string
+	network *memory // nil is the machine's
+	client  *http.Client
+	names   string // address of its name server
+	place   chan struct{}
 
 	server *httptest.Server
 
@@ -47,21 +50,35 @@ type task struct {
 	guarded bool
 }
 
-// timeout of an exchange. A machine that is busy must not reach it.
-const timeout = 3 * time.Second
+const (
+	// timeout of an exchange. A machine that is busy must not reach it.
+	timeout = 3 * time.Second
+	// base is the first of its waits, about.
+	base = 150 * time.Millisecond
+)
 
-func newSender(t *testing.T, defect string) *sender {
+func newSender(t *testing.T, defect string, network *memory) *sender {
 	t.Helper()
-	s := &sender{defect: defect, tasks: map[*task]bool{}, base: 150 * time.Millisecond, place: make(chan struct{}, 1)}
+	s := &sender{defect: defect, network: network, tasks: map[*task]bool{}, place: make(chan struct{}, 1)}
 	transport := &http.Transport{DialContext: s.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: defect == "verifies-tls"}}
 	s.client = &http.Client{Transport: transport}
 	if defect != "no-redirect" {
 		s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	s.ctx, s.kill = context.WithCancel(context.Background())
-	s.server = httptest.NewServer(http.HandlerFunc(s.create))
+	listen := net.Listen
+	if network != nil {
+		listen = network.listen
+	}
+	listener, err := listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(s.create)}}
+	s.server.Start()
 	t.Cleanup(func() {
 		s.kill()
+		transport.CloseIdleConnections()
 		s.server.Close()
 		s.running.Wait()
 		transport.CloseIdleConnections()
@@ -70,6 +87,9 @@ func newSender(t *testing.T, defect string) *sender {
 }
 
 func (s *sender) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if s.network != nil {
+		return s.network.dial(ctx, address)
+	}
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", s.names)
 	}}
@@ -150,7 +170,7 @@ func (s *sender) work(ctx context.Context, t *task, begun func()) {
 
 // deliver tries until it is told that it may stop.
 func (s *sender) deliver(ctx context.Context, t *task, id, status string, sequence int, begun func()) {
-	attempts := 12
+	attempts := 30
 	if status == "processing" {
 		attempts = 1
 	}
@@ -175,7 +195,7 @@ func (s *sender) deliver(ctx context.Context, t *task, id, status string, sequen
 			}
 			return
 		}
-		if pause.For(ctx, s.wait(n)+s.honour(retryAfter)) != nil {
+		if pause.For(ctx, s.wait(t, n)+s.honour(retryAfter)) != nil {
 			return
 		}
 	}
@@ -207,10 +227,19 @@ func (s *sender) settled(status int, retryAfter string, err error) bool {
 	return status/100 == 2 || status == 410
 }
 
-// wait doubles, with half of it more or less.
-func (s *sender) wait(n int) time.Duration {
-	d := s.base << min(n, 3)
-	return d/2 + rand.N(d)
+// wait doubles, with half of it more or less: for each task another part of it, spread evenly (golden ratio), so that no test
+// depends on luck.
+func (s *sender) wait(t *task, n int) time.Duration {
+	d := base << min(n, 3)
+	if s.defect == "backs-off" {
+		d = base
+	}
+	number, _ := strconv.Atoi(path.Base(t.url))
+	_, part := math.Modf(float64(number)*math.Phi + float64(n)/math.E)
+	if s.defect == "jitters" {
+		part = 0.5
+	}
+	return d/2 + time.Duration(part*float64(d))
 }
 
 // honour is what Retry-After asks for.
