@@ -16,31 +16,30 @@ var lab embed.FS
 // labPolicy is the Content-Security-Policy of the lab: all of it is the server's own, and none of it is inline.
 const labPolicy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; object-src 'none'"
 
-// Source is where a function begins.
+// Source is a statement of this module.
 type Source struct {
-	Function string `json:"function"` // such as handlers.orderHandlers.create
-	File     string `json:"file"`     // from the top of the module
-	Line     int    `json:"line"`
+	File      string `json:"file"` // from the top of the module
+	Line      int    `json:"line"`
+	Statement string `json:"statement"` // it, or what matters of it
 }
 
-// SourceOf finds a function of this module by itself: a place that is looked up when the server starts is never an old one.
-// A method is given as an expression, T.method; of a method value only Go knows the place.
-func SourceOf(function any) Source {
+// SourceOf is the statement that is so many lines below the first of a function, which finds itself: so what is written above
+// it in the file changes nothing. A method is given as an expression, T.method; of a method value only Go knows the place.
+func SourceOf(function any, below int, statement string) Source {
 	f := runtime.FuncForPC(reflect.ValueOf(function).Pointer())
 	file, line := f.FileLine(f.Entry())
-	name := strings.TrimPrefix(f.Name(), "petstore/")
-	folder, rest := path.Split(name)
+	folder, rest := path.Split(strings.TrimPrefix(f.Name(), "petstore/"))
 	pkg, _, _ := strings.Cut(rest, ".")
-	return Source{Function: rest, File: path.Join(folder, pkg, path.Base(file)), Line: line}
+	return Source{File: path.Join(folder, pkg, path.Base(file)), Line: line + below, Statement: statement}
 }
 
 // Lab returns a handler for the lab: a page on which a person asks for slow work, hears of it in every way there is, and sees
 // each message. It is for "/" and "/lab/", beside the API and [UI] at "/docs/"; every link in it is relative. It calls back
-// the receiver, a URL without a path, or nobody if that is "". Senders are what it says of each kind of message: who sends it.
-func Lab(receiver string, senders map[string]Source) http.Handler {
+// the receiver, a URL without a path, or nobody if that is "". Senders are what it says of each kind of message: which statements send it.
+func Lab(receiver string, senders map[string][]Source) http.Handler {
 	settings, _ := json.Marshal(struct { // Strings and numbers always marshal.
-		Receiver string            `json:"receiver"`
-		Senders  map[string]Source `json:"senders"`
+		Receiver string              `json:"receiver"`
+		Senders  map[string][]Source `json:"senders"`
 	}{receiver, senders})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, lab, "lab/lab.html") })

@@ -128,8 +128,19 @@ func toInbox(a *arrival, r *http.Request) {
 	case bodyIncomplete:
 		http.Error(a.w, "Invalid body", http.StatusBadRequest)
 	default:
+		if a.setup.RefuseUnverified && !verdict.Genuine(a.Verdicts) {
+			a.refuse()
+			return
+		}
 		a.respond(r)
 	}
+}
+
+// refuse answers what is not verified, as [callbacks.Middleware] does.
+func (a *arrival) refuse() {
+	a.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	a.w.WriteHeader(http.StatusUnauthorized)
+	_ = a.send([]byte("Invalid signature")) // A sender that has gone is noted.
 }
 
 // toRoute answers what came to one of the article's routes, where next decides on it.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"petstore/callbacks"
 )
@@ -135,6 +136,9 @@ func TestSettings(t *testing.T) {
 		{"PUT", "/inboxes/unmatched", `{}`, 422, `"field":"inbox"`},
 		{"PUT", "/inboxes/a%20b", `{}`, 422, `"field":"inbox"`},
 		{"PUT", "/inboxes/a", `{"sceret":"s"}`, 422, `"field":"sceret"`},
+		{"PUT", "/inboxes/a", `{"refuse_unverified":true}`, 422, `"field":"refuse_unverified"`},
+		{"PUT", "/inboxes/a", `{"refuse_unverified":true,"secret":"s"}`, 200, `"refuse_unverified":true`},
+		{"GET", "/inboxes/default", "", 200, `"refuse_unverified":true`},
 		{"PUT", "/inboxes/a", `{"script":[{"satus":500}]}`, 422, `"field":"script[0].satus"`},
 		{"PUT", "/inboxes/a", `{"script":[{"times":1},{"delay":"soon"}]}`, 422, `"field":"script[1].delay"`},
 		{"PUT", "/inboxes/a", `{"script":"x"}`, 422, `"field":"script"`},
@@ -158,6 +162,32 @@ func TestSettings(t *testing.T) {
 		if status != test.status || !strings.Contains(body, test.want) {
 			t.Errorf("%s %s %.80s: %d %s, want %d %s", test.method, test.path, test.body, status, body, test.status, test.want)
 		}
+	}
+}
+
+// TestRefuse: an inbox that refuses what it can't verify answers as the article's routes do, whatever its query asks for.
+func TestRefuse(t *testing.T) {
+	b := newBench(t)
+	b.call("PUT", "/inboxes/strict", `{"secret":"the right one","refuse_unverified":true}`)
+	now, body := time.Now(), []byte(`{"callback_id":"cb_1"}`)
+	for secret, want := range map[string]int{"": 401, "another one": 401, "the right one": 204} {
+		header := http.Header{}
+		if secret != "" {
+			callbacks.Sign(header, "cb_1", now, body, secret)
+		}
+		var sent []string
+		for name := range header {
+			sent = append(sent, name, header.Get(name))
+		}
+		status, answer := b.call("POST", "/in/strict?status=204", string(body), sent...)
+		if status != want || want == 401 && answer != "Invalid signature" {
+			t.Errorf("signed with %q: %d %s, want %d", secret, status, answer, want)
+		}
+	}
+	old := http.Header{}
+	callbacks.Sign(old, "cb_2", now.Add(-time.Hour), body, "the right one")
+	if status, _ := b.call("POST", "/in/strict", string(body), "Webhook-Id", "cb_2", "Webhook-Timestamp", old.Get("Webhook-Timestamp"), "Webhook-Signature", old.Get("Webhook-Signature")); status != 401 {
+		t.Errorf("signed an hour ago: %d, want 401", status)
 	}
 }
 

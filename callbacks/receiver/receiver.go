@@ -19,7 +19,8 @@
 // # Inboxes
 //
 // Any other sender is given a URL beneath /in/{inbox}: any method and path are taken there, and answered "OK". An inbox is made
-// by its first request, or by PUT /inboxes/{inbox} with [Settings]. What came is listed at
+// by its first request, or by PUT /inboxes/{inbox} with [Settings]; with a secret and refuse_unverified it answers 401 to what
+// the secret does not verify. What came is listed at
 // /inboxes/{inbox}/requests, to the byte, with filters and with waiting, and told of as it comes at
 // /inboxes/{inbox}/stream. The article's routes are the inbox "default"; what is for no route and no inbox is listed
 // in "unmatched". The oldest requests go when there are too many: see [Limits].

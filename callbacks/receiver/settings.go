@@ -17,6 +17,9 @@ import (
 type Settings struct {
 	// Secret is what its requests are signed with. It is never shown.
 	Secret string `json:"secret,omitempty"`
+	// RefuseUnverified answers 401 "Invalid signature" to what the secret does not verify, before the query and the script have
+	// a say. The article's routes do without being told.
+	RefuseUnverified bool `json:"refuse_unverified,omitempty"`
 	// Scheme is how, one of [verdict.Schemes]; "" is told by the headers.
 	Scheme string `json:"scheme,omitempty"`
 	// Contract announces what its requests are: the URL of an OpenAPI document, or one itself as a string or an object.
@@ -39,6 +42,7 @@ type settingsInfo struct {
 	Cause       *contract.Exchange `json:"cause"`
 	Script      []Step             `json:"script"`
 	ForwardTo   string             `json:"forward_to"`
+	Refuse      bool               `json:"refuse_unverified"`
 }
 
 // setup is settings, ready for use.
@@ -84,6 +88,9 @@ func (rc *Receiver) newSetup(ctx context.Context, old *setup, s Settings) (*setu
 			wrong = append(wrong, FieldError{"contract", err.Error()})
 		}
 	}
+	if s.RefuseUnverified && made.Secret == "" {
+		wrong = append(wrong, FieldError{"refuse_unverified", "needs a secret: without, all would be refused"})
+	}
 	rules, unfit := newRules(made.Settings, made.contract)
 	made.rules = rules
 	if wrong = append(wrong, unfit...); wrong != nil {
@@ -109,7 +116,7 @@ func (s *setup) restarted() *setup {
 
 func (s *setup) info() settingsInfo {
 	return settingsInfo{
-		HasSecret: s.Secret != "", Scheme: s.Scheme, HasContract: s.contract != nil, Cause: s.Cause,
+		HasSecret: s.Secret != "", Refuse: s.RefuseUnverified || s.inbox == DefaultInbox, Scheme: s.Scheme, HasContract: s.contract != nil, Cause: s.Cause,
 		Script: append([]Step{}, s.Script...), ForwardTo: s.ForwardTo,
 	}
 }

@@ -79,7 +79,7 @@ func TestLabCallbacks(t *testing.T) {
 	}
 	p.Click(`.row.good[data-way=callback] button`)
 	detail := browsertest.Eval[string](p, `document.querySelector(".row.good[data-way=callback] .detail").innerText`)
-	for _, want := range []string{"callbacks/sender.go:", "callbacks/middleware.go:", "X-Callback-Signature: sha256=", `"type": "order.completed"`, "200 OK"} {
+	for _, want := range []string{"callbacks/sender.go:", "s.transport.RoundTrip(request)", "callbacks/middleware.go:", "X-Callback-Signature: sha256=", `"type": "order.completed"`, "200 OK"} {
 		if !strings.Contains(detail, want) {
 			t.Errorf("the message of the callback lacks %q:\n%s", want, detail)
 		}
@@ -145,7 +145,7 @@ func TestLabFaults(t *testing.T) {
 		choices [][2]string
 		want    string // an expression that holds in the end
 	}{
-		{"another secret", [][2]string{{"fault", "has another secret"}}, `document.querySelectorAll(".row.pair.bad[data-way=callback] .verdict.bad").length > 1`},
+		{"another secret", [][2]string{{"fault", "has another secret"}}, `document.querySelectorAll(".row.pair.bad[data-way=callback] .verdict.bad").length > 1 && document.querySelector("#rows").textContent.includes("401 Invalid signature")`},
 		{"twice", [][2]string{{"fault", "hears it twice"}}, labDone + ` && document.querySelector("#rows").textContent.includes("200 Already processed")`},
 		{"declined", [][2]string{{"kind", "payment"}, {"outcome", "finds the card declined"}}, labDone + ` && document.querySelector(".row.update.bad").textContent.includes("The card was declined")`},
 		{"out of stock", [][2]string{{"outcome", "is out of stock"}}, labDone + ` && document.querySelector(".row.update.bad").textContent.includes("order.failed")`},

@@ -29,10 +29,10 @@ export const kinds = {
   },
 };
 
-/** otherSecret is an inbox of the receiver that knows another secret than the sender's. */
+/** otherSecret is an inbox of the receiver that knows another secret than the sender's, and refuses what that does not verify. */
 export const otherSecret = {
   inbox: "lab-other-secret",
-  settings: { secret: "whsec_dGhpcyBpcyBub3QgdGhlIHNlbmRlcnMgc2VjcmV0", script: [{ status: 401, body: "Invalid signature" }] },
+  settings: { secret: "whsec_dGhpcyBpcyBub3QgdGhlIHNlbmRlcnMgc2VjcmV0", refuse_unverified: true },
 };
 
 /** faults are what the receiver does. Those with a query are what the sample receiver can be asked for, as in the docs page. */

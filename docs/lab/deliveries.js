@@ -30,7 +30,7 @@ function drawAttempt(run, delivery, attempt) {
   const verdicts = CallbacksPlugin.verdicts(arrival);
   journal.put(`attempt ${delivery.delivery_id} ${attempt.number}`, {
     kind: "exchange", way: "callback", from: server, to: receiver, at, end: at + attempt.duration_ms, ms: attempt.duration_ms, bytes: body.length + attempt.body.length,
-    title: delivery.type, subtitle: attempt.number > 1 ? `attempt ${attempt.number}` : "", tone: ok(attempt) ? "good" : "bad", sender: "callback", verifier: run.choice.receiver && !run.choice.fault.inbox && "receiver", verdicts,
+    title: delivery.type, subtitle: attempt.number > 1 ? `attempt ${attempt.number}` : "", tone: ok(attempt) ? "good" : "bad", sender: "callback", verifier: run.choice.receiver && (run.choice.fault.inbox ? "inbox" : "receiver"), verdicts,
     request: { line: `POST ${delivery.url}`, headers: CallbacksPlugin.headerLines(arrival?.headers), body: arrival?.body ?? body },
     remark: remarkOf(delivery, attempt),
     answer: { line: attempt.status_code ? `${attempt.status_code} ${textOf(attempt)}` : attempt.error, headers: CallbacksPlugin.headerLines(attempt.headers), body: attempt.body },

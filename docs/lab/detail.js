@@ -18,7 +18,8 @@ export function detail(entry, senders) {
 
 const labelOf = (entry) => (entry.from !== client ? "Sent by" : entry.kind === "exchange" ? "Answered by" : "Taken by");
 
-const source = (label, at) => at && [h("dt", {}, label), h("dd", {}, h("code.source", {}, `${at.file}:${at.line}`), " ", h("span.quiet", {}, at.function))];
+const source = (label, statements = []) =>
+  statements.map((at, i) => [h("dt", {}, i === 0 ? label : "by way of"), h("dd.source", {}, h("code.place", {}, `${at.file}:${at.line}`), " ", h("code", {}, at.statement))]);
 
 function message(title, { line, headers = [], body }) {
   const head = [title === "The message" ? "" : line, ...headers.map(([name, value]) => `${name}: ${value}`)].filter(Boolean).join("\n");

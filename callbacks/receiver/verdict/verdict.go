@@ -81,3 +81,15 @@ func OK(verdicts []Verdict) bool {
 	}
 	return true
 }
+
+// Genuine reports whether a signature was found to fit, and none that was checked, with its timestamp, is against the sender.
+func Genuine(verdicts []Verdict) bool {
+	fits := false
+	for _, v := range verdicts {
+		if !v.OK && (v.Check == CheckSignature || v.Check == CheckTimestamp) {
+			return false
+		}
+		fits = fits || v.Code == SignatureOK
+	}
+	return fits
+}

@@ -12,6 +12,7 @@ const schemes = [["", "Told by the headers"], ["article", "The article's (X-Call
 function controls(info) {
   const own = info?.name === "default";
   const secret = h("input", { type: "text", autocomplete: "off", spellcheck: "false", disabled: own, placeholder: info?.has_secret ? "Kept as it is" : "None" });
+  const refuse = h("input", { type: "checkbox", id: "refuse", checked: own || info?.refuse_unverified, disabled: own });
   const scheme = h("select", {}, schemes.map(([value, label]) => h("option", { value, selected: value === (info?.scheme ?? "") }, label)));
   const contract = h("textarea.code", { rows: 3, spellcheck: "false", placeholder: info?.has_contract ? "Kept as it is" : "https://… or openapi: 3.1.0 …" });
   const file = h("input", { type: "file", accept: ".yaml,.yml,.json", "aria-label": "Contract from a file", onchange: async () => { contract.value = (await file.files[0]?.text()) ?? ""; } });
@@ -20,12 +21,13 @@ function controls(info) {
   const fields = [
     field("Secret", secret, own ? "The secret with which the receiver was started." : "What the sender signs with: whsec_…, whpk_… (a public key), or any text."),
     field("Signature", scheme),
+    h("label.tick", { for: "refuse" }, refuse, "Answer 401 to what the secret doesn't verify"),
     field("Contract", contract, "An OpenAPI document whose callbacks and webhooks the requests are held against: its URL, its text, or a file."), file,
     info?.has_contract ? h("label.tick", { for: "nocontract" }, none, "Forget the contract") : "",
     field("Forward to", forward, "A server on this machine that gets each request, too, and whose answer is the answer."),
   ];
   const entered = () => ({
-    ...(secret.value ? { secret: secret.value } : {}), scheme: scheme.value, forward_to: forward.value,
+    ...(secret.value ? { secret: secret.value } : {}), ...(own ? {} : { refuse_unverified: refuse.checked }), scheme: scheme.value, forward_to: forward.value,
     ...(none.checked ? { contract: null } : contract.value.trim() ? { contract: contract.value.trim() } : {}),
   });
   return { fields, entered };
