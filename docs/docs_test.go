@@ -44,6 +44,7 @@ func TestUI(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.Handle("GET /any/prefix/", http.StripPrefix("/any/prefix", docs.UI("")))
+	mux.HandleFunc("GET /any/{$}", func(http.ResponseWriter, *http.Request) {}) // the lab
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	page := server.URL + "/any/prefix/"
@@ -67,6 +68,11 @@ func TestUI(t *testing.T) {
 			t.Errorf("%s: %s", link[1], resp.Status)
 		}
 	}
+	answer := httptest.NewRecorder()
+	docs.UI("http://127.0.0.1:9090").ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+	if !strings.Contains(answer.Body.String(), `<a href="http://127.0.0.1:9090/">Receiver</a>`) {
+		t.Errorf("the page does not link the receiver: %s", answer.Body)
+	}
 	if resp, _ := get(t, page+"nope"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown file: %s", resp.Status)
 	}
@@ -75,12 +81,12 @@ func TestUI(t *testing.T) {
 // TestContractFiles: what is served is the contract, with the addresses as they are.
 func TestContractFiles(t *testing.T) {
 	t.Parallel()
-	for mediaType, file := range map[string]struct {
-		serve   func(receiver string) http.HandlerFunc
-		content []byte
+	for path, file := range map[string]struct {
+		mediaType string
+		content   []byte
 	}{
-		"application/yaml": {docs.ServeYAML, docs.YAML},
-		"application/json": {docs.ServeJSON, docs.JSON()},
+		"/openapi.yaml": {"application/yaml", docs.YAML},
+		"/openapi.json": {"application/json", docs.JSON()},
 	} {
 		for _, test := range []struct{ host, server, receiver, callback string }{
 			{"127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:9090", "http://127.0.0.1:9090"},
@@ -89,14 +95,14 @@ func TestContractFiles(t *testing.T) {
 			{`x"y`, "127.0.0.1:8080", "", "https://client.example"},
 		} {
 			want := strings.NewReplacer("http://127.0.0.1:8080", "http://"+test.server, "http://127.0.0.1:9090", test.callback).Replace(string(file.content))
-			answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
 			request.Host = test.host
-			file.serve(test.receiver)(answer, request)
-			if got := answer.Header().Get("Content-Type"); got != mediaType {
-				t.Errorf("Content-Type is %s, want %s", got, mediaType)
+			docs.UI(test.receiver).ServeHTTP(answer, request)
+			if got := answer.Header().Get("Content-Type"); got != file.mediaType {
+				t.Errorf("Content-Type is %s, want %s", got, file.mediaType)
 			}
 			if got := answer.Body.String(); got != want || !strings.Contains(got, test.callback+"/callbacks/order-status") {
-				t.Errorf("%s: other content for %+v", mediaType, test)
+				t.Errorf("%s: other content for %+v", path, test)
 			}
 		}
 	}
@@ -105,11 +111,12 @@ func TestContractFiles(t *testing.T) {
 // TestContractBelowPrefix: the server is named as a client reaches it through a proxy.
 func TestContractBelowPrefix(t *testing.T) {
 	t.Parallel()
-	for _, serve := range []http.HandlerFunc{docs.ServeYAML(""), docs.ServeJSON("")} {
+	ui := docs.UI("")
+	for _, path := range []string{"/openapi.yaml", "/openapi.json"} {
 		for prefix, want := range map[string]string{"": "/", "/petstore": "/petstore/", "/x\"y": "/"} {
-			answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
 			request.Header.Set("X-Forwarded-Prefix", prefix)
-			serve(answer, request)
+			ui.ServeHTTP(answer, request)
 			var contract struct {
 				Servers []struct{ URL string } `yaml:"servers"`
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"html"
 	"io/fs"
 	"net/http"
 	"regexp"
@@ -22,12 +23,18 @@ var ui embed.FS
 const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
-// UI returns a handler for Swagger UI with the contract beside it. Every link in it is relative, so
-// it can be served under any path that ends in a slash. For receiver see [ServeYAML].
+// UI returns a handler for Swagger UI with the contract beside it: openapi.yaml (application/yaml, RFC 9512), openapi.json, and
+// asyncapi.yaml for streams and sockets. Every link in it is relative, so it can be served under any path that ends in a
+// slash; above that it links the [Lab]. The contract's examples call back the receiver, a URL without a path, or a client's
+// if that is "", and name the server as it was asked for: by its Host, below the path in X-Forwarded-Prefix.
 //
 //	mux.Handle("GET /docs/", http.StripPrefix("/docs", docs.UI("")))
 func UI(receiver string) http.Handler {
-	files := map[string]http.HandlerFunc{"openapi.yaml": ServeYAML(receiver), "openapi.json": ServeJSON(receiver), "asyncapi.yaml": ServeAsyncAPI(receiver)}
+	files := map[string]http.HandlerFunc{
+		"openapi.yaml":  serve("application/yaml", func() []byte { return YAML }, receiver),
+		"openapi.json":  serve("application/json", JSON, receiver),
+		"asyncapi.yaml": serve("application/yaml", func() []byte { return AsyncAPI }, receiver),
+	}
 	add := func(from fs.FS, name string) {
 		files[name] = func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, from, name) }
 	}
@@ -45,7 +52,7 @@ func UI(receiver string) http.Handler {
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
 		add(swaggerfiles.FS, name)
 	}
-	files[""] = files["index.html"]
+	files[""] = servePage(own, receiver)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve := files[strings.TrimPrefix(r.URL.Path, "/")]
 		if serve == nil {
@@ -58,19 +65,20 @@ func UI(receiver string) http.Handler {
 	})
 }
 
-// ServeYAML answers with the contract as application/yaml (RFC 9512). Its examples call back the
-// receiver, a URL without a path, or a client's if that is "", and name the server as it was asked for: by its Host,
-// below the path in X-Forwarded-Prefix.
-func ServeYAML(receiver string) http.HandlerFunc {
-	return serve("application/yaml", func() []byte { return YAML }, receiver)
-}
-
-// ServeJSON answers with the contract as application/json; see [ServeYAML].
-func ServeJSON(receiver string) http.HandlerFunc { return serve("application/json", JSON, receiver) }
-
-// ServeAsyncAPI answers with the description of streams and sockets as application/yaml; see [ServeYAML].
-func ServeAsyncAPI(receiver string) http.HandlerFunc {
-	return serve("application/yaml", func() []byte { return AsyncAPI }, receiver)
+// servePage serves the page, with a link to the receiver's if there is one.
+func servePage(own fs.FS, receiver string) http.HandlerFunc {
+	page, err := fs.ReadFile(own, "index.html")
+	if err != nil {
+		panic(err) // the page is part of the binary
+	}
+	link := ""
+	if receiver != "" {
+		link = `<a href="` + html.EscapeString(receiver) + `/">Receiver</a>`
+	}
+	page = bytes.Replace(page, []byte("<!-- receiver -->"), []byte(link), 1)
+	return func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(page))
+	}
 }
 
 // The addresses in the contract: where petstore and its receiver listen unless they are told otherwise.

@@ -103,11 +103,12 @@ func (a *API) pages() {
 	lab := docs.Lab(a.cfg.ReceiverURL, senders())
 	a.engine.Match(read, "/", adapt(pageHandlers{receiverURL: a.cfg.ReceiverURL, lab: lab}.index))
 	a.engine.Match(read, "/lab/*path", serveForeign(lab))
-	a.engine.Match(read, "/openapi.yaml", adapt(countContract), serveForeign(docs.ServeYAML(a.cfg.ReceiverURL)))
-	a.engine.Match(read, "/openapi.json", adapt(countContract), serveForeign(docs.ServeJSON(a.cfg.ReceiverURL)))
-	a.engine.Match(read, "/asyncapi.yaml", adapt(countContract), serveForeign(docs.ServeAsyncAPI(a.cfg.ReceiverURL)))
+	ui := docs.UI(a.cfg.ReceiverURL)
+	for _, contract := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml"} {
+		a.engine.Match(read, contract, adapt(countContract), serveForeign(ui))
+	}
 	a.engine.Match(read, "/docs", func(c *gin.Context) { c.Redirect(http.StatusPermanentRedirect, withPrefix(c, "/docs/")) })
-	a.engine.Match(read, "/docs/*path", adapt(countContract), serveForeign(http.StripPrefix("/docs", docs.UI(a.cfg.ReceiverURL))))
+	a.engine.Match(read, "/docs/*path", adapt(countContract), serveForeign(http.StripPrefix("/docs", ui)))
 	if a.cfg.Receiver != nil {
 		receiver := serveForeign(http.StripPrefix("/receiver", a.cfg.Receiver))
 		a.engine.Match(read, "/receiver/*path", receiver)

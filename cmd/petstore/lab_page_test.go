@@ -165,7 +165,7 @@ func TestLabFaults(t *testing.T) {
 	}
 }
 
-// TestLabAlone: a server without a receiver, as in production, shows what it can.
+// TestLabAlone: a server without a receiver, as in production, shows what it can; and that it is gone, when it is.
 func TestLabAlone(t *testing.T) {
 	app, err := New(t.Context(), Config{
 		Addr: "127.0.0.1:0", DatabaseURL: tempDatabase(t), CallbackSecret: callbacks.DevelopmentSecret, StepDelay: 10 * time.Millisecond, Env: envDevelopment,
@@ -182,6 +182,14 @@ func TestLabAlone(t *testing.T) {
 	p.Click(`#ask .primary`)
 	p.Await(labDone + ` && document.querySelector("#rows").textContent.includes("order-update completed")`)
 	p.Look("alone")
+
+	stopApp(t, app)
+	p.Click(`#ask .primary`)
+	p.Await(`document.querySelector("#stage").dataset.state === "failed" && document.querySelector("#problem").textContent.includes("can't be reached")`)
+	choose(p, "way", "sse")
+	choose(p, "way", "websocket")
+	p.Click(`#ask .primary`)
+	p.Await(`document.querySelector("#stage").dataset.state === "failed" && document.querySelector("#problem").textContent.includes("WebSocket connection was closed")`)
 }
 
 // TestLabBehindAProxy: below a path of somebody else's server, all of it is found.
@@ -264,6 +272,10 @@ func TestLabLook(t *testing.T) {
 	p.Click(`#ask .primary`)
 	p.Await(`document.querySelector(".row.wait")`)
 	p.Await(labDone)
+	p.Await(`document.querySelector("#hint").textContent.startsWith("Select an arrow") && document.querySelector("#hint").textContent.includes("Overtaken: a newer update")`)
+	if cut := browsertest.Eval[string](p, `[...document.querySelectorAll(".heads i, #copy-it, .row .what, [name=callback_url]")].filter((e) => e.scrollWidth > e.clientWidth + 1 && !e.textContent.startsWith("GET /")).map((e) => e.textContent || e.value).join("\n")`); cut != "" {
+		t.Errorf("on a telephone these are cut:\n%s", cut)
+	}
 	p.Click(`.row.pair.bad button`)
 	lookAtLab(t, p, string(axe), "narrow")
 	p.Dark()

@@ -32,7 +32,7 @@ function drawAttempt(run, delivery, attempt) {
     kind: "exchange", way: "callback", from: server, to: receiver, at, end: at + attempt.duration_ms, ms: attempt.duration_ms, bytes: body.length + attempt.body.length,
     title: delivery.type, subtitle: attempt.number > 1 ? `attempt ${attempt.number}` : "", tone: ok(attempt) ? "good" : "bad", sender: "callback", verifier: run.choice.receiver && (run.choice.fault.inbox ? "inbox" : "receiver"), verdicts,
     request: { line: `POST ${delivery.url}`, headers: CallbacksPlugin.headerLines(arrival?.headers), body: arrival?.body ?? body },
-    remark: remarkOf(delivery, attempt),
+    ...remarkOf(delivery, attempt),
     answer: { line: attempt.status_code ? `${attempt.status_code} ${textOf(attempt)}` : attempt.error, headers: CallbacksPlugin.headerLines(attempt.headers), body: attempt.body },
   });
   if (ok(attempt) && CallbacksPlugin.ended(delivery.body)) hear(run, at + attempt.duration_ms);
@@ -43,13 +43,14 @@ function hear(run, at) {
   if (known && !known.at) known.at = at;
 }
 
-// remarkOf is why no attempt follows, or when the receiver wants one.
+// remarkOf is why no attempt follows, or when the receiver wants one: in a word, and in a sentence.
 function remarkOf(delivery, attempt) {
   const wanted = attempt.headers["Retry-After"]?.[0];
   const last = attempt.number === delivery.tries.length;
-  if (last && delivery.status === "superseded") return "overtaken";
-  if (last && delivery.status === "exhausted") return "the last attempt";
-  return wanted && `Retry-After: ${wanted}`;
+  if (last && delivery.status === "superseded") return { remark: "overtaken", explained: "a newer update came while it waited for its next attempt, so it isn't sent any more." };
+  if (last && delivery.status === "exhausted") return { remark: "the last attempt", explained: "it was tried as often as the retry schedule says. It can still be redelivered by hand." };
+  if (wanted) return { remark: `Retry-After: ${wanted}`, explained: `the receiver wants to be left alone until then (${/^\d+$/.test(wanted) ? "in seconds" : "a date"}).` };
+  return { remark: undefined, explained: undefined };
 }
 
 const textOf = (attempt) => (attempt.body && attempt.body.length < 30 ? attempt.body : "");

@@ -10,6 +10,7 @@ export function detail(entry, senders) {
     h("dl", {},
       source(labelOf(entry), senders[entry.sender]),
       source("Verified by", senders[entry.verifier]),
+      entry.explained && [h("dt", {}, entry.remark), h("dd", {}, entry.explained)],
       (entry.verdicts ?? []).map((v) => [h("dt", {}, v.ok ? `✓ ${v.check}` : `✗ ${v.check}`), h(v.ok ? "dd" : "dd.bad", {}, v.text)])),
     request && message(entry.kind === "update" ? "The update, as every way tells it" : entry.kind === "message" ? "The message" : "The request", request),
     entry.kind === "message" && request.line && frame(request.line),
@@ -19,7 +20,7 @@ export function detail(entry, senders) {
 const labelOf = (entry) => (entry.from !== client ? "Sent by" : entry.kind === "exchange" ? "Answered by" : "Taken by");
 
 const source = (label, statements = []) =>
-  statements.map((at, i) => [h("dt", {}, i === 0 ? label : "by way of"), h("dd.source", {}, h("code.place", {}, `${at.file}:${at.line}`), " ", h("code", {}, at.statement))]);
+  statements.map((at, i) => [h("dt", {}, i < statements.length - 1 ? "Handled by" : label), h("dd.source", {}, h("code.place", {}, `${at.file}:${at.line}`), " ", h("code", {}, at.statement))]);
 
 function message(title, { line, headers = [], body }) {
   const head = [title === "The message" ? "" : line, ...headers.map(([name, value]) => `${name}: ${value}`)].filter(Boolean).join("\n");

@@ -114,15 +114,21 @@ function labels(row) {
   const { entry, part } = row;
   if (part === "update") return [updateCard(entry)];
   const place = Math.min(entry.from, entry.to) === client ? "left" : "right";
-  const request = h(`span.label.first.${place}`, {}, tag(entry), h("span.what", {}, entry.title), entry.subtitle && h("span.meta.attempt", {}, entry.subtitle), part === "message" && h("span.meta", {}, bytes(entry.bytes)));
-  const answer = h(`span.label.second.${place}`, {}, h("span.what.status", {}, entry.answer?.line), entry.remark && h("span.meta", {}, entry.remark), ...verdict(entry), h("span.meta.figures", {}, figures(entry)));
+  const request = h(`span.label.first.${place}`, {}, tag(entry), h("span.what", {}, title(entry)), entry.subtitle && h("span.meta.attempt", {}, entry.subtitle), part === "message" && h("span.meta", {}, bytes(entry.bytes)));
+  const answer = h(`span.label.second.${place}`, {}, h("span.what.status", {}, entry.answer?.line), entry.remark && h("span.meta.remark", { title: entry.explained }, entry.remark), ...verdict(entry), h("span.meta.figures", {}, figures(entry)));
   if (part === "wait") return [h(`span.label.first.${place}`, {}, tag(entry), h("span.what", {}, `attempt ${entry.number}`), h("span.meta.countdown", {})), h(`span.label.bar.${place}`, {}, h("progress", { max: 1, value: 0, "aria-label": `Until attempt ${entry.number}` }))];
   if (part === "request" || part === "message") return [request];
   if (part === "answer") return [h(`span.label.first.${place}`, {}, entry.way !== "callback" && tag(entry), ...answer.childNodes)];
   return [request, answer];
 }
 
-const updateCard = (entry) => h("span.card", {}, h("span.what", {}, entry.title), h("span.message", {}, entry.message), h("span.meta", {}, `${entry.progress} %`), meter(entry.progress));
+// title is in two pieces: the first, which says what all of a kind have in common, is left out where there is no room.
+function title(entry) {
+  const [, common, rest] = /^([a-z]+\.|[a-z]+-update )?(.*)$/.exec(entry.title);
+  return [common && h("span.common", {}, common), rest];
+}
+
+const updateCard = (entry) => h("span.card", {}, h("span.what", {}, title(entry)), h("span.message", {}, entry.message), h("span.meta", {}, `${entry.progress} %`), meter(entry.progress));
 
 function meter(value) {
   return s("svg.meter", { "aria-hidden": "true", preserveAspectRatio: "none", viewBox: "0 0 100 1" }, s("rect.of", { width: 100, height: 1 }), s("rect.at", { width: value, height: 1 }));

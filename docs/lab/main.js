@@ -22,7 +22,8 @@ function choice() {
   const ways = data.getAll("way");
   const fault = offered.find(({ name }) => name === data.get("fault")) ?? offered[0];
   const body = kinds[kind].body(Object.fromEntries(data));
-  if (ways.includes("callback") && data.get("callback_url")) body.callback_url = data.get("callback_url");
+  const url = (data.get("callback_url") ?? "").replace(/\s/g, "");
+  if (ways.includes("callback") && url) body.callback_url = url;
   return { kind, ways, fault, body, receiver: Boolean(settings.receiver) && (body.callback_url ?? "").startsWith(settings.receiver) };
 }
 
@@ -93,10 +94,18 @@ function showState() {
   $("#state").className = `pill ${run.state === "running" ? "wait" : failed ? "bad" : run.state === "done" ? "good" : ""}`;
   $("#progress").value = last?.progress ?? 0;
   $("#message").textContent = last?.message ?? "";
-  $("#problem").textContent = run.problem;
-  $("#problem").hidden = !run.problem;
+  const problem = run.problem || (run.state === "running" && run.trace?.error) || "";
+  $("#problem").textContent = problem;
+  $("#problem").hidden = !problem;
+  $("#hint").hidden = false;
+  $("#hint").textContent = hint();
   $("#stop").disabled = run.state !== "running";
   $("#spoken").textContent = [last?.message, lastAttempt()].filter(Boolean).join(". ");
+}
+
+function hint() {
+  const overtaken = [...run.journal.entries.values()].find((entry) => entry.remark === "overtaken");
+  return "Select an arrow to see the message, and the statement that sent it." + (overtaken ? ` Overtaken: ${overtaken.explained}` : "");
 }
 
 function stateName(last) {
@@ -112,7 +121,7 @@ function lastAttempt() {
 
 let counting;
 function countDown() {
-  if (counting || !tick()) return;
+  if (!tick() || counting) return;
   counting = setInterval(() => {
     if (run?.state === "running" && tick()) return;
     clearInterval(counting);
@@ -160,7 +169,8 @@ function showReceiver() {
     form.querySelector("[value=sse]").checked = true;
     return;
   }
-  $("#receiver-name").textContent = new URL(settings.receiver).host;
+  const { hostname, host } = new URL(settings.receiver);
+  $("#receiver-name").replaceChildren(hostname, h("wbr"), host.slice(hostname.length));
   Object.assign($("#receiver-page"), { href: `${settings.receiver}/`, hidden: false });
 }
 
@@ -172,6 +182,11 @@ form.addEventListener("change", ({ target }) => {
   showNotes();
 });
 form.addEventListener("input", showSnippet);
+form.callback_url.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return; // a URL has one line
+  event.preventDefault();
+  form.requestSubmit();
+});
 form.addEventListener("submit", start);
 $("#stop").addEventListener("click", () => run?.stop());
 $("#copy-it").addEventListener("click", copy);

@@ -50,7 +50,7 @@ export class Run {
 
   fail(error) {
     if (this.state !== "running") return;
-    this.problem = error.message;
+    this.problem = error instanceof TypeError ? "The server can't be reached, or the connection to it broke." : error.message; // as fetch has it
     this.end("failed");
   }
 
@@ -87,7 +87,7 @@ export class Run {
 
   /** follow watches what the server does for a task: its updates, and the attempts to deliver them. */
   follow(task) {
-    if (!task || this.task) return;
+    if (!task || this.task || this.state !== "running") return;
     this.task = task;
     const { fault } = this.choice;
     const inbox = fault.inbox ?? "default";

@@ -149,10 +149,13 @@ func call(method, url, body, prefer string) (t task) {
 `;
 }
 
-const goAsk = (url, json) => `	accepted := call("POST", "${url}", \`${json}\`, "")
+// goText is a literal: raw, unless there is a backquote in it.
+const goText = (text) => (text.includes("`") ? JSON.stringify(text) : `\`${text}\``);
+
+const goAsk = (url, json) => `	accepted := call("POST", "${url}", ${goText(json)}, "")
 	log.Println(accepted.TaskID, accepted.Status)`;
 
-const goBlock = (url, json) => `	finished := call("POST", "${url}", \`${json}\`, "wait=60")
+const goBlock = (url, json) => `	finished := call("POST", "${url}", ${goText(json)}, "wait=60")
 	log.Println("blocking", finished.Status, finished.Message)`;
 
 const goReceiver = (route) => `	// Give http://127.0.0.1:3000${route} as the callback_url.

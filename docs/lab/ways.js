@@ -92,7 +92,8 @@ function converse(run, way, path, protocol) {
     };
     socket.onclose = () => {
       run.journal.put(way, { open: false, closed: Date.now(), end: run.journal.entries.get(way)?.end ?? Date.now() });
-      resolve();
+      if (run.known.get(way).at) resolve();
+      else reject(new Error(`The ${names[way]} connection was closed before the end was told.`));
     };
     run.signal.addEventListener("abort", () => socket.close());
   });

@@ -172,7 +172,7 @@ const CallbacksPlugin = (() => {
           this.error = "";
         } catch (error) {
           if (signal.aborted) return;
-          this.error = error.message;
+          this.error = error instanceof TypeError ? "The server can't be reached. It is asked again every few seconds." : error.message; // as fetch has it
         }
         this.changed();
         await this.pause();
