@@ -3,8 +3,8 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -154,68 +154,66 @@ var taskStatuses = []string{models.StatusProcessing, models.StatusCompleted, mod
 
 // task is the task of a kind that tells whom the request says, if that can be.
 func (cb callback) task(kind callbacks.Kind, policy callbacks.Policy) (models.Task, error) {
+	wrong := cb.checkMetadata()
 	if cb.CallbackURL != "" {
 		if err := callbacks.CheckURL(cb.CallbackURL, policy); err != nil {
-			return models.Task{}, models.Invalid("callback_url", "%s", err)
+			wrong.Addf("callback_url", "%s", err)
 		}
 	}
-	if err := errors.Join(checkEvents(kind, cb.CallbackEvents), cb.checkMetadata()); err != nil {
-		return models.Task{}, err
-	}
-	return models.Task{CallbackURL: cb.CallbackURL, CallbackEvents: cb.CallbackEvents, Metadata: cb.Metadata}, nil
+	wrong = append(wrong, checkEvents(kind, cb.CallbackEvents)...)
+	return models.Task{CallbackURL: cb.CallbackURL, CallbackEvents: cb.CallbackEvents, Metadata: cb.Metadata}, wrong.Err()
 }
 
 // checkEvents refuses patterns that no update matches which is sent to the callback_url of a task.
-func checkEvents(kind callbacks.Kind, patterns []string) error {
+func checkEvents(kind callbacks.Kind, patterns []string) (wrong models.FieldErrors) {
 	var sent []string
 	for _, event := range []string{callbacks.EventProgress, models.StatusCompleted, models.StatusFailed, models.StatusCancelled} {
 		sent = append(sent, callbacks.EventType(kind.Name, event))
 	}
 	for i, pattern := range patterns {
 		if !slices.ContainsFunc(sent, func(event string) bool { return models.MatchesEvent(pattern, event) }) {
-			return models.Invalid(fmt.Sprintf("callback_events[%d]", i), "matches nothing that is sent; there are %s", strings.Join(sent, ", "))
+			wrong.Addf(fmt.Sprintf("callback_events[%d]", i), "matches nothing that is sent; there are %s", strings.Join(sent, ", "))
 		}
 	}
-	return nil
+	return wrong
 }
 
-func (cb callback) checkMetadata() error {
+func (cb callback) checkMetadata() (wrong models.FieldErrors) {
 	if len(cb.Metadata) > maxMetadata {
-		return models.Invalid("metadata", "must have at most %d entries", maxMetadata)
+		wrong.Addf("metadata", "must have at most %d entries", maxMetadata)
+		return wrong
 	}
 	size := 0
-	for name, value := range cb.Metadata {
-		size += len(name) + len(value)
-		if n := utf8.RuneCountInString(name); n == 0 || n > maxMetadataName {
-			return models.Invalid("metadata", "must have names of 1 to %d characters", maxMetadataName)
-		}
-		if utf8.RuneCountInString(value) > maxMetadataValue {
-			return models.Invalid("metadata."+name, "must be at most %d characters long", maxMetadataValue)
+	for _, name := range slices.Sorted(maps.Keys(cb.Metadata)) {
+		size += len(name) + len(cb.Metadata[name])
+		switch n := utf8.RuneCountInString(name); {
+		case n == 0 || n > maxMetadataName:
+			wrong.Addf("metadata", "must have names of 1 to %d characters", maxMetadataName)
+		case utf8.RuneCountInString(cb.Metadata[name]) > maxMetadataValue:
+			wrong.Addf("metadata."+name, "must be at most %d characters long", maxMetadataValue)
 		}
 	}
 	if size > maxMetadataBytes {
-		return models.Invalid("metadata", "must be at most %d bytes altogether", maxMetadataBytes)
+		wrong.Addf("metadata", "must be at most %d bytes altogether", maxMetadataBytes)
 	}
-	return nil
+	return wrong
 }
 
 // changeCallback serves the PUT and the PATCH of whom a running task tells.
 func changeCallback[M, V any](
 	c *gin.Context, param string, change func(context.Context, string, func(*models.Task) error) (M, error), show func(M) V, kind callbacks.Kind, policy callbacks.Policy,
 ) error {
-	edit, err := readEdit[callback](c)
+	check := func(cb callback) error { _, err := cb.task(kind, policy); return err }
+	edit, err := readEdit(c, check)
 	if err != nil {
 		return err
 	}
 	return serveOne(c, param, func(ctx context.Context, id string) (M, error) {
 		return change(ctx, id, func(task *models.Task) error {
 			request, err := edit(callback{Metadata: task.Metadata, CallbackURL: task.CallbackURL, CallbackEvents: task.CallbackEvents})
-			if err != nil {
-				return err
-			}
-			to, err := request.task(kind, policy)
+			to, taskErr := request.task(kind, policy)
 			task.CallbackURL, task.CallbackEvents, task.Metadata = to.CallbackURL, to.CallbackEvents, to.Metadata
-			return err
+			return invalid(request, err, taskErr)
 		})
 	}, show)
 }

@@ -29,7 +29,8 @@ const maxBody = 1 << 20
 // decode reads the JSON body of a request into T and checks it against T's
 // validate tags. It is strict, because what is let pass silently is a bug that
 // a client finds in production: an unknown or repeated field, a field in other
-// letters, null, trailing data, bad UTF-8 or a NUL are errors, and name the field.
+// letters, null, trailing data, bad UTF-8 or a NUL are errors, and name the field. So are all fields that are wrong,
+// but for JSON that cannot be read any further.
 func decode[T any](c *gin.Context) (T, error) {
 	var v T
 	body, err := readBody(c, "application/json")
@@ -86,10 +87,7 @@ func checkMediaType(header string, wanted []string) error {
 // fields, a field given twice, null and trailing data for granted, its errors name Go types instead of
 // the client's fields, and it needs a request, which the data of a socket's event is not.
 func unmarshal(body []byte, v any) error {
-	if err := parse(body, v, noNull); err != nil {
-		return err
-	}
-	return check(v)
+	return invalid(v, parse(body, v, noNull), check(v))
 }
 
 // parse decodes one JSON value.
@@ -98,13 +96,18 @@ func parse(body []byte, v any, by ...*json.Unmarshalers) error {
 		return malformed("", "The body is empty; it must be a JSON object.")
 	}
 	by = append(by, json.UnmarshalFromFunc(wholeNumber[int]), json.UnmarshalFromFunc(wholeNumber[int64]))
-	if err := json.Unmarshal(body, v, json.WithUnmarshalers(json.JoinUnmarshalers(by...)), json.RejectUnknownMembers(true)); err != nil {
+	strict := json.JoinOptions(json.WithUnmarshalers(json.JoinUnmarshalers(by...)), json.RejectUnknownMembers(true))
+	err := json.Unmarshal(body, v, strict)
+	if mismatch, ok := errors.AsType[*json.SemanticError](err); ok && mismatch.JSONPointer != "" {
+		all := mismatches{strict: strict}
+		all.decode("", body, reflect.ValueOf(v).Elem())
+		return all.found.Err()
+	}
+	if err != nil {
 		return explainJSON(err)
 	}
 	if bytes.Contains(body, []byte(`\u0000`)) {
-		if field, found := findNUL(body); found {
-			return models.Invalid(field, "must not contain the character NUL (U+0000)")
-		}
+		return checkNUL(body)
 	}
 	return nil
 }
@@ -160,20 +163,7 @@ func explainJSON(err error) error {
 		}
 		return malformed("", fmt.Sprintf("The body is not JSON: the error is at byte %d.", syntax.ByteOffset))
 	}
-	semantic, ok := errors.AsType[*json.SemanticError](err)
-	if !ok {
-		return malformed("", "The body is not the JSON object that is wanted here.")
-	}
-	field := fieldName(semantic.JSONPointer)
-	switch {
-	case errors.Is(err, json.ErrUnknownName):
-		return models.Invalid(field, "is not a field of this request")
-	case field == "":
-		return malformed("", "The body must be a JSON object.")
-	case errors.Is(err, errNull):
-		return models.Invalid(field, "must not be null; leave it out instead")
-	}
-	return models.Invalid(field, "must be %s", kindName(semantic.GoType))
+	return malformed("", "The body must be a JSON object.")
 }
 
 func malformed(field, message string) error {
@@ -224,29 +214,28 @@ func fieldName(pointer jsontext.Pointer) string {
 	return clip(name.String(), 200)
 }
 
-// findNUL finds the string that has a NUL in it. SQLite's and C's strings end
+// checkNUL refuses strings that have a NUL in them. SQLite's and C's strings end
 // there, so what was stored would not be what was sent.
-func findNUL(body []byte) (field string, found bool) {
-	dec := jsontext.NewDecoder(bytes.NewReader(body))
-	for {
+func checkNUL(body []byte) error {
+	var found models.FieldErrors
+	for dec := jsontext.NewDecoder(bytes.NewReader(body)); !found.Full(); {
 		token, err := dec.ReadToken()
 		if err != nil {
-			return "", false
+			break
 		}
-		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) {
-			return strings.ReplaceAll(fieldName(dec.StackPointer()), "\x00", ""), true
+		field := strings.ReplaceAll(fieldName(dec.StackPointer()), "\x00", "")
+		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) && !names(found, field) {
+			found.Addf(field, "must not contain the character NUL (U+0000)")
 		}
 	}
+	return found.Err()
 }
 
 var validate = newValidator()
 
 func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
-	v.RegisterTagNameFunc(func(f reflect.StructField) string {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		return name
-	})
+	v.RegisterTagNameFunc(jsonName)
 	return v
 }
 

@@ -91,36 +91,36 @@ func showImage(i models.Image) image {
 	}
 }
 
-// check says what the validate tags cannot.
-func (r imageRequest) check(file io.Reader, policy callbacks.Policy) (models.Image, error) {
+// check says what the validate tags cannot; decoded is what decoding the request has found.
+func (r imageRequest) check(file io.Reader, policy callbacks.Policy, decoded error) (models.Image, error) {
 	n := models.Image{ImageURL: r.ImageURL, Format: r.Format}
+	var wrong models.FieldErrors
 	switch {
 	case r.ImageURL == "" && file == nil:
-		return n, models.Invalid("image_url", "is required, or a file in a form (multipart/form-data)")
+		wrong.Addf("image_url", "is required, or a file in a form (multipart/form-data)")
 	case r.ImageURL != "" && file != nil:
-		return n, models.Invalid("image_url", "must not be given together with file")
-	case r.Operations != nil && len(r.Operations) == 0:
-		return n, models.Invalid("operations", "must have at least one entry; leave it out for thumbnails")
-	case r.Quality != nil && r.Format != "" && r.Format != "jpeg":
-		return n, models.Invalid("quality", "is of JPEG only")
-	}
-	if r.ImageURL != "" {
+		wrong.Addf("image_url", "must not be given together with file")
+	case r.ImageURL != "":
 		if err := callbacks.CheckURL(r.ImageURL, policy); err != nil {
-			return n, models.Invalid("image_url", "%s", err)
+			wrong.Addf("image_url", "%s", err)
 		}
+	}
+	if r.Operations != nil && len(r.Operations) == 0 {
+		wrong.Addf("operations", "must have at least one entry; leave it out for thumbnails")
 	}
 	for i, op := range r.Operations {
-		if field, message := op.validate(); field != "" {
-			return n, models.Invalid(fmt.Sprintf("operations[%d].%s", i, field), "%s", message)
-		}
+		op.check(fmt.Sprintf("operations[%d].", i), &wrong)
 		n.Operations = append(n.Operations, models.ImageOperation(op))
 	}
 	if r.Quality != nil {
 		n.Quality = *r.Quality
+		if r.Format != "" && r.Format != "jpeg" {
+			wrong.Addf("quality", "is of JPEG only")
+		}
 	}
-	var err error
-	n.Task, err = r.task(callbacks.KindImage, policy)
-	return n, err
+	var taskErr error
+	n.Task, taskErr = r.task(callbacks.KindImage, policy)
+	return n, invalid(r, decoded, wrong.Err(), taskErr)
 }
 
 // @Summary     Process an image
@@ -136,13 +136,10 @@ func (h imageHandlers) create(c *gin.Context) error {
 		return err
 	}
 	request, file, err := readImageRequest(c)
-	if err != nil {
-		return err
-	}
 	if file != nil {
 		defer file.Close()
 	}
-	n, err := request.check(file, h.policy)
+	n, err := request.check(file, h.policy, err)
 	if err != nil {
 		return err
 	}
@@ -156,10 +153,8 @@ func (h imageHandlers) create(c *gin.Context) error {
 // start is the taskStarter of images on the web.
 func (h imageHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request imageRequest
-	if err := unmarshal(body, &request); err != nil {
-		return startedTask{}, err
-	}
-	n, err := request.check(nil, h.policy)
+	err := unmarshal(body, &request)
+	n, err := request.check(nil, h.policy, err)
 	if err != nil {
 		return startedTask{}, err
 	}

@@ -1,9 +1,10 @@
 package handlers
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"petstore/models"
 )
@@ -26,35 +27,54 @@ type imageOperation struct {
 	Degrees int `json:"degrees,omitempty" validate:"omitempty,oneof=90 180 270" enums:"90,180,270" example:"90"`
 }
 
-// validate names the field that does not fit the operation, "" if all do.
-func (o imageOperation) validate() (field, message string) {
-	const maxResize = 5000
-	used := map[string][]string{
-		models.OpResize: {"width", "height", "fit"}, models.OpCrop: {"width", "height", "x", "y"}, models.OpRotate: {"degrees"},
-	}[o.Op]
+// operationFields are what each operation has.
+var operationFields = map[string][]string{
+	models.OpResize: {"width", "height", "fit"}, models.OpCrop: {"x", "y", "width", "height"}, models.OpRotate: {"degrees"}, models.OpGrayscale: nil,
+}
+
+// check says which fields do not fit the operation, if that is one. Their names begin with at.
+func (o imageOperation) check(at string, wrong *models.FieldErrors) {
+	used, known := operationFields[o.Op]
+	if !known {
+		return
+	}
 	given := map[string]bool{
 		"width": o.Width != 0, "height": o.Height != 0, "fit": o.Fit != "", "x": o.X != 0, "y": o.Y != 0, "degrees": o.Degrees != 0,
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if given[name] && !slices.Contains(used, name) {
-			return name, "is no part of " + o.Op
+			wrong.Addf(at+name, "is no part of %s, which takes %s", o.Op, cmp.Or(strings.Join(used, ", "), "nothing"))
 		}
 	}
-	switch {
-	case o.Op == models.OpResize && o.Width == 0 && o.Height == 0:
-		return "width", "or height is required"
-	case o.Op == models.OpResize && o.Width > maxResize:
-		return "width", fmt.Sprintf("must be at most %d", maxResize)
-	case o.Op == models.OpResize && o.Height > maxResize:
-		return "height", fmt.Sprintf("must be at most %d", maxResize)
-	case o.Op == models.OpResize && o.Fit == models.FitCover && (o.Width == 0 || o.Height == 0):
-		return "fit", "can be cover only if width and height are given"
-	case o.Op == models.OpCrop && o.Width == 0:
-		return "width", "is required"
-	case o.Op == models.OpCrop && o.Height == 0:
-		return "height", "is required"
-	case o.Op == models.OpRotate && o.Degrees == 0:
-		return "degrees", "is required"
+	switch o.Op {
+	case models.OpResize:
+		o.checkResize(at, wrong)
+	case models.OpCrop:
+		required(wrong, at+"width", o.Width)
+		required(wrong, at+"height", o.Height)
+	case models.OpRotate:
+		required(wrong, at+"degrees", o.Degrees)
 	}
-	return "", ""
+}
+
+func required(wrong *models.FieldErrors, field string, value int) {
+	if value == 0 {
+		wrong.Addf(field, "is required")
+	}
+}
+
+func (o imageOperation) checkResize(at string, wrong *models.FieldErrors) {
+	const most = 5000
+	if o.Width == 0 && o.Height == 0 {
+		wrong.Addf(at+"width", "or height is required")
+	}
+	if o.Width > most {
+		wrong.Addf(at+"width", "must be at most %d", most)
+	}
+	if o.Height > most {
+		wrong.Addf(at+"height", "must be at most %d", most)
+	}
+	if o.Fit == models.FitCover && (o.Width == 0 || o.Height == 0) {
+		wrong.Addf(at+"fit", "can be cover only if width and height are given")
+	}
 }

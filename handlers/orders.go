@@ -96,19 +96,21 @@ func (r orderRequest) lines() ([]models.OrderLine, error) {
 		}
 		return []models.OrderLine{{Product: r.Product, Quantity: orOne(r.Quantity), Field: "product"}}, nil
 	}
-	switch {
-	case r.Product != "":
-		return nil, models.Invalid("product", "must not be given together with items")
-	case r.Quantity != nil:
-		return nil, models.Invalid("quantity", "must not be given together with items; each item has its own")
-	case len(r.Items) == 0:
-		return nil, models.Invalid("items", "must have at least one entry")
+	var wrong models.FieldErrors
+	if r.Product != "" {
+		wrong.Addf("product", "must not be given together with items")
+	}
+	if r.Quantity != nil {
+		wrong.Addf("quantity", "must not be given together with items; each item has its own")
+	}
+	if len(r.Items) == 0 {
+		wrong.Addf("items", "must have at least one entry")
 	}
 	lines := make([]models.OrderLine, len(r.Items))
 	for i, item := range r.Items {
 		lines[i] = models.OrderLine{Product: item.Product, Quantity: orOne(item.Quantity), Field: fmt.Sprintf("items[%d].product", i)}
 	}
-	return lines, nil
+	return lines, wrong.Err()
 }
 
 func orOne(quantity *int64) int64 {
@@ -144,15 +146,10 @@ func (h orderHandlers) create(c *gin.Context) error { return createTask(c, h.tas
 // start is the taskStarter of orders.
 func (h orderHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request orderRequest
-	if err := unmarshal(body, &request); err != nil {
-		return startedTask{}, err
-	}
-	lines, err := request.lines()
-	if err != nil {
-		return startedTask{}, err
-	}
-	task, err := request.task(callbacks.KindOrder, h.policy)
-	if err != nil {
+	err := unmarshal(body, &request)
+	lines, linesErr := request.lines()
+	task, taskErr := request.task(callbacks.KindOrder, h.policy)
+	if err := invalid(request, err, linesErr, taskErr); err != nil {
 		return startedTask{}, err
 	}
 	o, err := h.orders.Create(ctx, models.NewOrder{Lines: lines, Task: task})

@@ -9,11 +9,15 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// readEdit reads what a PUT or a PATCH makes of a T.
-func readEdit[T any](c *gin.Context) (edit func(now T) (T, error), err error) {
+// readEdit reads what a PUT or a PATCH makes of a T. What else than decoding is to be checked the edit's caller checks; of a
+// PUT that cannot be decoded, check says the rest.
+func readEdit[T any](c *gin.Context, check func(T) error) (edit func(now T) (T, error), err error) {
 	if c.Request.Method == http.MethodPut {
 		to, err := decode[T](c)
-		return func(T) (T, error) { return to, nil }, err
+		if err != nil {
+			return nil, invalid(to, err, check(to))
+		}
+		return func(T) (T, error) { return to, nil }, nil
 	}
 	patch, err := readPatch[T](c)
 	return func(now T) (T, error) { return mergePatch(patch, now) }, err
@@ -27,7 +31,7 @@ func readPatch[T any](c *gin.Context) ([]byte, error) {
 		return nil, err
 	}
 	var fields *T
-	if err := parse(patch, &fields); err != nil {
+	if err := invalid(fields, parse(patch, &fields)); err != nil {
 		return nil, err
 	}
 	if fields == nil {

@@ -94,23 +94,21 @@ var methodID = regexp.MustCompile(`^pm_[A-Za-z0-9_]{1,100}$`)
 
 // check checks what validate tags cannot say, and writes the currency in capitals.
 func (r *paymentRequest) check() error {
-	var err error
-	if r.Currency, err = currency(r.Currency); err != nil {
-		return err
+	var wrong models.FieldErrors
+	var ok bool
+	if r.Currency, ok = currency(r.Currency); !ok {
+		wrong.Addf("currency", "must be a currency's code, such as USD (ISO 4217)")
 	}
 	if r.PaymentMethod != "" && !methodID.MatchString(r.PaymentMethod) {
-		return models.Invalid("payment_method", "must be the id of a PaymentMethod at Stripe, such as pm_card_visa")
+		wrong.Addf("payment_method", "must be the id of a PaymentMethod at Stripe, such as pm_card_visa")
 	}
-	return nil
+	return wrong.Err()
 }
 
 // currency checks a currency, which may be empty, and writes it in capitals.
-func currency(code string) (string, error) {
+func currency(code string) (capitals string, ok bool) {
 	code = strings.ToUpper(code)
-	if code != "" && validate.Var(code, "iso4217") != nil {
-		return "", models.Invalid("currency", "must be a currency's code, such as USD (ISO 4217)")
-	}
-	return code, nil
+	return code, code == "" || validate.Var(code, "iso4217") == nil
 }
 
 // @Summary     Pay
@@ -131,14 +129,9 @@ func (h paymentHandlers) create(c *gin.Context) error { return createTask(c, h.t
 // start is the taskStarter of payments.
 func (h paymentHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request paymentRequest
-	if err := unmarshal(body, &request); err != nil {
-		return startedTask{}, err
-	}
-	if err := request.check(); err != nil {
-		return startedTask{}, err
-	}
-	task, err := request.task(callbacks.KindPayment, h.policy)
-	if err != nil {
+	err := unmarshal(body, &request)
+	task, taskErr := request.task(callbacks.KindPayment, h.policy)
+	if err := invalid(request, err, request.check(), taskErr); err != nil {
 		return startedTask{}, err
 	}
 	p, err := h.payments.Create(ctx, models.Payment{
@@ -163,9 +156,9 @@ func (h paymentHandlers) start(ctx context.Context, body []byte) (startedTask, e
 func (h paymentHandlers) list(c *gin.Context) error {
 	q := newQuery(c)
 	filter := models.PaymentFilter{Status: q.oneOf("status", taskStatuses...), OrderID: q.text("order_id", 100)}
-	var err error
-	if filter.Currency, err = currency(q.text("currency", 3)); err != nil {
-		q.failf("currency", "must be a currency's code, such as USD (ISO 4217)")
+	var ok bool
+	if filter.Currency, ok = currency(q.text("currency", 3)); !ok {
+		q.wrong.Addf("currency", "must be a currency's code, such as USD (ISO 4217)")
 	}
 	return servePage(c, q, h.payments.List, filter, showPayment)
 }

@@ -21,11 +21,11 @@ type problem struct {
 	Title  string `json:"title" example:"Unprocessable Entity"`
 	Status int    `json:"status" minimum:"400" maximum:"599" example:"422"`
 	// What went wrong, for people.
-	Detail string `json:"detail" example:"The request has fields that cannot be accepted."`
+	Detail string `json:"detail" example:"quantity must be at most 1000."`
 	// What went wrong, for programs. It does not change between releases.
 	Code string `json:"code" example:"INVALID_REQUEST"`
-	// What is wrong with which field.
-	Errors []models.FieldError `json:"errors,omitempty"`
+	// What is wrong with which field: the first twenty, in the order of the contract.
+	Errors []models.FieldError `json:"errors,omitempty" maxItems:"20"`
 }
 
 // Codes that only the HTTP edge knows. The others are in models.

@@ -90,18 +90,19 @@ var (
 
 // check says what the validate tags cannot.
 func (r productRequest) check() error {
+	var wrong models.FieldErrors
 	if !slugPattern.MatchString(r.Slug) {
-		return models.Invalid("slug", "must be lower-case letters and digits, with single dashes between them")
+		wrong.Addf("slug", "must be lower-case letters and digits, with single dashes between them")
 	}
 	if r.ImageURL != "" && !pathPattern.MatchString(r.ImageURL) && validate.Var(r.ImageURL, "http_url") != nil {
-		return models.Invalid("image_url", "must be an http or https URL, or a path on this server that begins with /")
+		wrong.Addf("image_url", "must be an http or https URL, or a path on this server that begins with /")
 	}
-	return nil
+	return wrong.Err()
 }
 
-// apply writes the request into p.
-func (r productRequest) apply(p *models.Product) error {
-	if err := r.check(); err != nil {
+// apply writes the request into p, if nothing is wrong with it; decoded is what decoding it has found.
+func (r productRequest) apply(p *models.Product, decoded error) error {
+	if err := invalid(r, decoded, r.check()); err != nil {
 		return err
 	}
 	p.Slug, p.Name, p.Description, p.Category, p.ImageURL = r.Slug, r.Name, r.Description, r.Category, r.ImageURL
@@ -161,12 +162,9 @@ func (h productHandlers) create(c *gin.Context) error {
 		return err
 	}
 	request, err := decode[productRequest](c)
-	if err != nil {
-		return err
-	}
 	var p models.Product
 	request.ImageURL = withoutPrefix(c, request.ImageURL)
-	if err := request.apply(&p); err != nil {
+	if err := request.apply(&p, err); err != nil {
 		return err
 	}
 	if p, err = h.products.Create(c.Request.Context(), p); err != nil {
@@ -215,7 +213,7 @@ func (h productHandlers) patch(c *gin.Context) error {
 }
 
 func (h productHandlers) change(c *gin.Context) error {
-	edit, err := readEdit[productRequest](c)
+	edit, err := readEdit(c, productRequest.check)
 	if err != nil {
 		return err
 	}
@@ -225,11 +223,8 @@ func (h productHandlers) change(c *gin.Context) error {
 	}
 	p, err := h.products.Change(c.Request.Context(), id, matchedVersion(c), func(p *models.Product) error {
 		request, err := edit(requestOf(*p))
-		if err != nil {
-			return err
-		}
 		request.ImageURL = withoutPrefix(c, request.ImageURL)
-		return request.apply(p)
+		return request.apply(p, err)
 	})
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@ package handlers
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -19,20 +19,16 @@ import (
 type query struct {
 	values url.Values
 	known  []string
-	wrong  []models.FieldError
+	wrong  models.FieldErrors
 }
 
 func newQuery(c *gin.Context) *query {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	q := &query{values: values}
 	if err != nil {
-		q.failf("query", "is not properly encoded")
+		q.wrong.Addf("query", "is not properly encoded")
 	}
 	return q
-}
-
-func (q *query) failf(name, format string, args ...any) {
-	q.wrong = append(q.wrong, models.FieldError{Field: name, Message: fmt.Sprintf(format, args...)})
 }
 
 // text reads a parameter of at most limit characters, "" if it isn't there.
@@ -45,13 +41,13 @@ func (q *query) text(name string, limit int) string {
 	value := values[0]
 	switch {
 	case len(values) > 1:
-		q.failf(name, "must be given once")
+		q.wrong.Addf(name, "must be given once")
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		q.failf(name, "must be UTF-8 without NUL")
+		q.wrong.Addf(name, "must be UTF-8 without NUL")
 	case value == "":
-		q.failf(name, "must not be empty")
+		q.wrong.Addf(name, "must not be empty")
 	case utf8.RuneCountInString(value) > limit:
-		q.failf(name, "must be at most %d characters long", limit)
+		q.wrong.Addf(name, "must be at most %d characters long", limit)
 	default:
 		return value
 	}
@@ -69,7 +65,7 @@ func (q *query) ignore(names ...string) {
 func (q *query) oneOf(name string, values ...string) string {
 	value := q.text(name, 50)
 	if value != "" && !slices.Contains(values, value) {
-		q.failf(name, "must be one of %s", strings.Join(values, ", "))
+		q.wrong.Addf(name, "must be one of %s", strings.Join(values, ", "))
 	}
 	return value
 }
@@ -82,7 +78,7 @@ func (q *query) number(name string, low, high int64) *int64 {
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < low || n > high {
-		q.failf(name, "must be a whole number from %d to %d", low, high)
+		q.wrong.Addf(name, "must be a whole number from %d to %d", low, high)
 		return nil
 	}
 	return &n
@@ -109,7 +105,7 @@ func (q *query) seconds(name string, limit time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 || d > limit {
-		q.failf(name, "must be a time from 0 to %d seconds", int(limit.Seconds()))
+		q.wrong.Addf(name, "must be a time from 0 to %d seconds", int(limit.Seconds()))
 		return 0
 	}
 	return d
@@ -130,16 +126,12 @@ func (q *query) pageOf(byDefault int, most int64) models.Page {
 // done reports what was wrong, parameters that nobody asked for included: a
 // filter with a typo would otherwise select everything.
 func (q *query) done() error {
-	for name := range q.values {
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		if !slices.Contains(q.known, name) {
-			q.failf(printable(name), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
+			q.wrong.Addf(printable(name), "is not a parameter of this request; it takes %s", strings.Join(q.known, ", "))
 		}
 	}
-	if len(q.wrong) == 0 {
-		return nil
-	}
-	slices.SortFunc(q.wrong, func(a, b models.FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return models.InvalidFields(q.wrong...)
+	return q.wrong.Err()
 }
 
 // noQuery checks that a request has no parameters.
@@ -148,8 +140,8 @@ func noQuery(c *gin.Context) error {
 		return nil
 	}
 	q := newQuery(c)
-	for name := range q.values {
-		q.failf(printable(name), "is not a parameter: this request takes none")
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
+		q.wrong.Addf(printable(name), "is not a parameter: this request takes none")
 	}
 	q.values = nil
 	return q.done()

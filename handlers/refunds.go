@@ -70,11 +70,8 @@ func (h refundHandlers) create(c *gin.Context) error {
 		return err
 	}
 	request, err := decodeOptional[refundRequest](c)
-	if err != nil {
-		return err
-	}
-	task, err := request.task(callbacks.KindRefund, h.policy)
-	if err != nil {
+	task, taskErr := request.task(callbacks.KindRefund, h.policy)
+	if err := invalid(request, err, taskErr); err != nil {
 		return err
 	}
 	r := models.Refund{

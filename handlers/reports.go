@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -73,29 +74,28 @@ func showReport(r models.Report) report {
 
 // checkDays checks the period: days that exist, the first not after the last.
 func (r reportRequest) checkDays() error {
-	if (r.From != "" || r.To != "") && r.Type != models.ReportSales && r.Type != models.ReportCallbacks {
-		field := "from"
-		if r.From == "" {
-			field = "to"
-		}
-		return models.Invalid(field, "is for reports on sales and callbacks only")
-	}
+	var wrong models.FieldErrors
 	for field, day := range map[string]string{"from": r.From, "to": r.To} {
-		if _, err := time.Parse(time.DateOnly, day); day != "" && (err != nil || day < "1970") {
-			return models.Invalid(field, "must be a day such as 2026-01-31")
+		_, err := time.Parse(time.DateOnly, day)
+		switch {
+		case day == "":
+		case r.Type == models.ReportInventory || r.Type == models.ReportDataset:
+			wrong.Addf(field, "is for reports on sales and callbacks only")
+		case err != nil || day < "1970":
+			wrong.Addf(field, "must be a day such as 2026-01-31, in 1970 or later")
 		}
 	}
-	if r.From != "" && r.To != "" && r.From > r.To {
-		return models.Invalid("to", "must not be before from")
+	if wrong == nil && r.From != "" && r.To != "" && r.From > r.To {
+		wrong.Addf("to", "must not be before from")
 	}
-	return nil
+	return wrong.Err()
 }
 
 // text is the data of a dataset: what a string says, or an array or object as
 // it is.
 func (r reportRequest) text() (string, error) {
 	if r.Type != models.ReportDataset {
-		if r.Data != nil {
+		if r.Data != nil && slices.Contains(reportTypes, r.Type) {
 			return "", models.Invalid("data", "is for a report on a dataset only")
 		}
 		return "", nil
@@ -129,18 +129,10 @@ func (h reportHandlers) create(c *gin.Context) error { return createTask(c, h.ta
 // start is the taskStarter of reports.
 func (h reportHandlers) start(ctx context.Context, body []byte) (startedTask, error) {
 	var request reportRequest
-	if err := unmarshal(body, &request); err != nil {
-		return startedTask{}, err
-	}
-	if err := request.checkDays(); err != nil {
-		return startedTask{}, err
-	}
-	data, err := request.text()
-	if err != nil {
-		return startedTask{}, err
-	}
-	task, err := request.task(callbacks.KindReport, h.policy)
-	if err != nil {
+	err := unmarshal(body, &request)
+	data, dataErr := request.text()
+	task, taskErr := request.task(callbacks.KindReport, h.policy)
+	if err := invalid(request, err, request.checkDays(), dataErr, taskErr); err != nil {
 		return startedTask{}, err
 	}
 	r, err := h.reports.Create(ctx, models.Report{

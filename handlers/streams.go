@@ -139,7 +139,7 @@ func lastEventID(c *gin.Context, q *query) *int64 {
 	}
 	id, err := strconv.ParseInt(header, 10, 64)
 	if err != nil || id < 0 {
-		q.failf("Last-Event-ID", "must be an id that a stream has given out")
+		q.wrong.Addf("Last-Event-ID", "must be an id that a stream has given out")
 	}
 	return &id
 }

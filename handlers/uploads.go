@@ -42,19 +42,10 @@ func readImageRequest(c *gin.Context) (imageRequest, multipart.File, error) {
 		return imageRequest{}, nil, err
 	}
 	var request imageRequest
-	err = readBlobs(form)
-	var fields []byte
-	if err == nil {
-		fields, err = formAsJSON(form.Value)
-	}
-	if err == nil {
-		err = unmarshal(fields, &request)
-	}
-	if err != nil {
-		return request, nil, err
-	}
-	file, err := formFile(form)
-	return request, file, err
+	blobsErr := readBlobs(form)
+	fields, fieldsErr := formAsJSON(form.Value)
+	file, fileErr := formFile(form)
+	return request, file, invalid(request, blobsErr, fieldsErr, unmarshal(fields, &request), fileErr)
 }
 
 // formMemory has the fields of a form take 1 MiB of memory at most, and its file none:
@@ -91,14 +82,16 @@ func uploadTooLarge() error {
 // readBlobs makes fields of parts that came as JSON files: browsers give a Blob a filename, and the contract asks for
 // its type.
 func readBlobs(form *multipart.Form) error {
-	for name, files := range form.File {
+	var wrong models.FieldErrors
+	for _, name := range slices.Sorted(maps.Keys(form.File)) {
 		if name == "file" {
 			continue
 		}
-		for _, part := range files {
+		for _, part := range form.File[name] {
 			mediaType, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
 			if mediaType != "application/json" {
-				return models.Invalid(clip(name, 200), "is not a file of this request; send the picture as file")
+				wrong.Addf(clip(name, 200), "is not a file of this request; send the picture as file")
+				continue
 			}
 			value, err := readPart(part)
 			if err != nil {
@@ -108,7 +101,7 @@ func readBlobs(form *multipart.Form) error {
 		}
 		delete(form.File, name)
 	}
-	return nil
+	return wrong.Err()
 }
 
 // readPart reads what is not longer than a whole JSON body could be.
@@ -130,53 +123,67 @@ var textFields = []string{"image_url", "format", "callback_url"}
 
 // formAsJSON writes the fields of a form as one JSON object, so that they are
 // decoded and checked as if they had come as JSON. An empty field is one that
-// was not filled in.
+// was not filled in; one that is wrong is left out, too.
 func formAsJSON(fields map[string][]string) ([]byte, error) {
+	var wrong models.FieldErrors
 	object := []byte("{")
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		values := fields[name]
-		if len(values) > 1 {
-			return nil, models.Invalid(clip(name, 200), "must be given once")
-		}
-		if values[0] == "" {
-			continue
-		}
 		key, err := jsontext.AppendQuote(nil, name)
-		if err != nil {
-			return nil, models.Invalid("file", "must not be accompanied by fields whose names are not UTF-8")
-		}
-		value := []byte(values[0])
-		if slices.Contains(textFields, name) {
-			if value, err = jsontext.AppendQuote(nil, value); err != nil {
-				return nil, models.Invalid(name, "must be UTF-8")
-			}
-		} else if !jsontext.Value(value).IsValid() {
-			return nil, models.Invalid(clip(name, 200), "must be JSON")
+		value, fault := formValue(name, fields[name])
+		switch {
+		case err != nil:
+			wrong.Addf("file", "must not be accompanied by fields whose names are not UTF-8")
+			continue
+		case fault != "":
+			wrong.Addf(clip(name, 200), "%s", fault)
+			continue
+		case value == nil:
+			continue
 		}
 		if len(object) > 1 {
 			object = append(object, ',')
 		}
 		object = append(append(append(object, key...), ':'), value...)
 	}
-	return append(object, '}'), nil
+	return append(object, '}'), wrong.Err()
 }
 
-// formFile opens the form's file, which may be missing.
+// formValue is the JSON of a form's field, nil if it is empty; or what is wrong with it.
+func formValue(name string, values []string) (value []byte, fault string) {
+	switch {
+	case len(values) > 1:
+		return nil, "must be given once"
+	case values[0] == "":
+		return nil, ""
+	case !slices.Contains(textFields, name):
+		if !jsontext.Value(values[0]).IsValid() {
+			return nil, "must be JSON: a number as it is, a list in [], an object in {}, a text in quotes"
+		}
+		return []byte(values[0]), ""
+	}
+	value, err := jsontext.AppendQuote(nil, values[0])
+	if err != nil {
+		return nil, "must be UTF-8"
+	}
+	return value, ""
+}
+
+// formFile opens the form's file, which may be missing, even if something is wrong with it.
 func formFile(form *multipart.Form) (multipart.File, error) {
 	files := form.File["file"]
-	switch {
-	case len(files) == 0:
+	if len(files) == 0 {
 		return nil, nil
-	case len(files) > 1:
-		return nil, models.Invalid("file", "must be given once")
-	case files[0].Size > maxUpload:
-		return nil, uploadTooLarge()
-	case files[0].Size == 0:
-		return nil, models.Invalid("file", "must not be empty")
 	}
 	file, err := files[0].Open()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("opening an upload: %w", err)
+	case len(files) > 1:
+		return file, models.Invalid("file", "must be given once")
+	case files[0].Size > maxUpload:
+		return file, uploadTooLarge()
+	case files[0].Size == 0:
+		return file, models.Invalid("file", "must not be empty")
 	}
 	return file, nil
 }

@@ -97,14 +97,18 @@ func showSecret(w models.Webhook) webhookWithSecret {
 	return webhookWithSecret{webhook: showWebhook(w), Secret: w.Secrets[0].Secret}
 }
 
-// toModel is what a request asks a webhook to be.
-func (h webhookHandlers) toModel(r webhookRequest) (models.NewWebhook, error) {
-	if err := callbacks.CheckURL(r.URL, h.policy); err != nil {
-		return models.NewWebhook{}, models.Invalid("url", "%s", err)
-	}
+// toModel is what a request asks a webhook to be, if nothing is wrong with it; decoded is what decoding it has found.
+func (h webhookHandlers) toModel(r webhookRequest, decoded error) (models.NewWebhook, error) {
 	return models.NewWebhook{
 		URL: r.URL, Events: r.Events, Description: r.Description, Enabled: r.Enabled == nil || *r.Enabled,
-	}, nil
+	}, invalid(r, decoded, h.check(r))
+}
+
+func (h webhookHandlers) check(r webhookRequest) error {
+	if err := callbacks.CheckURL(r.URL, h.policy); err != nil {
+		return models.Invalid("url", "%s", err)
+	}
+	return nil
 }
 
 // @Summary     Register a webhook
@@ -121,10 +125,7 @@ func (h webhookHandlers) create(c *gin.Context) error {
 		return err
 	}
 	request, err := decode[webhookRequest](c)
-	if err != nil {
-		return err
-	}
-	wanted, err := h.toModel(request)
+	wanted, err := h.toModel(request, err)
 	if err != nil {
 		return err
 	}
@@ -192,17 +193,14 @@ func (h webhookHandlers) patch(c *gin.Context) error {
 }
 
 func (h webhookHandlers) change(c *gin.Context) error {
-	edit, err := readEdit[webhookRequest](c)
+	edit, err := readEdit(c, h.check)
 	if err != nil {
 		return err
 	}
 	return serveOne(c, "webhook_id", func(ctx context.Context, id string) (models.Webhook, error) {
 		return h.webhooks.Change(ctx, id, func(now models.NewWebhook) (models.NewWebhook, error) {
 			to, err := edit(webhookRequest{URL: now.URL, Events: now.Events, Description: now.Description, Enabled: &now.Enabled})
-			if err != nil {
-				return now, err
-			}
-			return h.toModel(to)
+			return h.toModel(to, err)
 		})
 	}, showWebhook)
 }

@@ -44,9 +44,43 @@ func Invalid(field, format string, args ...any) *Error {
 	return InvalidFields(FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// InvalidFields reports what is wrong with several fields at once.
+// FieldErrors collects what is wrong with the fields of a request, so that the client learns of all at once.
+type FieldErrors []FieldError
+
+// Addf notes what is wrong with a field, unless that would not be told.
+func (e *FieldErrors) Addf(field, format string, args ...any) {
+	if !e.Full() {
+		*e = append(*e, FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// Full reports whether it has as many as a client is told of.
+func (e *FieldErrors) Full() bool { return len(*e) >= maxFieldErrors }
+
+// Err is what a client is told, nil if nothing is wrong.
+func (e *FieldErrors) Err() error {
+	if len(*e) == 0 {
+		return nil
+	}
+	return InvalidFields(*e...)
+}
+
+// maxFieldErrors is of how many wrong fields an error tells.
+const maxFieldErrors = 20
+
+// InvalidFields reports what is wrong with several fields at once: with the first twenty. Its message is a sentence about
+// the first of them.
 func InvalidFields(fields ...FieldError) *Error {
-	return &Error{Code: CodeInvalid, Message: "The request has fields that cannot be accepted.", Fields: fields}
+	fields = fields[:min(len(fields), maxFieldErrors)]
+	message := fields[0].Field + " " + fields[0].Message + "."
+	switch more := len(fields) - 1; more {
+	case 0:
+	case 1:
+		message += " Another field is wrong, too; see errors."
+	default:
+		message += fmt.Sprintf(" %d other fields are wrong, too; see errors.", more)
+	}
+	return &Error{Code: CodeInvalid, Message: message, Fields: fields}
 }
 
 // NotFound reports that there is no thing of this kind with this id.

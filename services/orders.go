@@ -58,11 +58,11 @@ func (s *Orders) price(ctx context.Context, lines []models.OrderLine) (models.Or
 	}
 	order := models.Order{ID: models.NewID(callbacks.KindOrder.Prefix), CreatedAt: models.Now()}
 	order.UpdatedAt = order.CreatedAt
+	if err := checkProducts(lines, products); err != nil {
+		return models.Order{}, err
+	}
 	for i, line := range lines {
-		p, ok := products[line.Product]
-		if !ok {
-			return models.Order{}, models.Invalid(line.Field, "names no product: there is no %q", line.Product)
-		}
+		p := products[line.Product]
 		if order.Currency != "" && order.Currency != p.Currency {
 			return models.Order{}, models.Invalid(line.Field, "is sold in %s, and the other products in %s: order them apart", p.Currency, order.Currency)
 		}
@@ -74,6 +74,17 @@ func (s *Orders) price(ctx context.Context, lines []models.OrderLine) (models.Or
 		})
 	}
 	return order, checkTotal(order, lines)
+}
+
+// checkProducts refuses lines whose products there are not.
+func checkProducts(lines []models.OrderLine, products map[string]models.Product) error {
+	var unknown models.FieldErrors
+	for _, line := range lines {
+		if _, ok := products[line.Product]; !ok {
+			unknown.Addf(line.Field, "names no product: there is no %q; GET /api/products lists all", line.Product)
+		}
+	}
+	return unknown.Err()
 }
 
 // checkTotal refuses an order that nobody could pay.

@@ -103,15 +103,16 @@ var taskEvents = []string{callbacks.EventCreated, callbacks.EventProgress, model
 // noticed only by what does not come.
 func (s *Webhooks) checkEvents(patterns []string) error {
 	kinds := slices.Sorted(maps.Keys(s.tasks.Operations()))
+	var wrong models.FieldErrors
 	for i, pattern := range patterns {
 		kind, event, _ := strings.Cut(pattern, ".")
 		known := slices.Contains(kinds, kind) && (event == "*" || slices.Contains(taskEvents, event))
 		if pattern != "*" && !known {
-			return models.Invalid(fmt.Sprintf("events[%d]", i), "names no event: it must be * or one of %s, then a full stop, and one of %s, *",
+			wrong.Addf(fmt.Sprintf("events[%d]", i), "names no event: it must be * or one of %s, then a full stop, and one of %s, *",
 				strings.Join(kinds, ", "), strings.Join(taskEvents, ", "))
 		}
 	}
-	return nil
+	return wrong.Err()
 }
 
 // Get finds a webhook.

@@ -26,7 +26,7 @@ type Error struct {
 // as the client wrote it: "items[2].quantity", or a query parameter's name.
 type FieldError struct {
 	Field   string `json:"field"   example:"quantity"`
-	Message string `json:"message" example:"must be between 1 and 1000"`
+	Message string `json:"message" example:"must be at most 1000"`
 }
 
 func (e *Error) Error() string {
