@@ -16,9 +16,20 @@ import (
 	"go.uber.org/goleak"
 
 	"petstore/callbacks"
+	"petstore/docs/browsertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(stopped{m})
+}
+
+// stopped are tests after which the browser is stopped.
+type stopped struct{ *testing.M }
+
+func (s stopped) Run() int {
+	defer browsertest.Stop()
+	return s.M.Run()
+}
 
 const secret = "secret"
 

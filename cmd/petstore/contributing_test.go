@@ -1,3 +1,5 @@
+//go:build slow
+
 package main
 
 import (
@@ -22,9 +24,6 @@ import (
 // TestContributing follows docs/CONTRIBUTING.md in a copy of this module, builds that, and has
 // a pet groomed.
 func TestContributing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the server twice")
-	}
 	module := t.TempDir()
 	copyModule(t, module)
 	if n := len(followGuide(t, module)); n > 6 {

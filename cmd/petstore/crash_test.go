@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,15 +18,15 @@ import (
 	"petstore/models/postgrestest"
 )
 
-// crashes is how many times each server is killed: a hundred times in CI.
+// crashes is how many times each server is killed: a hundred times by .ci/run slow.
 func crashes() int {
 	switch {
+	case slow:
+		return 100
 	case raceEnabled:
 		return 10
-	case os.Getenv("CI") != "":
-		return 100
 	}
-	return 25
+	return 20
 }
 
 // TestNothingLost kills the server at random moments while clients order, pay,
@@ -44,6 +43,7 @@ func TestNothingLostOnPostgres(t *testing.T) {
 
 func nothingLost(t *testing.T, database string, blobs ...string) {
 	t.Helper()
+	t.Parallel()
 	provider := newCountingProvider(t)
 	settings := []string{database, "STEP_DELAY=3ms", "STRIPE_API_KEY=sk_test_count", "STRIPE_API_URL=" + provider.URL}
 	if len(blobs) > 0 {

@@ -17,6 +17,7 @@ import (
 // TestNoDescriptors (reliability 4 and 5) takes a server its descriptors. What it can't open is answered 503, not 500; a callback that
 // cannot be sent for want of them is no attempt, and is sent once there are some.
 func TestNoDescriptors(t *testing.T) {
+	t.Parallel()
 	came := make(chan struct{}, 10)
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { came <- struct{}{} }))
 	t.Cleanup(receiver.Close)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,11 @@ import (
 // openDocs opens the docs page of a server at an operation, ready to be executed.
 func openDocs(t *testing.T, operation string, width int) *browsertest.Page {
 	t.Helper()
-	app := startApp(t, 100*time.Millisecond)
+	return openDocsOf(t, startApp(t, 100*time.Millisecond), operation, width)
+}
+
+func openDocsOf(t *testing.T, app *App, operation string, width int) *browsertest.Page {
+	t.Helper()
 	p := browsertest.Open(t, app.URL()+"/docs/#/"+operation, width)
 	p.Await(`document.querySelector(".opblock.is-open .execute")`)
 	return p
@@ -84,7 +87,8 @@ func TestDocsFaults(t *testing.T) {
 }
 
 func TestDocsStream(t *testing.T) {
-	p := openDocs(t, "orders/streamOrders", 1400)
+	app := startApp(t, 100*time.Millisecond)
+	p := openDocsOf(t, app, "orders/streamOrders", 1400)
 	order := `fetch("../api/orders", {method: "POST", headers: {"Content-Type": "application/json"}, body: '{"product":"dog-food"}'})`
 	p.Click(execute)
 	p.Await(`document.querySelector(".st-pill.st-open")`)
@@ -93,22 +97,20 @@ func TestDocsStream(t *testing.T) {
 	p.LookAt("stream", ".st-panel")
 	p.Click(`.st-panel header button`)
 	p.Await(`document.querySelector(".st-pill.st-stopped")`)
-	awaitNoStreams()
+	awaitNoStreams(t, app)
 	p.Click(execute)
 	p.Await(`document.querySelector(".st-pill.st-open")`)
 	p.Click(`.opblock.is-open .btn-clear`)
-	awaitNoStreams()
+	awaitNoStreams(t, app)
 	p.Click(execute)
 	p.Await(`document.querySelector(".st-pill.st-open")`)
 	p.Run(chromedp.Navigate("about:blank"))
-	awaitNoStreams()
+	awaitNoStreams(t, app)
 }
 
-// awaitNoStreams waits until the server follows nothing for anybody.
-func awaitNoStreams() {
-	for running("(*eventStream).listen") {
-		runtime.Gosched()
-	}
+func awaitNoStreams(t *testing.T, app *App) {
+	t.Helper()
+	waitUntil(t, "nobody follows anything", func() bool { return !app.hub.Followed() })
 }
 
 func TestDocsSockets(t *testing.T) {

@@ -37,6 +37,7 @@ const imagePatience = 4 * time.Minute
 // and name others by URL. In the end each image that was accepted is processed,
 // and its pictures are the same as those of any other run.
 func TestNoImageLost(t *testing.T) {
+	t.Parallel()
 	crashes := imageCrashes()
 	photo := testPhoto(t, 800, 600)
 	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(photo) }))

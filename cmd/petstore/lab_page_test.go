@@ -88,7 +88,8 @@ func TestLabCallbacks(t *testing.T) {
 
 // TestLabWays hears of one order in every way at once, and compares what each cost.
 func TestLabWays(t *testing.T) {
-	p := openLab(t, 1400)
+	app := startApp(t, 300*time.Millisecond)
+	p := openLabAt(t, app.URL()+"/", 1400)
 	choose(p, "items", "3")
 	for _, way := range []string{"sse", "socketio", "websocket", "polling", "longpolling", "blocking"} {
 		choose(p, "way", way)
@@ -114,7 +115,7 @@ func TestLabWays(t *testing.T) {
 	if unknown := browsertest.Eval[int](p, `[...document.querySelectorAll("#score td")].filter((c) => c.textContent === "–").length`); unknown > 0 {
 		t.Errorf("%d figures are unknown at the end", unknown)
 	}
-	awaitNoStreams()
+	awaitNoStreams(t, app)
 }
 
 // TestLabKeyboard: nothing needs a mouse.
@@ -138,7 +139,8 @@ func TestLabKeyboard(t *testing.T) {
 
 // TestLabFaults: what goes wrong is shown, each in its way.
 func TestLabFaults(t *testing.T) {
-	url := startApp(t, 100*time.Millisecond).URL() + "/"
+	app := startApp(t, 100*time.Millisecond)
+	url := app.URL() + "/"
 	p := openLabAt(t, url, 1400)
 	for _, c := range []struct {
 		name    string
@@ -161,7 +163,7 @@ func TestLabFaults(t *testing.T) {
 		p.Await(c.want)
 		p.Look(c.name)
 		p.Run(chromedp.Navigate("about:blank"))
-		awaitNoStreams()
+		awaitNoStreams(t, app)
 	}
 }
 

@@ -69,6 +69,7 @@ func TestOutageOnPostgres(t *testing.T) {
 
 func outage(t *testing.T, settings ...string) {
 	t.Helper()
+	t.Parallel()
 	const orders = 400
 	settings = append(settings, "STEP_DELAY=0s")
 	server := startProcess(t, settings...)

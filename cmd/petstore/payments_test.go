@@ -116,6 +116,7 @@ func (s *shopper) last(taskID any) []callbacks.Update {
 
 // TestArticlePayment makes the article's request, pays an order, and refunds it.
 func TestArticlePayment(t *testing.T) {
+	t.Parallel()
 	s := newShopper(t)
 	callback := s.receiver.URL + "/callbacks/payment"
 
@@ -183,6 +184,7 @@ func TestArticlePayment(t *testing.T) {
 }
 
 func TestBadPayments(t *testing.T) {
+	t.Parallel()
 	s := newShopper(t, "STEP_DELAY=0s")
 	paid := s.do("POST", "/api/payments", `{"amount":100,"provider":"stripe"}`, 202)
 	s.do("GET", fmt.Sprint("/api/tasks/", paid["task_id"], "?wait=30"), "", 200)
@@ -255,6 +257,7 @@ func TestBadPayments(t *testing.T) {
 
 // TestSandboxSurvives restarts a server whose payments go to its own sandbox.
 func TestSandboxSurvives(t *testing.T) {
+	t.Parallel()
 	database := tempDatabase(t)
 	server := startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=0s")
 	var p struct {
@@ -282,6 +285,7 @@ func TestSandboxSurvives(t *testing.T) {
 // says was charged and given back is what the provider, which was not killed,
 // has counted.
 func TestNobodyIsChargedTwice(t *testing.T) {
+	t.Parallel()
 	provider := newCountingProvider(t)
 	database := tempDatabase(t)
 	settings := []string{"DATABASE_URL=" + database, "STEP_DELAY=0s", "STRIPE_API_KEY=sk_test_count", "STRIPE_API_URL=" + provider.URL}

@@ -1,3 +1,5 @@
+//go:build slow
+
 package main
 
 import (
@@ -25,9 +27,6 @@ const maxResident = 600
 // more (a file of 73 KB took 1.7 GB and 19 seconds of a core, and could not be
 // cancelled). Meanwhile the server answers others.
 func TestPicturesInBounds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes ten seconds of two cores")
-	}
 	if raceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}

@@ -11,6 +11,7 @@ import (
 // TestKilledOnPostgres kills a server in the middle of five orders. The next one
 // takes them up at its start, and each is called back with one end.
 func TestKilledOnPostgres(t *testing.T) {
+	t.Parallel()
 	settings := []string{"DATABASE_URL=" + postgrestest.URL(t), "BLOB_URL=mem://", "STEP_DELAY=300ms"}
 	events := make(counter, 1000)
 	receiver := newWitness(t, events)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"petstore/docs/browsertest"
 	"petstore/models/postgrestest"
 )
 
@@ -30,7 +32,9 @@ func TestMain(m *testing.M) {
 		serveProfiled()
 		return
 	}
+	_ = flag.Set("test.parallel", "4") // those that are parallel mostly wait
 	code := m.Run()
+	browsertest.Stop()
 	postgrestest.Stop()
 	os.Exit(code)
 }

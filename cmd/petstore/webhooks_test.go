@@ -301,6 +301,7 @@ func TestWebhookRequestsThatAreRefused(t *testing.T) {
 // TestWebhookLosesNothing kills the server while orders are placed. In the end
 // the webhook has heard how each of them began and ended, in order.
 func TestWebhookLosesNothing(t *testing.T) {
+	t.Parallel()
 	database := tempDatabase(t)
 	settings := []string{"DATABASE_URL=" + database, "STEP_DELAY=3ms"}
 	events := make(counter, 1000)

@@ -4,11 +4,14 @@ package browsertest
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +25,27 @@ const (
 	patience = time.Minute
 )
 
-// Page is a page in a Chromium of its own.
+// Stop ends the browser, if Open has started one. Call it at the end of TestMain.
+func Stop() { stop() }
+
+var stop = func() {}
+
+// start starts the browser of all pages.
+var start = sync.OnceValues(func() (context.Context, error) {
+	allocator, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"),
+		chromedp.NoSandbox, // Tests may run as root, as whom the sandbox does not start.
+		chromedp.Flag("disable-dev-shm-usage", true),
+	)...)
+	browser, _ := chromedp.NewContext(allocator)
+	stop = func() {
+		_ = chromedp.Cancel(browser)
+		end()
+	}
+	return browser, chromedp.Do(browser)
+})
+
+// Page is a page in a window of its own, which shares nothing with others but the browser.
 type Page struct {
 	t   testing.TB
 	ctx context.Context
@@ -30,7 +53,7 @@ type Page struct {
 	told chan struct{} // closed when the console has told everything
 }
 
-// Open opens a URL in a window that is so many pixels wide, and 900 high. The browser ends with the test. What the page
+// Open opens a URL in a window that is so many pixels wide, and 900 high. The page ends with the test, the browser with Stop. What the page
 // throws, and what its Content-Security-Policy keeps it from, are errors of the test. Where Chromium is not installed the test is skipped, but not in CI.
 func Open(t testing.TB, url string, width int) *Page {
 	t.Helper()
@@ -39,19 +62,17 @@ func Open(t testing.TB, url string, width int) *Page {
 	}
 	p := &Page{t: t, told: make(chan struct{})}
 	t.Cleanup(func() { <-p.told })
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"),
-		chromedp.NoSandbox, // Tests may run as root, as whom the sandbox does not start.
-		chromedp.Flag("disable-dev-shm-usage", true),
-	)...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	browser, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	ctx, cancel = context.WithTimeout(ctx, lifetime)
 	t.Cleanup(cancel)
 	p.ctx = ctx
 	go p.console(chromedp.Console(ctx))
-	// The browser lives as long as the context of this first call.
+	// The page lives as long as the context of this first call.
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), 900), chromedp.Navigate(url)); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +192,9 @@ func (p *Page) Look(name string) {
 
 func (p *Page) keep(name string, picture chromedp.Action[[]byte]) {
 	p.t.Helper()
-	p.write(filepath.Join(p.t.ArtifactDir(), name+".png"), picture)
+	if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
+		p.write(filepath.Join(p.t.ArtifactDir(), name+".png"), picture)
+	}
 }
 
 func (p *Page) write(file string, picture chromedp.Action[[]byte]) {
@@ -191,8 +214,9 @@ func (p *Page) Write(file string) {
 	p.write(file, chromedp.CaptureScreenshot())
 }
 
-// LookAt is Look for the first element that a selector finds.
+// LookAt is Look for the first element that a selector finds, which there has to be.
 func (p *Page) LookAt(name, selector string) {
 	p.t.Helper()
+	p.Await("document.querySelector(" + strconv.Quote(selector) + ")")
 	p.keep(name, chromedp.Screenshot(chromedp.CSS(selector)))
 }
