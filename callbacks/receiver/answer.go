@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -15,8 +16,10 @@ const maxExcerpt = 4 << 10
 type answerWriter struct {
 	http.ResponseWriter
 	answer Answer
+	isHEAD bool // its answer has no body
 	faults []string
 	failed bool // to write
+	taken  bool // the connection, by a fault
 }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -32,7 +35,13 @@ func (w *answerWriter) Write(data []byte) (int, error) {
 		w.answer.Status = http.StatusOK
 	}
 	n, err := w.ResponseWriter.Write(data)
-	w.note(data[:n], err)
+	switch {
+	case errors.Is(err, http.ErrBodyNotAllowed): // The status, such as 204, has none.
+	case w.isHEAD:
+		w.note(nil, err)
+	default:
+		w.note(data[:n], err)
+	}
 	return n, err
 }
 
@@ -46,13 +55,14 @@ func (w *answerWriter) note(data []byte, err error) {
 
 // Hijack lets a fault take the connection over.
 func (w *answerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.taken = true
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
 // Unwrap gives [http.ResponseController] the rest.
 func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// finish is what was answered to a request that came at a time.
+// finish is what was answered to a request that came at a time, as far as it is known before it has gone out.
 func (w *answerWriter) finish(r *http.Request, came time.Time) *Answer {
 	a := w.answer
 	a.Headers = headersOf(w.Header())

@@ -50,21 +50,38 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 		request.verified = callbacks.VerifyEither(r.Header, body, rc.options.Secret, came) == nil
 		counts = request.verified
 	}
-	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w}}
+	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w, isHEAD: r.Method == http.MethodHead}}
 	a.w = a.answer
 	a.kept, a.Request, a.setup = rc.store.add(inbox, request, counts)
 	judged.ID = strconv.FormatInt(a.Number, 10)
 	a.Verdicts = a.setup.judge(judged)
 	rc.store.change(a.kept, func(r *Request) { r.Verdicts = a.Verdicts })
-	defer func() {
-		conclusion := a.answer.finish(r, came)
-		rc.store.change(a.kept, func(r *Request) { r.Answer, r.handled = conclusion, a.handled })
-		a.Answer = conclusion
-		rc.console.show(&a.Request)
-		rc.console.warn(rc.store.notice())
-	}()
+	conn, ended := recordedConnOf(r), false
+	if conn != nil {
+		conn.expectAnswer()
+	}
+	defer func() { a.conclude(a.answer.finish(r, came), conn, ended) }()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	respond(a, r)
+	ended = true
+}
+
+// conclude notes the answer. Its headers are known when it goes out, which it does not if the handler did not come to its end.
+func (a *arrival) conclude(conclusion *Answer, conn *recordedConn, ended bool) {
+	note := func() {
+		a.rc.store.change(a.kept, func(r *Request) { r.Answer, r.handled = conclusion, a.handled })
+		a.Answer = conclusion
+		a.rc.console.show(&a.Request)
+		a.rc.console.warn(a.rc.store.notice())
+	}
+	if conn == nil {
+		note()
+		return
+	}
+	conn.whenSent(!ended || a.answer.taken, func(head string) {
+		conclusion.Headers = parseHead(head)
+		note()
+	})
 }
 
 // What is in memory of requests that are being answered, in bytes, a few KiB for each beside its body; and how long a
@@ -110,10 +127,10 @@ func describe(r *http.Request, came time.Time, body []byte, failed string) (Requ
 		ReceivedAt: came.UTC(), Method: r.Method, Target: r.RequestURI, Path: path, Query: query, Protocol: r.Proto,
 		Host: r.Host, RemoteAddr: r.RemoteAddr, Body: body[:min(len(body), maxBody)], BodyError: failed, head: headOf(r),
 	}
-	if request.head == "" {
-		request.Headers = sortedHeaders(r)
+	if request.head.text == "" {
+		request.Headers, request.Trailers = sortedHeaders(r), headersOf(r.Trailer)
 	} else {
-		request.Headers, request.HeadersExact = parseHead(request.head), true
+		request.Headers, request.Trailers, request.HeadersExact = parseHead(request.head.text), parseFields(request.head.trailer), true
 	}
 	judged := request.judged()
 	request.DeliveryID, request.Type = judged.DeliveryID(), judged.EventType()

@@ -28,11 +28,12 @@ type outgoing struct {
 	method  string
 	headers []Header
 	body    []byte
+	trailer string // with a line end after each field
 }
 
 // passOn is r as it goes to a URL: byte for byte, but for the target and the Host.
 func passOn(r *Request, to *url.URL) outgoing {
-	o := outgoing{url: to, method: r.Method, body: r.Body}
+	o := outgoing{url: to, method: r.Method, body: r.Body, trailer: r.trailer()}
 	for _, h := range r.Headers {
 		if strings.EqualFold(h.Name, "Host") {
 			h.Value = to.Host
@@ -46,19 +47,16 @@ func passOn(r *Request, to *url.URL) outgoing {
 func (o *outgoing) bytes() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", o.method, o.url.RequestURI())
-	writeMessage(&b, o.headers, o.body)
+	writeMessage(&b, o.headers, o.body, o.trailer)
 	return b.Bytes()
 }
 
-func writeMessage(b *bytes.Buffer, headers []Header, body []byte) {
-	for _, h := range headers {
-		fmt.Fprintf(b, "%s: %s\r\n", h.Name, h.Value)
-	}
-	b.WriteString("\r\n")
-	writeBody(b, headers, body)
+func writeMessage(b *bytes.Buffer, headers []Header, body []byte, trailer string) {
+	b.WriteString(fieldLines(headers) + "\r\n")
+	writeBody(b, headers, body, trailer)
 }
 
-func writeBody(b *bytes.Buffer, headers []Header, body []byte) {
+func writeBody(b *bytes.Buffer, headers []Header, body []byte, trailer string) {
 	if !strings.EqualFold(valueOf(headers, "Transfer-Encoding"), "chunked") {
 		b.Write(body)
 		return
@@ -68,7 +66,7 @@ func writeBody(b *bytes.Buffer, headers []Header, body []byte) {
 		b.Write(body)
 		b.WriteString("\r\n")
 	}
-	b.WriteString("0\r\n\r\n")
+	b.WriteString("0\r\n" + trailer + "\r\n")
 }
 
 // reply is an answer with its whole body, up to 1 MiB.

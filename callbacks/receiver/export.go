@@ -11,14 +11,22 @@ import (
 // not kept: a body that came in several is in one.
 func (r *Request) Raw() []byte {
 	var b bytes.Buffer
-	if r.head == "" {
+	if r.head.text == "" {
 		fmt.Fprintf(&b, "%s %s %s\r\n", r.Method, r.Target, r.Protocol)
-		writeMessage(&b, r.Headers, r.Body)
+		writeMessage(&b, r.Headers, r.Body, r.trailer())
 		return b.Bytes()
 	}
-	b.WriteString(r.head)
-	writeBody(&b, r.Headers, r.Body)
+	b.WriteString(r.head.text)
+	writeBody(&b, r.Headers, r.Body, r.trailer())
 	return b.Bytes()
+}
+
+// trailer are the lines of the trailers.
+func (r *Request) trailer() string {
+	if r.head.text == "" {
+		return fieldLines(r.Trailers)
+	}
+	return r.head.trailer
 }
 
 func showRaw(w http.ResponseWriter, _ *http.Request, found *Request) error {
@@ -43,7 +51,7 @@ func showCurl(w http.ResponseWriter, r *http.Request, found *Request) error {
 	return nil
 }
 
-// Curl is a command for a POSIX shell that sends the same request to a URL.
+// Curl is a command for a POSIX shell that sends the same request to a URL, but for trailers, which curl cannot send.
 func (r *Request) Curl(url string) string {
 	words := []string{"curl", "-X", quote(r.Method)}
 	if r.Method == http.MethodHead {
@@ -55,7 +63,7 @@ func (r *Request) Curl(url string) string {
 	words = append(words, "--path-as-is", quote(url))
 	for _, h := range r.Headers {
 		switch {
-		case isOneOf(h.Name, "Host", "Content-Length", "Transfer-Encoding", "Connection"):
+		case isOneOf(h.Name, "Host", "Content-Length", "Transfer-Encoding", "Trailer", "Connection"):
 		case h.Value == "":
 			words = append(words, "-H", quote(h.Name+";"))
 		default:

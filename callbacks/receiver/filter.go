@@ -166,12 +166,8 @@ func textFilter(value string) Match {
 		if has(r.Target) || has(string(r.Body)) {
 			return true
 		}
-		for _, h := range r.Headers {
-			if has(h.Name) || has(h.Value) {
-				return true
-			}
-		}
-		return false
+		inField := func(h Header) bool { return has(h.Name) || has(h.Value) }
+		return slices.ContainsFunc(r.Headers, inField) || slices.ContainsFunc(r.Trailers, inField)
 	}
 }
 

@@ -39,6 +39,7 @@ type (
 		HTTPVersion string    `json:"httpVersion"`
 		Cookies     []Header  `json:"cookies"`
 		Headers     []Header  `json:"headers"`
+		Trailers    []Header  `json:"_trailers,omitempty"`
 		QueryString []Header  `json:"queryString"`
 		PostData    *postData `json:"postData,omitempty"`
 		HeadersSize int       `json:"headersSize"`
@@ -100,12 +101,12 @@ func (r *Request) harEntry(base string) harEntry {
 	entry := harEntry{
 		StartedDateTime: r.ReceivedAt, Number: r.Number,
 		Request: harRequest{
-			Method: r.Method, URL: base + r.Target, HTTPVersion: r.Protocol, Cookies: []Header{}, Headers: r.Headers,
-			QueryString: queryFields(r.Query), HeadersSize: len(r.head), BodySize: len(r.Body),
+			Method: r.Method, URL: base + r.Target, HTTPVersion: r.Protocol, Cookies: []Header{}, Headers: r.Headers, Trailers: r.Trailers,
+			QueryString: queryFields(r.Query), HeadersSize: len(r.head.text), BodySize: len(r.Body),
 		},
 		Response: harResponse{HTTPVersion: r.Protocol, Cookies: []Header{}, Headers: []Header{}, HeadersSize: -1, BodySize: -1},
 	}
-	if r.head == "" {
+	if r.head.text == "" {
 		entry.Request.HeadersSize = -1
 	}
 	if len(r.Body) > 0 {

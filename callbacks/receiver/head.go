@@ -15,6 +15,11 @@ type Header = verdict.Header
 // parseHead returns the headers of a head in their order. The strings are parts of the head, which takes no more memory.
 func parseHead(head string) []Header {
 	_, fields, _ := strings.Cut(head, "\n")
+	return parseFields(fields)
+}
+
+// parseFields returns the headers in lines, up to the first that is empty.
+func parseFields(fields string) []Header {
 	headers := make([]Header, 0, strings.Count(fields, "\n"))
 	for line := range strings.SplitSeq(fields, "\n") {
 		line = strings.TrimRight(line, "\r")
@@ -30,6 +35,15 @@ func parseHead(head string) []Header {
 		headers = append(headers, Header{Name: name, Value: strings.Trim(value, " \t")})
 	}
 	return headers
+}
+
+// fieldLines are the lines of headers or trailers.
+func fieldLines(fields []Header) string {
+	var b strings.Builder
+	for _, h := range fields {
+		b.WriteString(h.Name + ": " + h.Value + "\r\n")
+	}
+	return b.String()
 }
 
 // sortedHeaders is for a request whose head was not recorded.

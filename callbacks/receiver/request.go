@@ -25,6 +25,8 @@ type Request struct {
 	RemoteAddr string
 	// Headers are in the order and spelling in which they came, unless that was lost: see HeadersExact.
 	Headers []Header
+	// Trailers are the fields that came after a body in chunks.
+	Trailers []Header
 	// HeadersExact is false if the listener was not one of [Listen]. Headers are then sorted, their names canonical.
 	HeadersExact bool
 	// Body is what came, chunks put together, content codings such as gzip left as they are.
@@ -51,7 +53,7 @@ type Request struct {
 	// Versions of the store: that in which it came, and that of its last change.
 	arrived, version int64
 
-	head string // as it came, "" if that was lost
+	head head // as it came, empty if that was lost
 	// What the article's routes know of a callback.
 	verified, handled bool
 }
@@ -59,7 +61,8 @@ type Request struct {
 // Answer is what the sender got.
 type Answer struct {
 	// Status is 0 if the connection was closed before an answer.
-	Status  int
+	Status int
+	// Headers are those that went out, those that net/http adds too. Without [Listen], they are those that were set.
 	Headers []Header
 	// Body is the beginning of the answer's body, at most 4 KiB.
 	Body []byte
@@ -125,9 +128,9 @@ func member(value json.RawMessage, name string) (json.RawMessage, bool) {
 // size is what keeping the request takes, roughly, in bytes.
 func (r *Request) size() int64 {
 	const overhead = 1 << 10
-	size := overhead + len(r.head) + len(r.Body) + len(r.Target)
-	if r.head == "" {
-		size += headersSize(r.Headers)
+	size := overhead + len(r.head.text) + len(r.head.trailer) + len(r.Body) + len(r.Target)
+	if r.head.text == "" {
+		size += headersSize(r.Headers) + headersSize(r.Trailers)
 	}
 	for i := range r.Verdicts {
 		size += 128 + len(r.Verdicts[i].Text) + len(r.Verdicts[i].Field)

@@ -75,7 +75,8 @@ func newMessage(headers []Header, body []byte) *message {
 // fullView is a request with all that is known of it.
 type fullView struct {
 	summary
-	HeadersExact bool `json:"headers_exact"`
+	HeadersExact bool     `json:"headers_exact"`
+	Trailers     []Header `json:"trailers,omitempty"`
 	*message
 }
 
@@ -87,7 +88,7 @@ func (r *Request) view(short bool) any {
 	if short {
 		return r.summary(false)
 	}
-	return fullView{r.summary(true), r.HeadersExact, newMessage(r.Headers, r.Body)}
+	return fullView{r.summary(true), r.HeadersExact, r.Trailers, newMessage(r.Headers, r.Body)}
 }
 
 // Verdict is what all verdicts say together: "ok", "not_ok", or "" as long as there are none.

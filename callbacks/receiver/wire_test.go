@@ -86,8 +86,39 @@ func TestHeadsFindTheirRequests(t *testing.T) {
 			t.Errorf("%s has the headers %q", r.Path, r.Headers)
 		}
 	}
-	if chunked := got[2]; string(chunked.Body) != "GET /\r\n\r\n" {
-		t.Errorf("chunks %q", chunked.Body)
+	if chunked := got[2]; string(chunked.Body) != "GET /\r\n\r\n" || !slices.Equal(chunked.Trailers, headers("Trailer", "1")) {
+		t.Errorf("chunks %q, trailers %q", chunked.Body, chunked.Trailers)
+	}
+	if get := got[3]; len(get.Trailers) > 0 {
+		t.Errorf("trailers of another: %q", get.Trailers)
+	}
+}
+
+// TestTrailersAreKept: announced or not, in their order and spelling, wherever a request is shown, and when it is passed on.
+func TestTrailersAreKept(t *testing.T) {
+	b := newBench(t)
+	b.call("PUT", "/inboxes/mine", `{"forward_to":"`+b.server.URL+`/callbacks/nowhere"}`)
+	const message = "POST /in/mine HTTP/1.1\r\nHost: h\r\nTrailer: b\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		"2\r\nab\r\n0\r\nX-b:  2 \r\nb: 1\r\nX-B: 3\r\n\r\n"
+	b.exchangeRaw(message, 1)
+	want := headers("X-b", "2", "b", "1", "X-B", "3")
+	for _, inbox := range []string{"mine", UnmatchedInbox} { // the latter is where it was passed on to
+		got := b.receiver.Requests(inbox, nil)
+		if len(got) != 1 || !slices.Equal(got[0].Trailers, want) {
+			t.Fatalf("%s: %+v", inbox, got)
+		}
+	}
+	if _, raw := b.call("GET", "/inboxes/mine/requests/1/raw", ""); raw != message {
+		t.Errorf("raw %q", raw)
+	}
+	if _, text := b.call("GET", "/inboxes/mine/requests/1", ""); !strings.Contains(text, `"trailers":[{"name":"X-b","value":"2"},{"name":"b",`) {
+		t.Errorf("JSON %s", text)
+	}
+	if _, text := b.call("GET", "/inboxes/mine/requests/1/har", ""); !strings.Contains(text, `"_trailers":[{"name":"X-b","value":"2"},{"name":"b",`) {
+		t.Errorf("HAR %s", text)
+	}
+	if _, curl := b.call("GET", "/inboxes/mine/requests/1/curl", ""); strings.Contains(curl, "railer") {
+		t.Errorf("curl can send none: %s", curl)
 	}
 }
 
@@ -96,12 +127,13 @@ func TestScannerIsBounded(t *testing.T) {
 	for name, block := range map[string]string{
 		"no line end": strings.Repeat("x", 1000), "no end of the head": "a: b\r\n", "many heads": "GET / HTTP/1.1\r\n\r\n",
 		"bad chunks": "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+		"trailers":   "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx: y\r\n\r\n",
 	} {
 		var s scanner
 		for range 10_000 {
 			s.write([]byte(block))
 		}
-		if size := len(s.line) + len(s.head) + len(s.heads); size > maxHead+maxHeads {
+		if size := len(s.line) + len(s.fields) + len(s.heads); size > maxHead+maxHeads {
 			t.Errorf("%s: %d", name, size)
 		}
 	}

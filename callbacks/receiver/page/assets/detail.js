@@ -72,7 +72,7 @@ export async function copyCurl() {
 
 const panels = {
   body: { label: () => "Body", draw: bodyPanel },
-  headers: { label: (r) => ["Headers", h("span.n", {}, r.headers.length)], draw: headersPanel },
+  headers: { label: (r) => ["Headers", h("span.n", {}, r.headers.length + (r.trailers?.length ?? 0))], draw: headersPanel },
   raw: { label: () => "Raw", draw: rawPanel },
   answer: { label: () => "Answer", draw: answerPanel },
   forwards: { label: (r) => ["Passed on", h("span.n", {}, r.forwards.length)], draw: forwardsPanel, hidden: (r) => !r.forwards.length },
@@ -109,7 +109,7 @@ function bodyPanel(r) {
 
 function headersPanel(r) {
   const wrong = new Map(r.verdicts.filter((v) => v.field?.startsWith("header ")).map((v) => [v.field.slice(7).toLowerCase(), v.text]));
-  return [pairs(r.headers, wrong), r.headers_exact ? "" : h("p.none", {}, "Order and spelling of these were lost.")];
+  return [pairs(r.headers, wrong), r.trailers ? [h("p.sentence", {}, "Trailers, after the body:"), pairs(r.trailers)] : "", r.headers_exact ? "" : h("p.none", {}, "Order and spelling of these were lost.")];
 }
 
 function pairs(headers, wrong = new Map()) {
