@@ -177,6 +177,7 @@ func look(t *testing.T, p *browsertest.Page, name string) {
 	if wide := browsertest.Eval[string](p, `[...document.querySelectorAll("main *")].filter((e) => document.documentElement.scrollWidth > innerWidth && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML.slice(0, 100)).join("\n")`); wide != "" {
 		t.Errorf("%s: wider than the page:\n%s", name, wide)
 	}
+	p.Await(`document.getAnimations().length === 0`) // what fades has the contrast that it will have
 	if found := browsertest.Eval[string](p, `axe.run().then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + "\n" + v.nodes.map((n) => n.html.slice(0, 200) + "\n" + n.failureSummary).join("\n")).join("\n"))`); found != "" {
 		t.Errorf("%s: axe finds %.4000s", name, found)
 	}
