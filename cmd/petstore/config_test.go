@@ -48,6 +48,8 @@ func TestSecrets(t *testing.T) {
 		strings.Repeat(" ", 16), "whsec_AAAAAAAAAAAA", callbacks.DevelopmentSecret + " ", " " + strings.ToUpper(callbacks.DevelopmentSecret),
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababab", "0123456789abcdef", "passwordpassword", "whsec_" + strings.Repeat("A", 44),
 		"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", strings.Repeat(" ", 20) + "short", "fifteen-letters",
+		strings.TrimPrefix(callbacks.DevelopmentSecret, "whsec_"), "70657473746F72652D646576656C6F706D656E742D736563726574", // spelled in other ways
+		"password12345678", "qwertyuiopasdfgh", "your-secret-key-here", "whsec_cGFzc3dvcmQxMjM0NTY3OA==",
 	} {
 		if strongSecret(weak) {
 			t.Errorf("%q is taken for a secret", weak)
