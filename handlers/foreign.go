@@ -28,6 +28,7 @@ const problemMedia = "application/problem+json"
 // serveForeign serves a request by a handler that is not ours.
 func serveForeign(h http.Handler) gin.HandlerFunc {
 	return adapt(func(c *gin.Context) error {
+		normaliseRange(c.Request)
 		w := &foreignWriter{ResponseWriter: c.Writer}
 		h.ServeHTTP(w, c.Request)
 		return w.err(c.Request)
