@@ -126,13 +126,16 @@ func (h streamHandlers) followTasks(c *gin.Context) error {
 // lastEventID reads where a client wants to resume, nil for nowhere. The header
 // has precedence: an EventSource that reconnects keeps the URL that it was given.
 func lastEventID(c *gin.Context, q *query) *int64 {
+	q.ignore("_", "evs_preamble", "r", "padding") // of EventSource polyfills, against caches and buffers
 	last := q.number("last_event_id", 0, 1<<62)
-	for _, alias := range []string{"lastEventId", "evs_last_event_id", "Last-Event-ID"} { // of EventSource polyfills
+	for _, alias := range []string{"lastEventId", "evs_last_event_id", "Last-Event-ID"} { // of the same
+		if q.values.Get(alias) == "" { // as the header before the first event
+			q.ignore(alias)
+		}
 		if id := q.number(alias, 0, 1<<62); id != nil {
 			last = id
 		}
 	}
-	q.ignore("_", "evs_preamble") // of the same, against caches
 	header := strings.TrimSpace(c.GetHeader("Last-Event-ID"))
 	if header == "" {
 		return last

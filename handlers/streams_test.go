@@ -185,6 +185,11 @@ func TestStreamResumesByQuery(t *testing.T) {
 			t.Errorf("%s: got %v", query, e)
 		}
 	}
+	// Another instance: Yaffle's EventSource, older than 1.0, at first and after the first event.
+	a.stream("/api/tasks/stream?lastEventId=&r=5231847163254198&padding=true")
+	if e := a.stream("/api/tasks/stream?lastEventId=1&r=5231847163254198").take(t, 1)[0]; e.id != "2" {
+		t.Errorf("with r: got %v", e)
+	}
 	a.do("GET", "/api/orders/stream?lastEventId=x", "").want(422).names("lastEventId")
 }
 
