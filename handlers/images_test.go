@@ -298,6 +298,11 @@ func TestBadUploads(t *testing.T) {
 	if img := read[image](plain.do("POST", "/api/images/process", blob, contentType).want(202)); img.Metadata["a"] != "b" {
 		t.Errorf("the metadata is %v", img.Metadata)
 	}
+	for _, field := range []string{`callback_url http://127.0.0.1:1/x`, `format jpeg`, `quality 80`} { // text/plain, by the contract
+		name, value, _ := strings.Cut(field, " ")
+		text := strings.NewReplacer(`"metadata"`, `"`+name+`"`, "application/json", "text/plain;charset=utf-8", `{"a":"b"}`, value).Replace(blob)
+		plain.do("POST", "/api/images/process", text, contentType).want(202)
+	}
 	plain.do("POST", "/api/images/process", strings.Replace(blob, "application/json", "text/plain", 1), contentType).want(422).names("metadata")
 	plain.do("POST", "/api/images/process", strings.Replace(blob, `{"a":"b"}`, `{"a":`, 1), contentType).want(422).names("metadata")
 }

@@ -79,8 +79,8 @@ func uploadTooLarge() error {
 		Fields: []models.FieldError{{Field: "file", Message: fmt.Sprintf("must be at most %d bytes", maxUpload)}}}
 }
 
-// readBlobs makes fields of parts that came as JSON files: browsers give a Blob a filename, and the contract asks for
-// its type.
+// readBlobs makes fields of parts that came as files: browsers give a Blob a filename, and it has the type that the
+// contract asks for.
 func readBlobs(form *multipart.Form) error {
 	var wrong models.FieldErrors
 	for _, name := range slices.Sorted(maps.Keys(form.File)) {
@@ -89,7 +89,7 @@ func readBlobs(form *multipart.Form) error {
 		}
 		for _, part := range form.File[name] {
 			mediaType, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
-			if mediaType != "application/json" {
+			if mediaType != "application/json" && (mediaType != "text/plain" || !slices.Contains(plainFields, name)) {
 				wrong.Addf(clip(name, 200), "is not a file of this request; send the picture as file")
 				continue
 			}
@@ -118,8 +118,13 @@ func readPart(part *multipart.FileHeader) (string, error) {
 	return string(value), err
 }
 
-// textFields are those that a form gives as they are; the others are JSON.
-var textFields = []string{"image_url", "format", "callback_url"}
+var (
+	// textFields are those that a form gives as they are; the others are JSON.
+	textFields = []string{"image_url", "format", "callback_url"}
+	// plainFields are those that the contract has as text/plain: what is neither a list nor an object (OpenAPI 3.1,
+	// Encoding Object).
+	plainFields = append(slices.Clone(textFields), "quality")
+)
 
 // formAsJSON writes the fields of a form as one JSON object, so that they are
 // decoded and checked as if they had come as JSON. An empty field is one that
