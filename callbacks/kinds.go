@@ -15,6 +15,8 @@ type Kind struct {
 	Path string
 	// Field is the member of an update that has the id of what it works on: "order_id".
 	Field string
+	// Cancellable says that its tasks can be cancelled, and there is an update that tells of it.
+	Cancellable bool
 
 	id func(*Resource) *string // that member
 }
@@ -34,7 +36,7 @@ type Resource struct {
 var (
 	KindOrder = Kind{
 		Name: "order", Prefix: "ord_", Collection: "orders", Path: "/callbacks/order-status",
-		Field: "order_id", id: func(r *Resource) *string { return &r.OrderID },
+		Field: "order_id", Cancellable: true, id: func(r *Resource) *string { return &r.OrderID },
 	}
 	KindReport = Kind{
 		Name: "report", Prefix: "rpt_", Collection: "reports", Path: "/callbacks/reports",
@@ -42,7 +44,7 @@ var (
 	}
 	KindImage = Kind{
 		Name: "image", Prefix: "img_", Collection: "images", Path: "/callbacks/image",
-		Field: "image_id", id: func(r *Resource) *string { return &r.ImageID },
+		Field: "image_id", Cancellable: true, id: func(r *Resource) *string { return &r.ImageID },
 	}
 	KindPayment = Kind{
 		Name: "payment", Prefix: "pay_", Collection: "payments", Path: "/callbacks/payment",

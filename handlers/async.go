@@ -166,8 +166,12 @@ func (cb callback) task(kind callbacks.Kind, policy callbacks.Policy) (models.Ta
 
 // checkEvents refuses patterns that no update matches which is sent to the callback_url of a task.
 func checkEvents(kind callbacks.Kind, patterns []string) (wrong models.FieldErrors) {
+	events := []string{callbacks.EventProgress, models.StatusCompleted, models.StatusFailed}
+	if kind.Cancellable {
+		events = append(events, models.StatusCancelled)
+	}
 	var sent []string
-	for _, event := range []string{callbacks.EventProgress, models.StatusCompleted, models.StatusFailed, models.StatusCancelled} {
+	for _, event := range events {
 		sent = append(sent, callbacks.EventType(kind.Name, event))
 	}
 	for i, pattern := range patterns {

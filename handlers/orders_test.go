@@ -67,6 +67,11 @@ func TestCallbackEvents(t *testing.T) {
 	} {
 		a.do("POST", "/api/orders", `{"product":"dog-food","callback_events":`+events+`}`).want(422).names(field)
 	}
+	for path, request := range map[string]string{ // which nobody can cancel
+		"/api/reports": `{"type":"sales","callback_events":["report.cancelled"]}`, "/api/payments": `{"amount":100,"provider":"stripe","callback_events":["payment.cancelled"]}`,
+	} {
+		a.do("POST", path, request).want(422).names("callback_events[0]")
+	}
 	a.start()
 	if got := quiet.wait(t, ended(o.OrderID)); len(got) != 1 || got[0].Type != "order.completed" {
 		t.Errorf("called back with %+v", got)
