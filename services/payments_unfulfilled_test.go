@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +106,28 @@ func (x *till) checkGivenBack(order models.Order, p models.Payment, told string)
 	}
 	if err := x.orders.Delete(within(x.t), order.ID); err != nil {
 		x.t.Errorf("the order cannot be deleted: %v", err)
+	}
+}
+
+// TestUnaskedRefundKeepsQuiet: who wants no progress of a payment gets none of its refund, either.
+func TestUnaskedRefundKeepsQuiet(t *testing.T) {
+	for picked, told := range map[string]string{"": "[]", "payment.failed": "[refund.completed refund.failed]"} {
+		x := newTill(t)
+		order, fail := x.orderThatFails()
+		asked := models.Payment{Amount: order.Total, OrderID: order.ID, Task: models.Task{CallbackURL: "http://127.0.0.1:1/x", CallbackEvents: strings.Fields(picked)}}
+		p, err := x.payments.Create(within(t), asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.wait(p.TaskID)
+		fail()
+		refunds := x.refundsOf(p.ID, models.RefundFilter{})
+		if len(refunds) != 1 {
+			t.Fatalf("the refunds are %+v", refunds)
+		}
+		if got := fmt.Sprint(x.wait(refunds[0].TaskID).CallbackEvents); got != told {
+			t.Errorf("picked %q, told of %s, want %s", picked, got, told)
+		}
 	}
 }
 

@@ -71,6 +71,15 @@ func unfulfilled(order models.Order) bool {
 	return order.Task.Status == models.StatusFailed || order.Task.Status == models.StatusCancelled
 }
 
+// refundEvents are what a client that picked events of its payment is told of a refund that
+// it has not asked for: how that ends.
+func refundEvents(picked []string) []string {
+	if len(picked) == 0 {
+		return nil
+	}
+	return []string{callbacks.EventType(callbacks.KindRefund.Name, models.StatusCompleted), callbacks.EventType(callbacks.KindRefund.Name, models.StatusFailed)}
+}
+
 // refundUnfulfilled gives back what is left of a payment whose order is not
 // fulfilled, and calls back who asked for the payment. It is called when the order
 // ends and when the payment does, whichever is later; p must be locked.
@@ -91,7 +100,7 @@ func refundUnfulfilled(tx *models.Tx, tasks *task.Engine, p models.Payment) erro
 		ID: models.NewID(callbacks.KindRefund.Prefix), PaymentID: p.ID, Amount: left, Reason: reasonUnfulfilled, CreatedAt: now, UpdatedAt: now,
 	}
 	draft, err := tasks.DraftFollowing(models.Task{
-		Kind: callbacks.KindRefund.Name, ResourceID: r.ID, CallbackURL: p.Task.CallbackURL, Metadata: p.Task.Metadata,
+		Kind: callbacks.KindRefund.Name, ResourceID: r.ID, CallbackURL: p.Task.CallbackURL, CallbackEvents: refundEvents(p.Task.CallbackEvents), Metadata: p.Task.Metadata,
 		Message: "The order " + p.OrderID + " is not fulfilled: what was paid is given back",
 	})
 	if err != nil {
