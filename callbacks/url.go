@@ -61,12 +61,12 @@ func CheckURL(raw string, p Policy) error {
 	return checkHost(u, p)
 }
 
-// EscapeQuery returns the query of a URL as it goes on the wire: what isn't ASCII, and what servers take amiss, is
-// percent-encoded, as browsers do (https://url.spec.whatwg.org/#query-percent-encode-set).
+// EscapeQuery returns the query of a URL as it goes on the wire: what no query may have (RFC 3986, section 3.4) is
+// percent-encoded, but for brackets, which servers take. Browsers leave more as it is, to which Tomcat answers 400.
 func EscapeQuery(query string) string {
 	var b strings.Builder
 	for _, c := range []byte(query) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
