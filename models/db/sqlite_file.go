@@ -94,12 +94,18 @@ func (f *ownedFile) noteOpened() (err error) {
 var errFileGone = errors.New("the database's file, or its write-ahead log, is not the one that was opened any more: " +
 	"what is written now would be lost. Put it back, or restart the server")
 
-// check returns errFileGone if the files were deleted or replaced: SQLite goes on writing to what it has opened.
+// check returns errFileGone if the files were deleted, replaced or emptied: SQLite goes on writing to what it has opened.
 func (f *ownedFile) check() error {
-	if !isStill(f.data, f.path) || !isStill(f.log, f.path+"-wal") {
+	if !isStill(f.data, f.path) || !isStill(f.log, f.path+"-wal") || f.emptied() {
 		return errFileGone
 	}
 	return nil
+}
+
+// emptied reports whether the database lost all it had. SQLite takes it for a new one then, whatever is in its log.
+func (f *ownedFile) emptied() bool {
+	found, err := f.file.Stat()
+	return err != nil || found.Size() == 0 && f.data.Size() > 0
 }
 
 func isStill(opened os.FileInfo, path string) bool {

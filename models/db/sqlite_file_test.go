@@ -19,7 +19,13 @@ func TestFileIsNotTheOneThatWasOpened(t *testing.T) {
 		content, err := os.ReadFile(path)
 		return errors.Join(err, os.Rename(path, path+".away"), os.WriteFile(path, content, 0o600))
 	}
+	var content []byte
+	empty := func(path string) (err error) {
+		content, err = os.ReadFile(path)
+		return errors.Join(err, os.Truncate(path, 0))
+	}
 	for name, test := range map[string]struct{ lose, mend func(path string) error }{
+		"emptied":      {empty, func(path string) error { return os.WriteFile(path, content, 0o600) }}, // another instance
 		"deleted":      {move("", ".away"), move(".away", "")},
 		"replaced":     {replace, move(".away", "")},
 		"log deleted":  {move("-wal", "-wal.away"), move("-wal.away", "-wal")},
