@@ -18,6 +18,7 @@ import (
 // does, a payment that is completed was charged once, and one that failed costs
 // nothing in the end.
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	first := func(n int, what string, f fault) func(ask) fault {
 		return func(a ask) fault {
 			if a.what == what && a.n <= n {
@@ -50,6 +51,7 @@ func TestOutages(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			x := newTill(t)
 			order := x.order()
 			x.provider.disturb(test.fault)
@@ -104,6 +106,7 @@ var errKilled = errors.New("killed")
 // after what the report stores, and runs it again: the payment is charged once
 // and refunded once.
 func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{callbacks.KindPayment.Name, callbacks.KindRefund.Name} {
 		for moment := range 10 {
 			t.Run(fmt.Sprint(kind, " ", moment), func(t *testing.T) {

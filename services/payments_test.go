@@ -100,6 +100,7 @@ func TestIdempotencyKeys(t *testing.T) {
 // TestEveryRequestIsStripes repeats payments, refunds and reversals while
 // stripe-mock checks each request against Stripe's description of its API.
 func TestEveryRequestIsStripes(t *testing.T) {
+	t.Parallel()
 	x := newTill(t)
 	x.provider.mirror = stripemock.Start(t)
 	p, err := x.payments.Create(t.Context(), models.Payment{Amount: 100, Currency: "JPY", Provider: ProviderStripe, Description: "Dog food & toys"})

@@ -17,6 +17,7 @@ import (
 // and of golang.org/x/image, and compares the pictures with what they are of:
 // block by block, the colours are those of the photograph.
 func TestPhotographs(t *testing.T) {
+	t.Parallel()
 	std := filepath.Join(goSays(t, "env", "GOROOT"), "src", "image", "testdata")
 	rose := filepath.Join(goSays(t, "list", "-m", "-f", "{{.Dir}}", "golang.org/x/image"), "testdata")
 	g := newGallery(t, options{}, t.TempDir(), nil)

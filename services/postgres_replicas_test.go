@@ -78,6 +78,7 @@ func TestReplicasChargeOnce(t *testing.T) {
 // TestReplicasRefundOnce: of a payment, replicas give back what was paid and no
 // more; then its order is free for another payment.
 func TestReplicasRefundOnce(t *testing.T) {
+	t.Parallel()
 	x := newReplicas(t)
 	order := x[0].order()
 	p := x[0].paid(order, "")
@@ -112,6 +113,7 @@ func TestReplicasRefundOnce(t *testing.T) {
 // TestRefundsThatEndAtOnce: neither sees the end of the other before it has stored
 // its own, and yet the order is released.
 func TestRefundsThatEndAtOnce(t *testing.T) {
+	t.Parallel()
 	x := newTillOn(t, postgrestest.URL(t), newProvider(t))
 	order := x.order()
 	p := x.paid(order, "")
@@ -183,6 +185,7 @@ func (x *till) blocked() bool {
 // TestPaymentIsNotDeletedUnderItsRefund: whichever comes first, a refund that was
 // accepted has its payment.
 func TestPaymentIsNotDeletedUnderItsRefund(t *testing.T) {
+	t.Parallel()
 	x := newTillOn(t, postgrestest.URL(t), newProvider(t))
 	for range 10 {
 		p := x.paid(models.Order{}, "")
@@ -206,6 +209,7 @@ func TestPaymentIsNotDeletedUnderItsRefund(t *testing.T) {
 // TestTwoRunsTakeTheStockOnce: a server that is taken for dead and lives may work
 // on an order beside another.
 func TestTwoRunsTakeTheStockOnce(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, options{url: postgrestest.URL(t), idle: true})
 	if err := e.products.Seed(within(t)); err != nil {
 		t.Fatal(err)
@@ -232,6 +236,7 @@ func TestTwoRunsTakeTheStockOnce(t *testing.T) {
 // TestReplicasShareTheStock: orders that name the same products crosswise do not
 // block each other, and sell each item once.
 func TestReplicasShareTheStock(t *testing.T) {
+	t.Parallel()
 	const stock, orders = 30, 40
 	url := postgrestest.URL(t)
 	e := [2]*engine{newEngine(t, options{url: url}), newEngine(t, options{url: url})}
@@ -263,6 +268,7 @@ func TestReplicasShareTheStock(t *testing.T) {
 // TestReplicasKeepTheLimit: webhooks that are registered side by side are no more
 // than there can be.
 func TestReplicasKeepTheLimit(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, options{url: postgrestest.URL(t), idle: true})
 	webhooks, err := NewWebhooks(within(t), e.store, e.tasks, e.dispatcher)
 	if err != nil {

@@ -17,6 +17,7 @@ const disown = "UPDATE river_job SET state = 'running', attempt = 1, attempted_a
 
 // TestStartRescues: a server that starts takes up what a dead one was running.
 func TestStartRescues(t *testing.T) {
+	t.Parallel()
 	url := postgrestest.URL(t)
 	dead := newEngine(t, options{url: url, idle: true, operations: quick()})
 	rc := newReceiver(t, nil)

@@ -16,6 +16,7 @@ const onPostgres = "TestOnPostgres"
 
 // TestOnPostgres repeats the tests of what both engines promise.
 func TestOnPostgres(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]func(*testing.T){
 		"order": TestOrderIsToldTheSameEverywhere, "out of stock": TestOrderOutOfStock, "last item": TestLastItemIsSoldOnce,
 		"cancel": TestCancel, "change": TestChangeWhileProcessing, "attempts": TestAttemptsAreKept,
@@ -43,6 +44,7 @@ func TestOnPostgres(t *testing.T) {
 // cancellation at one reaches the work at the other with its next report, and is
 // told once.
 func TestTwoReplicas(t *testing.T) {
+	t.Parallel()
 	url := postgrestest.URL(t)
 	reported, proceed := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
@@ -77,6 +79,7 @@ func TestTwoReplicas(t *testing.T) {
 
 // TestReplicasShareTheWork: each task runs once, wherever.
 func TestReplicasShareTheWork(t *testing.T) {
+	t.Parallel()
 	const tasks = 60
 	url := postgrestest.URL(t)
 	done := make(chan string, 2*tasks)

@@ -138,6 +138,7 @@ func TestSalesReport(t *testing.T) {
 // TestProgressOfTheArticle: a report on a thousand orders tells what the
 // article's progress callback tells, to the letter.
 func TestProgressOfTheArticle(t *testing.T) {
+	t.Parallel()
 	e, r := newReporter(t)
 	e.seed(1000)
 	rc := newReceiver(t, nil)

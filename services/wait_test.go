@@ -47,6 +47,7 @@ func TestWait(t *testing.T) {
 
 // TestTailIsLive: a replica that does no work hears of what another does.
 func TestTailIsLive(t *testing.T) {
+	t.Parallel()
 	url := postgrestest.URL(t)
 	works, watches := newEngine(t, options{url: url}), newEngine(t, options{url: url, idle: true})
 	works.product("dog-food", 5)
@@ -72,6 +73,7 @@ func TestTailIsLive(t *testing.T) {
 // TestTailWaitsForNobodyElse: a transaction of somebody else that writes for long,
 // elsewhere on the server, holds up nothing.
 func TestTailWaitsForNobodyElse(t *testing.T) {
+	t.Parallel()
 	url := postgrestest.URL(t)
 	ctx := within(t)
 	conn, err := pgx.Connect(ctx, url)
