@@ -14,12 +14,13 @@ import (
 const (
 	// sampleSize is how many records are looked at to tell CSV from text.
 	sampleSize = 20
-	// maxShort is the part of them that may have fewer fields than the first.
-	maxShort = 0.2
+	// maxShort is the part of them that may have fewer fields than the first, and maxShortValues if there are values
+	// among them, which prose with commas has not.
+	maxShort, maxShortValues = 0.2, 0.4
 )
 
 // readCSV returns errOtherFormat if data does not look like CSV: at least two records, with at
-// least two fields, and nearly all with as many.
+// least two fields, and nearly all with as many; or one column of values below a name.
 func readCSV(data string) (*Dataset, error) {
 	delimiter, fields := ',', 1
 	for _, candidate := range ",;\t|" {
@@ -27,7 +28,7 @@ func readCSV(data string) (*Dataset, error) {
 			delimiter, fields = candidate, n
 		}
 	}
-	if fields < 2 {
+	if fields < 2 && !isColumn(data) {
 		return nil, errOtherFormat
 	}
 	if fields > MaxColumns {
@@ -47,7 +48,7 @@ func readCSV(data string) (*Dataset, error) {
 // sample is how many fields the first record has, 0 if the next ones say that this is no CSV.
 func sample(data string, delimiter rune) (fields int) {
 	r := newReader(data, delimiter)
-	read, short := 0, 0
+	read, short, most := 0, 0, maxShort
 	for ; read < sampleSize; read++ {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -58,6 +59,8 @@ func sample(data string, delimiter rune) (fields int) {
 		}
 		if read == 0 {
 			fields = len(record)
+		} else if slices.ContainsFunc(record, isValue) {
+			most = maxShortValues
 		}
 		switch {
 		case len(record) > fields:
@@ -66,10 +69,19 @@ func sample(data string, delimiter rune) (fields int) {
 			short++
 		}
 	}
-	if read < 2 || float64(short) > maxShort*float64(read) {
+	if read < 2 || float64(short) > most*float64(read) {
 		return 0
 	}
 	return fields
+}
+
+// isColumn reports whether the first lines are a name, and below it nothing but values, at least two.
+func isColumn(data string) bool {
+	lines := strings.SplitN(strings.TrimSpace(data), "\n", sampleSize+1)
+	if len(lines) < 3 || isValue(lines[0]) {
+		return false
+	}
+	return !slices.ContainsFunc(lines[1:min(len(lines), sampleSize)], func(line string) bool { return !isValue(line) })
 }
 
 func newReader(data string, delimiter rune) *csv.Reader {
