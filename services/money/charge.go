@@ -59,6 +59,8 @@ func CheckCharge(amount int64, code string) error {
 	u := unitOf(code)
 	most, step := MaxCharge(code)*u.down/u.up, max(1, u.step*u.down/u.up)
 	switch {
+	case !Known(code):
+		return fmt.Errorf("must be in a currency that people pay with, which %s is not", code)
 	case amount < 1 || amount > most:
 		return fmt.Errorf("must be between 1 and %d in %s", most, code)
 	case amount%step != 0:

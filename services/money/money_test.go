@@ -44,6 +44,10 @@ func TestCharge(t *testing.T) {
 		{5120, "KWD", 5120, ""},
 		{5124, "KWD", 5124, "must be a multiple of 10 in KWD"},
 		{250_000_000, "IDR", 250_000_000, ""},
+		// Another instance of security 17: of gold, for tests, and none.
+		{100, "XAU", 100, "must be in a currency that people pay with, which XAU is not"},
+		{100, "XTS", 100, "must be in a currency that people pay with, which XTS is not"},
+		{100, "XXX", 100, "must be in a currency that people pay with, which XXX is not"},
 		{999_999_999_999, "IDR", 999_999_999_999, ""},
 		{9_999_999_999, "HUF", 9_999_999_999, ""},
 		{999_999_999, "INR", 999_999_999, ""},
