@@ -18,7 +18,7 @@ import (
 // otherDatabase is what no path of an SQLite file looks like: a URL of some kind, but for a
 // drive of Windows, or settings of libpq
 // (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE).
-var otherDatabase = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]+:|\b(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=|:[^/]*@`)
+var otherDatabase = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]+:|\b(pg[a-z]+|host|hostaddr|port|dbname|user|password|passfile|service|sslmode|server|pwd|uid)\s*=|:[^/]*@`)
 
 // checkStores checks where things are kept.
 func (c Config) checkStores() error {

@@ -71,7 +71,7 @@ func TestNoPasswordIsShown(t *testing.T) {
 	for _, setting := range []string{
 		"-database-url=host=db password=hunter2 dbname=petstore", "-database-url=postgres:/u:hunter2@db/petstore", "-database-url=POSTGRES://u:hunter2@db/petstore",
 		"-database-url=postgres:u:hunter2@db", "-database-url=//u:hunter2@db/petstore", "-database-url=mysql://u:hunter2@db/petstore",
-		"-database-url=user = 'u' Password = 'hunter2'", "-database-url=file:postgres:/u:hunter2@db", "-database-url=postgres://",
+		"-database-url=user = 'u' Password = 'hunter2'", "-database-url=file:postgres:/u:hunter2@db", "-database-url=PGPASSWORD=hunter2", "-database-url=Server=db;Pwd=hunter2", "-database-url=postgres://",
 		"-blob-url=s3://u:hunter2@bucket", "-blob-url=file://u:hunter2@host/x", "-blob-url=%zz:hunter2",
 		"-stripe-api-url=http://u:hunter2@%zz/", "-stripe-api-url=https://u:hunter2@stripe.example", "-public-url=https://u:hunter2@api.example.com",
 		"-allowed-hosts=u:hunter2@api.example.com",
