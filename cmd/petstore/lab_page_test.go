@@ -191,12 +191,12 @@ func TestLabAlone(t *testing.T) {
 	choose(p, "way", "sse")
 	choose(p, "way", "websocket")
 	p.Click(`#ask .primary`)
-	p.Await(`document.querySelector("#stage").dataset.state === "failed" && document.querySelector("#problem").textContent.includes("WebSocket connection was closed")`)
+	p.Await(`document.querySelector("#stage").dataset.state === "failed" && document.querySelector("#problem").textContent.includes("closed before the end")`)
 }
 
-// TestLabBehindAProxy: below a path of somebody else's server, all of it is found.
+// TestLabBehindAProxy: below a path of somebody else's server, all of it is found; and a stream that the proxy cuts goes on.
 func TestLabBehindAProxy(t *testing.T) {
-	api, err := url.Parse(startApp(t, 10*time.Millisecond).URL())
+	api, err := url.Parse(startApp(t, time.Second).URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,13 @@ func TestLabBehindAProxy(t *testing.T) {
 		choose(p, "way", way)
 	}
 	p.Click(`#ask .primary`)
+	p.Await(`[...document.querySelectorAll(".row.message[data-way=sse]")].some((r) => r.textContent.includes("95 %"))`)
+	proxy.CloseClientConnections()
 	p.Await(labDone)
+	streams := browsertest.Eval[string](p, `[...document.querySelectorAll(".row[data-way=sse]")].map((r) => r.querySelector(".what").textContent.split("?")[0]).join()`)
+	if want := "GET /shop/api/orders/stream,order-update 0 %,order-update 95 %,GET /shop/api/orders/stream,order-update completed"; streams != want {
+		t.Errorf("of the stream there is %s, want %s", streams, want)
+	}
 	p.Run(chromedp.Navigate("about:blank"))
 }
 

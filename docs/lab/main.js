@@ -22,7 +22,7 @@ function choice() {
   const ways = data.getAll("way");
   const fault = offered.find(({ name }) => name === data.get("fault")) ?? offered[0];
   const body = kinds[kind].body(Object.fromEntries(data));
-  const url = (data.get("callback_url") ?? "").replace(/\s/g, "");
+  const url = (data.get("callback_url") ?? "").replace(/[\r\n]/g, "").trim();
   if (ways.includes("callback") && url) body.callback_url = url;
   return { kind, ways, fault, body, receiver: Boolean(settings.receiver) && (body.callback_url ?? "").startsWith(settings.receiver) };
 }

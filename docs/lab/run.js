@@ -3,9 +3,12 @@
 import { otherSecret } from "./ask.js";
 import { drawDeliveries } from "./deliveries.js";
 import { Journal, client, server } from "./journal.js";
-import { ways } from "./ways.js";
+import { names, ways } from "./ways.js";
 
 const bytesOf = (text) => new TextEncoder().encode(text ?? "").length;
+
+// wordsOf says it to people. What fetch throws when there is no answer, or no end of it, is a TypeError.
+const wordsOf = (error) => (error instanceof TypeError ? "The server can't be reached, or the connection to it broke." : error.message);
 
 /** Run is one experiment. `changed` is called when there is something new to see. */
 export class Run {
@@ -26,9 +29,9 @@ export class Run {
     try {
       if (this.choice.fault.inbox && others.includes("callback")) await this.setUp();
       const asked = [];
-      if (blocking) asked.push(this.block(others.length === 0));
+      if (blocking) asked.push(others.length === 0 ? this.block(true) : this.block(false).catch(this.complainOf("blocking")));
       if (overSocket) asked.push(ways[others[0]](this));
-      else if (others.length > 0) asked.push(this.ask().then(() => Promise.all(others.map((way) => ways[way]?.(this)))));
+      else if (others.length > 0) asked.push(this.ask().then(() => Promise.all(others.map((way) => ways[way]?.(this).catch(this.complainOf(way))))));
       await Promise.all(asked);
       await this.callbacksEnd();
       this.end("done");
@@ -50,9 +53,16 @@ export class Run {
 
   fail(error) {
     if (this.state !== "running") return;
-    this.problem = error instanceof TypeError ? "The server can't be reached, or the connection to it broke." : error.message; // as fetch has it
+    this.problem = wordsOf(error);
     this.end("failed");
   }
+
+  // complainOf notes what is wrong with one way; the others go on.
+  complainOf = (way) => (error) => {
+    if (this.state !== "running") return;
+    this.problem = [this.problem, `${names[way]}: ${wordsOf(error)}`].filter(Boolean).join(" ");
+    this.changed();
+  };
 
   // setUp gives the receiver an inbox with another secret.
   async setUp() {
@@ -157,7 +167,10 @@ export class Run {
       kind: "exchange", way, from: client, to: server, at: Date.now(), title: `${method} ${shorten(this.pathOf(path))}`, sender, bytes: bytesOf(body), sent: true,
       request: { line: `${method} ${this.pathOf(path)}`, headers: Object.entries(headers), body },
     });
-    const answer = await fetch(new URL(path, this.base), { method, headers, body, signal: this.signal });
+    const answer = await fetch(new URL(path, this.base), { method, headers, body, signal: this.signal }).catch((error) => {
+      this.journal.put(id, { end: Date.now(), tone: "bad", answer: { line: this.signal.aborted ? "given up" : "no answer" } });
+      throw error;
+    });
     if (answer.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       this.answered(id, answer, "");
       this.journal.put(id, { open: true });

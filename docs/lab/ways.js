@@ -10,30 +10,14 @@ export const names = {
 };
 
 export const ways = {
-  // Events of one stream (https://html.spec.whatwg.org/multipage/server-sent-events.html).
   async sse(run) {
-    const { stream, event } = run.kind;
-    const sender = stream.includes("orders") ? "orderStream" : "taskStream";
-    const opened = await run.open({ way: "sse", path: `${stream}?task_id=${run.task}`, headers: { Accept: "text/event-stream" }, sender });
-    if (!opened.answer.ok) return;
-    let last;
-    const parse = StreamsPlugin.parser(({ name, data, id }) => {
-      if (name !== event) return;
-      last = JSON.parse(data);
-      run.message({ way: "sse", from: server, to: client, title: `${name} ${short(last)}`, body: data, raw: `event: ${name}\nid: ${id}\ndata: ${data}\n`, sender: "stream" });
-      if (ended(last)) run.heard("sse");
-    });
-    for (const reader = opened.answer.body.pipeThrough(new TextDecoderStream()).getReader(); !(last && ended(last)); ) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      parse(value);
-    }
-    opened.close();
+    const heard = {};
+    while (!heard.end && (await patiently(run, () => followStream(run, heard))));
   },
 
   async polling(run) {
     for (let body; !body || ended(body) === false; ) {
-      const { answer, text } = await run.fetch({ way: "polling", path: `api/tasks/${run.task}`, sender: "task" });
+      const { answer, text } = await patiently(run, () => run.fetch({ way: "polling", path: `api/tasks/${run.task}`, sender: "task" }));
       if (!answer.ok) return;
       body = JSON.parse(text);
       if (ended(body)) run.heard("polling");
@@ -43,7 +27,7 @@ export const ways = {
 
   async longpolling(run) {
     for (let body; !body || ended(body) === false; ) {
-      const { answer, text } = await run.fetch({ way: "longpolling", path: `api/tasks/${run.task}?wait=30`, sender: "task" });
+      const { answer, text } = await patiently(run, () => run.fetch({ way: "longpolling", path: `api/tasks/${run.task}?wait=30`, sender: "task" }));
       if (!answer.ok) return;
       body = JSON.parse(text);
       if (ended(body)) run.heard("longpolling");
@@ -53,6 +37,45 @@ export const ways = {
   websocket: (run) => converse(run, "websocket", "api/ws", StreamsPlugin.plain),
   socketio: (run) => converse(run, "socketio", "socket.io/?EIO=4&transport=websocket", StreamsPlugin.socketIO),
 };
+
+// patiently asks again a second later when no answer came, or when it broke off: a TypeError, as fetch has it.
+async function patiently(run, ask) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      await run.pause(1000);
+    }
+  }
+}
+
+// followStream hears the events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html) to its end, from
+// behind the last that was heard: as an EventSource does, which does not show its requests. It returns whether there is a stream.
+async function followStream(run, heard) {
+  const { stream, event } = run.kind;
+  const headers = { Accept: "text/event-stream", ...(heard.id && { "Last-Event-ID": heard.id }) };
+  const opened = await run.open({ way: "sse", path: `${stream}?task_id=${run.task}`, headers, sender: stream.includes("orders") ? "orderStream" : "taskStream" });
+  if (!opened.answer.ok) return false;
+  const parse = StreamsPlugin.parser(({ name, data, id }) => {
+    heard.id = id;
+    if (name !== event) return;
+    const update = JSON.parse(data);
+    run.message({ way: "sse", from: server, to: client, title: `${name} ${short(update)}`, body: data, raw: `event: ${name}\nid: ${id}\ndata: ${data}\n`, sender: "stream" });
+    heard.end = ended(update);
+    if (heard.end) run.heard("sse");
+  });
+  try {
+    for (const reader = opened.answer.body.pipeThrough(new TextDecoderStream()).getReader(); !heard.end; ) {
+      const { done, value } = await reader.read();
+      if (done) throw new TypeError("The stream broke off.");
+      parse(value);
+    }
+  } finally {
+    opened.close();
+  }
+  return true;
+}
 
 /**
  * converse subscribes to the task over a socket. Where there is none yet it begins one, as in the article:
@@ -93,7 +116,7 @@ function converse(run, way, path, protocol) {
     socket.onclose = () => {
       run.journal.put(way, { open: false, closed: Date.now(), end: run.journal.entries.get(way)?.end ?? Date.now() });
       if (run.known.get(way).at) resolve();
-      else reject(new Error(`The ${names[way]} connection was closed before the end was told.`));
+      else reject(new Error("The connection was closed before the end was told."));
     };
     run.signal.addEventListener("abort", () => socket.close());
   });
