@@ -41,20 +41,27 @@ func CheckURL(raw string, p Policy) error {
 	}
 	for _, c := range []byte(raw) {
 		if c <= ' ' || c == 0x7f {
-			return errors.New("must not contain spaces or control characters")
+			return errors.New("must not contain spaces or control characters; a space is written %20")
 		}
 	}
+	scheme, _, _ := strings.Cut(raw, "://")
+	if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
+		return errors.New("must be an absolute URL that begins with http:// or https://")
+	}
 	u, err := url.Parse(raw)
+	if escape, ok := errors.AsType[url.EscapeError](err); ok {
+		return fmt.Errorf("must not contain %s: a percent sign itself is written %%25", strconv.QuoteToASCII(string(escape)))
+	}
 	if err != nil {
-		return errors.New("must be a valid URL")
+		return errors.New("must have a valid host name, and a number as its port if it has one")
 	}
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return errors.New("must be an absolute http or https URL")
+	case u.Hostname() == "":
+		return errors.New("must have a host after " + scheme + "://")
 	case u.User != nil:
 		return errors.New("must not contain credentials")
 	case strings.Contains(raw, "#"):
-		return errors.New("must not have a fragment")
+		return errors.New("must not have a fragment, which begins with #")
 	case !validPort(u):
 		return errors.New("must have a port from 1 to 65535")
 	}

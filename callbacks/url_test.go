@@ -96,6 +96,27 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
+// TestCheckURLSays: what is wrong with a URL, its error says so that one can mend it.
+func TestCheckURLSays(t *testing.T) {
+	for raw, want := range map[string]string{
+		"client.com/x":          "must be an absolute URL that begins with http:// or https://",
+		"localhost:9090/x":      "must be an absolute URL that begins with http:// or https://",
+		"http:/client.com":      "must be an absolute URL that begins with http:// or https://",
+		"HTTP:///x":             "must have a host after http://",
+		"http://client.com/a b": "must not contain spaces or control characters; a space is written %20",
+		"http://client.com/%zz": `must not contain "%zz": a percent sign itself is written %25`,
+		"http://client.com:x/":  "must have a valid host name, and a number as its port if it has one",
+		"http://[::1/":          "must have a valid host name, and a number as its port if it has one",
+		"http://client.com:0/":  "must have a port from 1 to 65535",
+		"http://client.com/#x":  "must not have a fragment, which begins with #",
+		"http://a:b@client.com": "must not contain credentials",
+	} {
+		if err := CheckURL(raw, DevelopmentPolicy()); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", raw, err, want)
+		}
+	}
+}
+
 func TestGuard(t *testing.T) {
 	for address, want := range map[string]error{
 		"168.63.129.16:80":             ErrForbiddenAddress, // security 16

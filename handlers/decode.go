@@ -65,7 +65,7 @@ func readBody(c *gin.Context, mediaTypes ...string) ([]byte, error) {
 	case isFull(err):
 		return nil, errInFlight(c.Request.Context())
 	case err != nil:
-		return nil, &models.Error{Code: codeMalformed, Message: "The body could not be read to its end.", Err: err}
+		return nil, &models.Error{Code: codeMalformed, Message: "The body could not be read to its end. Send as many bytes as the Content-Length header says.", Err: err}
 	}
 	return text.Bytes(), nil
 }
@@ -157,11 +157,11 @@ func explainJSON(err error) error {
 		field := fieldName(syntax.JSONPointer)
 		switch {
 		case errors.Is(err, jsontext.ErrDuplicateName):
-			return malformed(field, "is there more than once")
+			return malformed(field, "is there more than once; give it once")
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return malformed("", "The body ends before its JSON does.")
 		}
-		return malformed("", fmt.Sprintf("The body is not JSON: the error is at byte %d.", syntax.ByteOffset))
+		return malformed("", fmt.Sprintf("The body is not JSON: the error is at byte %d. Names and texts are in double quotes; there are no comments, and no comma after the last entry.", syntax.ByteOffset))
 	}
 	return malformed("", "The body must be a JSON object.")
 }
@@ -170,7 +170,7 @@ func malformed(field, message string) error {
 	if field == "" {
 		return &models.Error{Code: codeMalformed, Message: message}
 	}
-	return &models.Error{Code: codeMalformed, Message: "The body is not proper JSON.", Fields: []models.FieldError{{Field: field, Message: message}}}
+	return &models.Error{Code: codeMalformed, Message: field + " " + message + ".", Fields: []models.FieldError{{Field: field, Message: message}}}
 }
 
 // kindName names the JSON type that a Go type is written as.

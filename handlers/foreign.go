@@ -76,7 +76,7 @@ func (w *foreignWriter) err(r *http.Request) error {
 	case http.StatusNotFound:
 		return errNoRoute(r)
 	case http.StatusMethodNotAllowed:
-		return errNoMethod(r)
+		return errNoMethod(w, r)
 	case http.StatusPreconditionFailed:
 		return failedPrecondition(preconditionOf(r), "is of another state of this")
 	case http.StatusRequestedRangeNotSatisfiable:

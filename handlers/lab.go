@@ -14,7 +14,7 @@ func senders() map[string][]docs.Source {
 	return map[string][]docs.Source{
 		"order":       {docs.SourceOf(orderHandlers.create, 0, "return createTask(c, h.tasks, h.start)"), accepted},
 		"report":      {docs.SourceOf(reportHandlers.create, 0, "return createTask(c, h.tasks, h.start)"), accepted},
-		"image":       {docs.SourceOf(imageHandlers.create, 19, "return respondAccepted(c, h.tasks, a)"), accepted},
+		"image":       {docs.SourceOf(imageHandlers.create, 16, "return respondAccepted(c, h.tasks, a)"), accepted},
 		"payment":     {docs.SourceOf(paymentHandlers.create, 0, "return createTask(c, h.tasks, h.start)"), accepted},
 		"task":        {docs.SourceOf(taskHandlers.get, 20, "return respondTagged(c, new(showTask(t)))")},
 		"orderStream": {docs.SourceOf(streamHandlers.followOrders, 18, `return h.follow(c, "order-update", filter, last)`)},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,7 +148,7 @@ func (l *live) parseProcess(data jsontext.Value) (kind string, request []byte, e
 		return "", nil, models.Invalid("kind", "is required: the kind of work, such as %s", callbacks.KindOrder.Name)
 	}
 	if l.starters[kind] == nil {
-		return "", nil, models.Invalid("kind", "is no kind of work that this server does")
+		return "", nil, models.Invalid("kind", "must be one of %s", strings.Join(slices.Sorted(maps.Keys(l.starters)), ", "))
 	}
 	delete(fields, "kind")
 	if request, err = json.Marshal(fields); err != nil {
@@ -196,7 +199,7 @@ func (s *session) checkLimit() error {
 	if len(s.followed) < maxFollowed {
 		return nil
 	}
-	return &models.Error{Code: codeTooManySubscriptions, Message: fmt.Sprintf("A socket follows at most %d tasks at a time.", maxFollowed)}
+	return &models.Error{Code: codeTooManySubscriptions, Message: fmt.Sprintf("A socket follows at most %d tasks at a time. Unsubscribe from one, or open another socket.", maxFollowed)}
 }
 
 // follow tells all of a task, from its beginning to its end.

@@ -14,7 +14,8 @@ var (
 	errHost = &models.Error{Code: codeMisdirected, Message: "This server is not known by the name that the Host header has. " +
 		"It is by those in PUBLIC_URL and ALLOWED_HOSTS, by its address, and on this machine as localhost.",
 		Fields: []models.FieldError{{Field: "Host", Message: "is not this server's"}}}
-	errOrigin = &models.Error{Code: codeOriginForbidden, Message: "Pages of this origin may not use the API."}
+	errOrigin = &models.Error{Code: codeOriginForbidden, Message: "Pages of this origin may not use the API. Those that may are in ALLOWED_ORIGINS, beside the server's own.",
+		Fields: []models.FieldError{{Field: "Origin", Message: "is not allowed"}}}
 )
 
 // exposedHeaders are those that pages of other origins may read.

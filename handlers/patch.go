@@ -50,7 +50,7 @@ func mergePatch[T any](patch []byte, to T) (T, error) {
 	}
 	merged, err := jsonpatch.MergePatch(original, patch)
 	if err != nil {
-		return patched, malformed("", "The body is not a JSON merge patch.")
+		return patched, malformed("", "The body is not a JSON merge patch: it must be an object with the fields to change.")
 	}
 	return patched, unmarshal(merged, &patched)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -119,9 +120,14 @@ func writeProblem(c *gin.Context, p problem) {
 }
 
 func errNoRoute(r *http.Request) error {
-	return &models.Error{Code: models.CodeNotFound, Message: fmt.Sprintf("There is nothing at %.200q. The API is described at /docs/.", r.URL.Path)}
+	message := fmt.Sprintf("There is nothing at %.200q. The API is described at /docs/.", r.URL.Path)
+	if strings.HasSuffix(r.URL.Path, "/") {
+		message += " Its paths have no slash at their end."
+	}
+	return &models.Error{Code: models.CodeNotFound, Message: message}
 }
 
-func errNoMethod(r *http.Request) error {
-	return &models.Error{Code: codeMethodNotAllowed, Message: fmt.Sprintf("%.20s is not something that %.200q does; the Allow header says what is.", r.Method, r.URL.Path)}
+// errNoMethod is for an answer whose Allow header has been set.
+func errNoMethod(w http.ResponseWriter, r *http.Request) error {
+	return &models.Error{Code: codeMethodNotAllowed, Message: fmt.Sprintf("%.200q does not take %.20s; it takes %s.", r.URL.Path, r.Method, w.Header().Get("Allow"))}
 }

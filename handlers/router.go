@@ -166,7 +166,7 @@ func otherMethod(c *gin.Context) error {
 		c.Status(http.StatusNoContent)
 		return nil
 	}
-	return errNoMethod(c.Request)
+	return errNoMethod(c.Writer, c.Request)
 }
 
 func panicked(c *gin.Context, p any) {

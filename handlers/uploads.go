@@ -69,7 +69,7 @@ func readForm(c *gin.Context) (*multipart.Form, error) {
 	case errors.As(err, new(*fs.PathError)):
 		return nil, fmt.Errorf("keeping an upload: %w", err)
 	case err != nil:
-		return nil, &models.Error{Code: codeMalformed, Message: "The body is not a proper form (multipart/form-data, RFC 7578).", Err: err}
+		return nil, &models.Error{Code: codeMalformed, Message: "The body is not a proper form (multipart/form-data, RFC 7578). Leave the Content-Type header to your client, which adds the boundary.", Err: err}
 	}
 	return c.Request.MultipartForm, nil
 }

@@ -54,7 +54,7 @@ func (h websocketHandlers) serve(c *gin.Context) error {
 	if !strings.EqualFold(c.GetHeader("Upgrade"), "websocket") {
 		c.Header("Upgrade", "websocket")
 		c.Header("Connection", "Upgrade")
-		return &models.Error{Code: codeUpgradeRequired, Message: "This is a WebSocket. Open it with a WebSocket client."}
+		return &models.Error{Code: codeUpgradeRequired, Message: "This is a WebSocket: open it with a WebSocket client. Server-sent events are at /api/tasks/stream."}
 	}
 	if !h.mayUse(c.Request) {
 		return errOrigin

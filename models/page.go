@@ -97,7 +97,9 @@ func (p Page) last() (string, error) {
 	return string(last), nil
 }
 
-func errCursor() error { return Invalid("cursor", "is not one that this list gave out") }
+func errCursor() error {
+	return Invalid("cursor", "is not one that this list gave out; take next_cursor of its last page, or leave it out to begin")
+}
 
 // findNumbered is find for rows that are listed first to last, by a number of theirs.
 func findNumbered[T any](query *gorm.DB, page Page, column string, number func(T) int) (List[T], error) {

@@ -180,6 +180,6 @@ func ReturnStock(tx *Tx, productID string, quantity int64) error {
 }
 
 func slugTaken(slug string) error {
-	return &Error{Code: CodeConflict, Message: fmt.Sprintf("Another product has the slug %q.", slug),
+	return &Error{Code: CodeConflict, Message: fmt.Sprintf("Another product has the slug %q: choose another, or change that product.", slug),
 		Fields: []FieldError{{Field: "slug", Message: "is taken"}}}
 }

@@ -92,7 +92,7 @@ func checkOrder(tx *models.Tx, p *models.Payment) error {
 	}
 	order, err := models.LockOrder(tx, p.OrderID)
 	if models.Code(err) == models.CodeNotFound {
-		return models.Invalid("order_id", "names no order: there is no %q", p.OrderID)
+		return models.Invalid("order_id", "names no order: there is no %q; GET /api/orders lists all", p.OrderID)
 	}
 	if err != nil {
 		return err

@@ -110,7 +110,7 @@ func TestFetch(t *testing.T) {
 		"/reset":      "fetching it failed: connection closed early",
 		"/breaks":     "fetching it failed: connection closed early",
 		"/loop":       "there are too many redirects",
-		"/file":       "it redirects to a URL that must be an absolute http or https URL",
+		"/file":       "it redirects to a URL that must be an absolute URL that begins with http:// or https://",
 		"/secret":     "it redirects to a URL that must not contain credentials",
 		"/declared":   "it is larger than 20 MiB",
 		"/endless":    "it is larger than 20 MiB",
