@@ -85,7 +85,15 @@ func (rc *Receiver) listInboxes(w http.ResponseWriter, r *http.Request) error {
 		Count   int         `json:"count"`
 		Removed int         `json:"removed"`
 		Limits  Limits      `json:"limits"`
-	}{all, len(all), removed, rc.store.limits})
+		Server  string      `json:"server_url,omitempty"` // of the Pet Store, for the page
+	}{all, len(all), removed, rc.store.limits, rc.serverURL()})
+}
+
+func (rc *Receiver) serverURL() string {
+	if rc.options.ServerURL == nil {
+		return ""
+	}
+	return rc.options.ServerURL()
 }
 
 func (rc *Receiver) showInbox(w http.ResponseWriter, r *http.Request) error {

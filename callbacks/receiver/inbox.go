@@ -81,7 +81,7 @@ func (s *store) evict() {
 	s.clear(in)
 	s.delete(in)
 	s.removed++
-	s.notices.tellf(new(bool), "inbox %s is removed: there are %d, and it was used least recently", in.name, s.limits.Inboxes)
+	s.notices.tellf("inbox %s is removed: there are %d, and it was used least recently", in.name, s.limits.Inboxes)
 }
 
 func (s *store) delete(in *inbox) {

@@ -15,12 +15,13 @@ type notices struct {
 // told says of which limits it was told that an inbox has met them.
 type told struct{ requests, bytes bool }
 
-// tellf notes something to be told, unless it was told before or something else was just now.
-func (n *notices) tellf(told *bool, format string, args ...any) {
-	if *told || time.Since(n.at) < time.Second {
-		return
+// tellf notes something to be told, and returns true; unless something else was just now.
+func (n *notices) tellf(format string, args ...any) bool {
+	if time.Since(n.at) < time.Second {
+		return false
 	}
-	*told, n.at, n.pending = true, time.Now(), fmt.Sprintf(format, args...)
+	n.at, n.pending = time.Now(), fmt.Sprintf(format, args...)
+	return true
 }
 
 // notice returns what is to be told, once.

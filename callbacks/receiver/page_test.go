@@ -17,7 +17,7 @@ import (
 // startReceiver serves a receiver with the inbox "shop", whose secret is "s", and returns its URL.
 func startReceiver(t *testing.T) string {
 	t.Helper()
-	rc := receiver.New(receiver.Options{})
+	rc := receiver.New(receiver.Options{ServerURL: func() string { return "http://127.0.0.1:12345/shop" }})
 	if err := rc.Configure("shop", receiver.Settings{Secret: "s"}); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestPage(t *testing.T) {
 	base := startReceiver(t)
 	inbox := base + "/in/shop/orders"
 	p := browsertest.Open(t, base+"/#shop", 1400)
-	p.Await(`document.querySelector("#detail .empty") && document.querySelector(".lamp.live")`)
+	p.Await(`document.querySelector("#detail .empty")?.innerText.includes("http://127.0.0.1:12345/shop/api/orders") && document.querySelector(".lamp.live")`)
 	if text := browsertest.Eval[string](p, `document.querySelector("#detail .empty").innerText`); !strings.Contains(text, base+"/in/shop") {
 		t.Errorf("the empty page does not say where to send: %s", text)
 	}
@@ -160,6 +160,13 @@ func TestPageByKeyboard(t *testing.T) {
 	p.Await(`document.querySelector("#detail h1").innerText === "/in/shop/second"`)
 	p.Press("2")
 	p.Await(`document.querySelector(".pairs")?.innerText.includes("X-Callback-Signature")`)
+	// Keys are not lost while a request loads.
+	p.Do(`window.real = fetch; window.held = new Promise((done) => { window.release = done; }); window.fetch = async (...args) => { await held; return real(...args); }`)
+	p.Press("j")
+	p.Press("4")
+	p.Do(`release()`)
+	p.Await(`document.querySelector("#detail h1").innerText === "/in/shop/first" && document.querySelector(".panel").dataset.tab === "answer"`)
+	p.Do(`window.fetch = real`)
 	p.Press("/")
 	p.Await(`document.activeElement.id === "search"`)
 	p.Fill("#search", "CB_1")

@@ -76,6 +76,9 @@ type Options struct {
 	AllowedOrigins []origin.Origin
 	// Targets are where requests may be passed on to, beside this machine.
 	Targets Targets
+	// ServerURL is where the Pet Store is that this receiver belongs to, for the commands that its page shows; nil if it
+	// belongs to none.
+	ServerURL func() string
 }
 
 // Receiver is the handler of the sample receiver.

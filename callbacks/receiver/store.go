@@ -150,11 +150,15 @@ func (s *store) wake(in *inbox) {
 func (s *store) shrink(in *inbox) {
 	for in.requests.Len() > s.limits.Requests {
 		s.drop(in.requests.Front().Value.(*kept))
-		s.notices.tellf(&in.told.requests, "inbox %s is full: it keeps %d requests, the oldest go", in.name, s.limits.Requests)
+		if !in.told.requests {
+			in.told.requests = s.notices.tellf("inbox %s is full: it keeps %d requests, the oldest go", in.name, s.limits.Requests)
+		}
 	}
 	for s.bytes > s.limits.Bytes {
 		oldest := s.arrivals.Front().Value.(*kept)
-		s.notices.tellf(&oldest.inbox.told.bytes, "all inboxes are full: they keep %d MiB, the oldest requests go, of inbox %s", s.limits.Bytes>>20, oldest.Inbox)
+		if told := &oldest.inbox.told.bytes; !*told {
+			*told = s.notices.tellf("all inboxes are full: they keep %d MiB, the oldest requests go, of inbox %s", s.limits.Bytes>>20, oldest.Inbox)
+		}
 		s.drop(oldest)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"petstore/callbacks"
@@ -201,7 +203,9 @@ func (a *App) listenReceiver() (err error) {
 	if err != nil {
 		return err
 	}
-	a.receiver = receiver.New(receiver.Options{Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: pages, AllowedHosts: words(a.config.AllowedHosts)})
+	a.receiver = receiver.New(receiver.Options{
+		Secret: a.config.CallbackSecret, Out: a.out, AllowedOrigins: pages, AllowedHosts: words(a.config.AllowedHosts), ServerURL: a.publicURL,
+	})
 	a.onClose(func(ctx context.Context) error { a.receiver.Close(); return stopServer(ctx, a.receiverServer) })
 	settings := receiver.Settings{Secret: a.config.CallbackSecret, Contract: docs.JSON()} // for verdicts on what comes
 	if err := a.receiver.Configure("default", settings); err != nil {
@@ -243,6 +247,9 @@ func (a *App) Failed() <-chan error { return a.failed }
 
 // URL is where the API is.
 func (a *App) URL() string { return urlOf(a.apiServer.listener.Addr()) }
+
+// publicURL is where clients find the API. It is known when the API listens.
+func (a *App) publicURL() string { return cmp.Or(strings.TrimSuffix(a.config.PublicURL, "/"), a.URL()) }
 
 // ReceiverURL is where the sample receiver is, "" if there is none.
 func (a *App) ReceiverURL() string {

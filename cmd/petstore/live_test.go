@@ -99,6 +99,23 @@ func TestArticleSocket(t *testing.T) {
 	runNode(t, "socket.mjs", app.URL())
 }
 
+// TestReceiverNamesItsServer: the commands on the receiver's page are for this server, wherever it listens.
+func TestReceiverNamesItsServer(t *testing.T) {
+	t.Parallel()
+	app := startApp(t, 0)
+	response, err := http.Get(app.ReceiverURL() + "/inboxes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var inboxes struct {
+		ServerURL string `json:"server_url"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&inboxes); err != nil || inboxes.ServerURL != app.URL() {
+		t.Errorf("%+v %v, want %s", inboxes, err, app.URL())
+	}
+}
+
 // TestStopEndsWhatIsOpen stops a server to which somebody listens in every way.
 func TestStopEndsWhatIsOpen(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

@@ -64,10 +64,13 @@ function head(r) {
       h("a.button", { href: api.href(r.inbox, r.number, "har"), download: `request-${r.number}.har` }, icon("download"), "HAR")));
 }
 
+/** chosen is the selected request, of which only the summary is known while it loads; null if there is none. */
+const chosen = () => (state.full?.gone ? null : state.full ?? state.requests.get(state.selected) ?? null);
+
 /** copyCurl copies the command that sends the selected request again. */
 export async function copyCurl() {
-  if (!state.full || state.full.gone) return;
-  copy((await api.text(state.full.inbox, state.full.number, "curl")).trim(), "curl command");
+  const r = chosen();
+  if (r) copy((await api.text(r.inbox, r.number, "curl")).trim(), "curl command");
 }
 
 const panels = {
@@ -143,7 +146,8 @@ function forwardsPanel(r) {
 
 /** showTab shows the tab at a place, from 0. */
 export function showTab(i) {
-  if (!state.full || state.full.gone) return;
-  const names = tabNames.filter((name) => !panels[name].hidden?.(state.full));
+  const r = chosen();
+  if (!r) return;
+  const names = tabNames.filter((name) => !panels[name].hidden?.(r));
   if (names[i]) set({ tab: names[i] });
 }

@@ -22,7 +22,8 @@ function commands() {
   const isDefault = state.inbox === "default";
   const curl = (url, body) => `curl ${url} \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`;
   return [
-    ["Order from the Pet Store, and have it call back here:", curl("http://127.0.0.1:8080/api/orders", `{"product":"dog-food",\n       "callback_url":"${here}"}`)],
+    [state.server ? "Order from the Pet Store, and have it call back here:" : "Order from a Pet Store that runs at its usual address, and have it call back here:",
+      curl((state.server || "http://127.0.0.1:8080") + "/api/orders", `{"product":"dog-food",\n       "callback_url":"${here}"}`)],
     [isDefault ? "Or send something yourself, to an inbox of your own:" : "Or send something yourself:", curl(isDefault ? location.origin + "/in/mine/hello" : here + "/hello", '{"hello":"world"}')],
     ["Or give this URL to any sender:", here],
   ];

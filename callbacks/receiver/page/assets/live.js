@@ -86,8 +86,8 @@ export function refresh() {
   refreshing ??= setTimeout(async () => {
     refreshing = null;
     try {
-      const { items } = await api.inboxes();
-      set({ inboxes: items, info: items.find((i) => i.name === state.inbox) ?? null });
+      const { items, server_url: server } = await api.inboxes();
+      set({ inboxes: items, server, info: items.find((i) => i.name === state.inbox) ?? null });
     } catch { /* The stream says that the receiver is gone. */ }
   }, 150);
 }

@@ -3,6 +3,7 @@
 export const state = {
   inboxes: [], // as listed, the one used last first
   inbox: "default",
+  server: "", // URL of the Pet Store, "" if it is not known
   info: null, // the inbox, with its settings
   text: "", // searched for
   verdict: "", // "", ok, not_ok or a code
