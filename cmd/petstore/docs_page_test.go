@@ -166,6 +166,17 @@ func TestDocsLook(t *testing.T) {
 	p.Dark()
 	p.Run(chromedp.EmulateViewport(1400, 900))
 	look(t, p, "dark")
+
+	docs := browsertest.Eval[string](p, `location.href.split("#")[0]`)
+	p.Run(chromedp.Navigate("about:blank"), chromedp.Navigate(docs+"#/tasks/talk"))
+	p.Await(`document.querySelector(".opblock.is-open .execute")`)
+	p.Click(execute)
+	p.Await(`document.querySelector(".st-composer")`)
+	p.Click(`.st-composer button`)
+	p.Await(`document.querySelectorAll(".st-panel li").length > 1`)
+	p.Look("socket")
+	p.Do(string(axe))
+	accessible(t, p, "socket")
 }
 
 func look(t *testing.T, p *browsertest.Page, name string) {
@@ -177,6 +188,11 @@ func look(t *testing.T, p *browsertest.Page, name string) {
 	if wide := browsertest.Eval[string](p, `[...document.querySelectorAll("main *")].filter((e) => document.documentElement.scrollWidth > innerWidth && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML.slice(0, 100)).join("\n")`); wide != "" {
 		t.Errorf("%s: wider than the page:\n%s", name, wide)
 	}
+	accessible(t, p, name)
+}
+
+func accessible(t *testing.T, p *browsertest.Page, name string) {
+	t.Helper()
 	p.Await(`document.getAnimations().length === 0`) // what fades has the contrast that it will have
 	if found := browsertest.Eval[string](p, `axe.run().then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + "\n" + v.nodes.map((n) => n.html.slice(0, 200) + "\n" + n.failureSummary).join("\n")).join("\n"))`); found != "" {
 		t.Errorf("%s: axe finds %.4000s", name, found)

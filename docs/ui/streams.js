@@ -206,7 +206,8 @@ const StreamsPlugin = (() => {
         h("span", { className: `st-pill st-${connection.state}` }, connection.state),
         h("span", { className: "st-quiet st-count" }, `${connection.count} received${more}`),
         h("button", { type: "button", disabled: connection.state !== "open", onClick: () => connection.end("stopped", "") }, connection.send ? "Close" : "Stop")),
-      h("ol", { ref: list, onScroll: scrolled, role: "log", tabIndex: 0, "aria-label": "Events" }, connection.entries.map((entry) => h(Entry, { key: entry.key, entry }))),
+      h("div", { className: "st-log", ref: list, onScroll: scrolled, role: "log", tabIndex: 0, "aria-label": "Events" },
+        h("ol", null, connection.entries.map((entry) => h(Entry, { key: entry.key, entry })))),
       connection.count === 0 && connection.state === "open" && h("p", { className: "st-quiet" }, "It is open. Nothing has come yet."),
       connection.note && h("p", { className: "st-quiet", role: "status" }, connection.note),
       connection.send && connection.state === "open" && h(Composer, { connection, examples }));
@@ -339,7 +340,7 @@ const StreamsPlugin = (() => {
       .st-pill.st-open { color: var(--st-good); background: var(--st-good-paper); border-color: transparent; }
       .st-panel button { padding: 4px 16px; border: 1px solid var(--st-line); border-radius: 7px; background: var(--st-paper); color: var(--st-ink); font: inherit; font-weight: 600; cursor: pointer; }
       .st-panel button:disabled { opacity: .6; cursor: default; } .st-panel button:not(:disabled):hover { border-color: var(--st-accent); }
-      .st-panel ol { list-style: none; margin: 0; padding: 4px 0; max-height: 26em; overflow: auto; }
+      .st-log { max-height: 26em; overflow: auto; } .st-panel ol { list-style: none; margin: 0; padding: 4px 0; }
       .st-panel li { border-bottom: 1px solid var(--st-line); } .st-panel li:last-child { border: 0; }
       .st-panel li.st-sent { background: var(--st-raised); }
       .st-panel summary { display: flex; align-items: baseline; gap: 10px; padding: 5px 16px; cursor: pointer; min-width: 0; }
