@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // Hosts are the names of this server: what a Host header may say (RFC 9110, section 7.2). A
@@ -70,13 +72,16 @@ func splitHost(text string) hostPort {
 	return hostPort{canonical(name), port}
 }
 
-// canonical writes a host's name in one way: case and the dot of a full name don't count, and
-// an IPv6 address has brackets in some places only.
+// canonical writes a host's name in one way: case and the dot of a full name don't count, an
+// IPv6 address has brackets in some places only, and browsers send Punycode for other letters.
 func canonical(name string) string {
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return ip.String()
+	}
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
+		return ascii
 	}
 	return name
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func Parse(text string) (Origin, error) {
 		return Any, nil
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Hostname() == "" || strings.Contains(u.Host, "*") || !validPort(u.Port()) || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return Origin{}, errors.New("want an origin, such as https://app.example.com, or *")
 	}
 	return Origin{u.Scheme, canonical(u.Hostname()), portOr(u.Port(), u.Scheme)}, nil
@@ -38,6 +39,11 @@ func ParseAll(texts []string) (all []Origin, err error) {
 		all = append(all, page)
 	}
 	return all, nil
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // portOr is a port, or the one that a scheme implies.

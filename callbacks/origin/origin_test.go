@@ -8,7 +8,7 @@ import (
 
 // TestHosts: a request is for this server only by one of its names.
 func TestHosts(t *testing.T) {
-	local, proxied, open := NewHosts("127.0.0.1:8080", ""), NewHosts("10.0.0.7:80", "https://api.example.com", "Pets.example.org.", "lan.example:8443"), NewHosts(":8080", "")
+	local, proxied, open := NewHosts("127.0.0.1:8080", ""), NewHosts("10.0.0.7:80", "https://api.example.com", "Pets.example.org.", "lan.example:8443", "Bücher.example"), NewHosts(":8080", "")
 	for _, test := range []struct {
 		hosts Hosts
 		host  string
@@ -19,7 +19,7 @@ func TestHosts(t *testing.T) {
 		{local, "evil.example", false}, {local, "evil.example:8080", false}, {local, "127.0.0.1.evil.example", false}, {local, "localhost.evil.example:8080", false},
 		{local, "10.0.0.7", false}, {local, "api.example.com", false}, {local, "evil.example:80:80", false}, {local, "notlocalhost", false},
 		{proxied, "api.example.com", true}, {proxied, "API.example.com.:443", true}, {proxied, "pets.example.org:1", true}, {proxied, "10.0.0.7", true},
-		{proxied, "lan.example:8443", true}, {proxied, "lan.example", false}, {proxied, "10.0.0.8", false}, {proxied, "evil.example", false},
+		{proxied, "lan.example:8443", true}, {proxied, "xn--bcher-kva.example", true}, {proxied, "lan.example", false}, {proxied, "10.0.0.8", false}, {proxied, "evil.example", false},
 		{open, "192.168.1.2:8080", true}, {open, "[fe80::1]:8080", true}, {open, "evil.example", false},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -37,7 +37,7 @@ func TestOrigins(t *testing.T) {
 	if p.Public, err = Parse("https://Pets.example.com"); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"HTTPS://App.Example.com:443", "http://old.example/", "https://xn--bcher-kva.example"} {
+	for _, text := range []string{"HTTPS://App.Example.com:443", "http://old.example/", "https://Bücher.example"} {
 		origin, err := Parse(text)
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +52,7 @@ func TestOrigins(t *testing.T) {
 		{"api.example.com:80", "http://API.example.com", true}, {"api.example.com", "http://api.example.com", true},
 		{"127.0.0.1:8080", "https://pets.example.com", true}, // as nginx sends by default
 		{"127.0.0.1:8080", "https://pets.example.com:443", true},
-		{"127.0.0.1:8080", "https://app.example.com", true}, {"127.0.0.1:8080", "http://old.example:80", true},
+		{"127.0.0.1:8080", "https://app.example.com", true}, {"127.0.0.1:8080", "https://xn--bcher-kva.example", true}, {"127.0.0.1:8080", "http://old.example:80", true},
 		{"127.0.0.1:8080", "http://127.0.0.1:8080", true}, {"[::1]:8080", "http://[::1]:8080", true},
 		{"127.0.0.1:8080", "http://pets.example.com", false}, {"127.0.0.1:8080", "https://pets.example.com:8443", false},
 		{"api.example.com", "https://api.example.com:8443", false}, {"api.example.com:8443", "https://api.example.com", false},
@@ -67,7 +67,9 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("host %s, origin %s: %t", test.host, test.origin, got)
 		}
 	}
-	for _, text := range []string{"", "app.example.com", "https://", "https://app.example.com/x", "https://u:p@app.example.com", "null"} {
+	for _, text := range []string{"", "app.example.com", "https://", "https://app.example.com/x", "https://u:p@app.example.com", "null",
+		// faults 13, another instance: what could never match is refused at the start
+		"https://*.example.com", "https://app.example.com:99999", "https://app.example.com:0"} {
 		if origin, err := Parse(text); err == nil {
 			t.Errorf("%q is the origin %v", text, origin)
 		}
