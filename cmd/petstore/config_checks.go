@@ -70,14 +70,20 @@ func (c Config) checkProduction() error {
 	if !strongSecret(c.CallbackSecret) {
 		return errors.New("CALLBACK_SECRET: production needs a secret of your own that nobody can guess, for example from: openssl rand -base64 32")
 	}
-	if c.StripeKey == "" {
+	switch {
+	case c.StripeKey == "":
 		return errors.New("STRIPE_API_KEY: production needs a live key of Stripe: without one, orders would be paid and no money move")
-	}
-	if isTestKey(c.StripeKey) {
+	case isTestKey(c.StripeKey):
 		return errors.New("STRIPE_API_KEY: production needs a live key of Stripe: with a test key, orders would be paid and no money move")
+	case !liveKey.MatchString(c.StripeKey):
+		return errors.New("STRIPE_API_KEY: production needs a live key of Stripe, which begins with sk_live_ or rk_live_: with another, each payment would fail")
 	}
 	return nil
 }
+
+// liveKey is a key with which a server charges cards: a secret key, a restricted one, or one of an
+// organization (https://docs.stripe.com/keys).
+var liveKey = regexp.MustCompile(`^(sk|rk)_(org_)?live_[[:graph:]]+$`)
 
 // isTestKey reports whether a key of Stripe's moves no money: sk_test_ is a secret key, and
 // rk_test_ a restricted one (https://docs.stripe.com/keys).
@@ -96,8 +102,11 @@ func (c Config) warnings() (lines []string) {
 	return lines
 }
 
-// reachable reports whether others than this machine can reach a server that listens at host.
+// reachable reports whether others than this machine can reach a server that listens at host: all
+// addresses, one that is not loopback, or a name that may stand for such.
 func reachable(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "" || err == nil && !ip.IsLoopback()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return !ip.Unmap().IsLoopback()
+	}
+	return host != "localhost" && !strings.HasSuffix(host, ".localhost")
 }

@@ -30,6 +30,9 @@ func TestSettings(t *testing.T) {
 		{"-env=production -callback-secret=" + secret, "STRIPE_API_KEY"},
 		{"-env=production -stripe-api-key=sk_test_1 -callback-secret=" + secret, "STRIPE_API_KEY"},
 		{"-env=production -stripe-api-key=rk_test_1 -callback-secret=" + secret, "STRIPE_API_KEY"},
+		{"-env=production -stripe-api-key=SK_TEST_1 -callback-secret=" + secret, "STRIPE_API_KEY"}, // another instance
+		{"-env=production -stripe-api-key=pk_live_1 -callback-secret=" + secret, "STRIPE_API_KEY"},
+		{"-env=production -stripe-api-key=sk_live_ -callback-secret=" + secret, "STRIPE_API_KEY"},
 	} {
 		if _, err := readConfig(strings.Fields(c.flag)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %s", c.flag, err, c.want)
@@ -107,7 +110,9 @@ func TestWarnings(t *testing.T) {
 		{Config{Addr: ":8080", Env: envDevelopment}, "for this machine alone"},
 		{Config{Addr: "[::]:8080", Env: envDevelopment}, "for this machine alone"},
 		{Config{Addr: "192.168.1.2:8080", Env: envDevelopment}, "for this machine alone"},
+		{Config{Addr: "petstore-host:8080", Env: envDevelopment}, "for this machine alone"}, // another instance
 		{Config{Addr: "127.0.0.1:8080", Env: envDevelopment}, ""},
+		{Config{Addr: "[::ffff:127.0.0.1]:8080", Env: envDevelopment}, ""},
 		{Config{Addr: "localhost:8080", Env: envDevelopment}, ""},
 	} {
 		got := strings.Join(c.config.warnings(), "\n")
