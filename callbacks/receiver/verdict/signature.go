@@ -50,7 +50,7 @@ func (rules *Rules) schemesOf(r *Request) []*scheme {
 // signature judges what the request claims.
 func (rules *Rules) signature(r *Request, s *scheme, c claim) Verdict {
 	if rules.secret == "" {
-		return s.verdict(SignatureUnchecked, "%s is there, in %s. It is not checked: there is no secret here, as an inbox can be given one.", s.title, s.header)
+		return s.verdict(SignatureUnchecked, "%s is there, in %s. It is not checked: no secret is set. An inbox can be given one.", s.title, s.header)
 	}
 	if r.Truncated {
 		return s.verdict(SignatureUnchecked, "%s is over a body of which only the beginning was kept.", s.title)
@@ -68,7 +68,7 @@ func (rules *Rules) signature(r *Request, s *scheme, c claim) Verdict {
 // unsigned is the verdict on a request that has none of the headers looked for.
 func (rules *Rules) unsigned(r *Request) Verdict {
 	if rules.scheme == "" && rules.secret == "" {
-		return Verdict{Code: SignatureUnchecked, Check: CheckSignature, OK: true, Source: articleSource, Text: "It is not signed, and there is no secret here."}
+		return Verdict{Code: SignatureUnchecked, Check: CheckSignature, OK: true, Source: articleSource, Text: "It is not signed, and no secret is set."}
 	}
 	s := firstOf(rules.scheme)
 	looked := "no " + s.header

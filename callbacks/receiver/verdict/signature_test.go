@@ -74,11 +74,11 @@ func TestUnsigned(t *testing.T) {
 		code, text string
 		scheme     string
 	}{
-		{Options{}, nil, SignatureUnchecked, "It is not signed, and there is no secret here.", ""},
+		{Options{}, nil, SignatureUnchecked, "It is not signed, and no secret is set.", ""},
 		{Options{Secret: "s"}, nil, SignatureMissing, "It has none of the headers that have a signature, such as X-Callback-Signature.", ""},
 		{Options{Secret: "s"}, []string{"X-Acme-Signature", "1"}, SignatureMissing, "It has none of the headers that have a signature, such as X-Callback-Signature. (X-Acme-Signature was not looked at.)", ""},
 		{Options{Scheme: SchemeGitHub}, []string{"X-Hub-Signature", "sha1=1"}, SignatureMissing, "It has no X-Hub-Signature-256. (X-Hub-Signature was not looked at.)", SchemeGitHub},
-		{Options{}, []string{"X-Hub-Signature-256", "sha256=" + strings.Repeat("0", 64)}, SignatureUnchecked, "GitHub's signature is there, in X-Hub-Signature-256. It is not checked: there is no secret here, as an inbox can be given one.", SchemeGitHub},
+		{Options{}, []string{"X-Hub-Signature-256", "sha256=" + strings.Repeat("0", 64)}, SignatureUnchecked, "GitHub's signature is there, in X-Hub-Signature-256. It is not checked: no secret is set. An inbox can be given one.", SchemeGitHub},
 		{Options{Secret: whpk}, []string{"X-Hub-Signature-256", "sha256=" + strings.Repeat("0", 64)}, SignatureUnchecked, "GitHub's signature is there, in X-Hub-Signature-256. The secret of this inbox is an ed25519 public key, with which only v1a signatures can be checked.", SchemeGitHub},
 		{Options{Secret: whsec}, []string{"webhook-id", "1", "webhook-timestamp", "1800000000", "webhook-signature", standardV1a}, SignatureUnchecked, `Standard Webhooks v1a is there, in Webhook-Signature. The secret of this inbox is no ed25519 public key ("whpk_" and 32 bytes in base64), which v1a signatures need.`, SchemeStandard},
 		{Options{Secret: "whsec_?"}, []string{"webhook-id", "1", "webhook-timestamp", "1800000000", "webhook-signature", standardV1}, SignatureUnchecked, `Standard Webhooks v1 is there, in Webhook-Signature. The secret of this inbox is not base64 after "whsec_".`, SchemeStandard},
