@@ -124,7 +124,7 @@ function labels(row) {
 
 // title is in two pieces: the first, which says what all of a kind have in common, is left out where there is no room.
 function title(entry) {
-  const [, common, rest] = /^([a-z]+\.|[a-z]+-update )?(.*)$/.exec(entry.title);
+  const [, common, rest] = /^([a-z]+\.|[a-z]+-update |emit |progress (?=\d))?(.*)$/.exec(entry.title);
   return [common && h("span.common", {}, common), rest];
 }
 
