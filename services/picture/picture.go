@@ -241,6 +241,9 @@ func (s Source) orientation(data []byte) int {
 	if s.file.exif == imagemeta.ImageFormatAuto {
 		return 1 // GIF has none
 	}
+	if s.file.exif == imagemeta.PNG {
+		data = pngWithEXIF(data)
+	}
 	orientation := 1
 	isOrientation := func(t imagemeta.TagInfo) bool { return t.Namespace == "IFD0" && t.Tag == "Orientation" }
 	_, _ = imagemeta.Decode(imagemeta.Options{

@@ -147,6 +147,23 @@ func TestBrokenMetadata(t *testing.T) {
 	}
 }
 
+// TestOrientationOfPNG (faults 34, another instance): as in Chromium, EXIF counts if it is intact, and before the pixels.
+func TestOrientationOfPNG(t *testing.T) {
+	plain, chunk := picturetest.PNG(t, picturetest.Corners(64, 32)), picturetest.Chunk("eXIf", picturetest.Exif(6))
+	damaged := bytes.Clone(chunk)
+	damaged[len(damaged)-1]++
+	end := len(plain) - 12
+	for name, data := range map[string][]byte{
+		"damaged": picturetest.WithChunks(plain, damaged), "after the pixels": append(append(plain[:end:end], chunk...), plain[end:]...),
+	} {
+		_, got, err := readPicture(data)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		picturetest.Upright(t, got, 64, 32)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	photo := picturetest.JPEG(t, picturetest.Corners(200, 200))
 	drawing := picturetest.PNG(t, picturetest.Corners(200, 200))

@@ -186,6 +186,24 @@ func (p *pngParts) size() (size int64) {
 	return size
 }
 
+// pngWithEXIF is a file with nothing but the EXIF of another that counts, as browsers have it: intact, and before the pixels.
+func pngWithEXIF(data []byte) []byte {
+	file := []byte(pngSignature)
+	for at := len(pngSignature); at+12 <= len(data); {
+		n := min(int(binary.BigEndian.Uint32(data[at:])), len(data)-at-12)
+		kind, content := string(data[at+4:at+8]), data[at+8:at+8+n]
+		intact := crc32.ChecksumIEEE(data[at+4:at+8+n]) == binary.BigEndian.Uint32(data[at+8+n:])
+		switch {
+		case kind == "IDAT":
+			return appendPNGChunk(file, "IEND", nil)
+		case kind == "IHDR", kind == "eXIf" && intact:
+			file = appendPNGChunk(file, kind, content)
+		}
+		at += 12 + n
+	}
+	return appendPNGChunk(file, "IEND", nil)
+}
+
 // idatWriter makes a chunk of all that is written at once.
 type idatWriter struct{ w io.Writer }
 
