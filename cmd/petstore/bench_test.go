@@ -255,7 +255,7 @@ func BenchmarkBlackHole(b *testing.B) {
 				posting.Wait()
 				beside := load.place(b, 500)
 				b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
-				server.kill()
+				server.Kill()
 				b.ReportMetric(milliseconds(quantile(alone, 0.5)), "alone-p50-ms")
 				b.ReportMetric(milliseconds(quantile(alone, 0.99)), "alone-p99-ms")
 				b.ReportMetric(milliseconds(quantile(beside, 0.5)), "beside-p50-ms")
@@ -308,6 +308,6 @@ func BenchmarkMemory(b *testing.B) {
 		before := server.cpu()
 		time.Sleep(idle) //nolint:forbidigo // this is what is measured
 		b.ReportMetric(100*float64(server.cpu()-before)/float64(idle), "idle-cpu-%")
-		server.kill()
+		server.Kill()
 	}
 }

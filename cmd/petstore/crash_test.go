@@ -64,7 +64,7 @@ func nothingLost(t *testing.T, database string, blobs ...string) {
 		// next one may be half done.
 		events.wait(t, 20+rand.IntN(80))
 		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) //nolint:forbidigo // any moment is meant
-		server.kill()
+		server.Kill()
 		stop()
 		clients.Wait()
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func TestNoDescriptors(t *testing.T) {
 	if status != http.StatusAccepted {
 		t.Fatalf("the order is answered %d: %s", status, body)
 	}
-	p.waitFor("short of descriptors")
+	p.Says(regexp.MustCompile("short of descriptors"))
 	select {
 	case <-came:
 		t.Fatal("it has descriptors")
@@ -92,10 +93,10 @@ func TestNoDescriptors(t *testing.T) {
 func (p *process) limitDescriptors(n uint64) {
 	p.tb.Helper()
 	var limit unix.Rlimit
-	err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit)
+	err := unix.Prlimit(p.Cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit)
 	limit.Cur = min(n, limit.Max)
 	if err == nil {
-		err = unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil)
+		err = unix.Prlimit(p.Cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil)
 	}
 	if err != nil {
 		p.tb.Fatal(os.NewSyscallError("prlimit", err))

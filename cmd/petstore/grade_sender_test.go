@@ -47,7 +47,7 @@ func TestFullMarks(t *testing.T) {
 	report, err := senders.Grade(t.Context(), senders.Options{
 		Trigger: func(ctx context.Context, url string) error { return order(ctx, server.Load().url, url) },
 		Restart: func(context.Context) error {
-			server.Load().kill()
+			server.Load().Kill()
 			server.Store(startProcess(t, settings...))
 			return nil
 		},

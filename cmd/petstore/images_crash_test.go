@@ -85,7 +85,7 @@ func TestNoImageLost(t *testing.T) {
 		}
 		timer := time.NewTimer(time.Duration(50+rand.IntN(300)) * time.Millisecond) // no event to wait for, by design
 		<-timer.C
-		server.kill()
+		server.Kill()
 		stop()
 		clients.Wait()
 	}

@@ -92,7 +92,7 @@ func outage(t *testing.T, settings ...string) {
 		}
 	}
 	waitUntil(t, "the other receiver is told", func() bool { return well.told() == orders/20 })
-	server.kill()
+	server.Kill()
 	away.away.Store(false)
 	server = startProcess(t, settings...)
 	waitUntil(t, "all is told that was missed", func() bool { return away.told() == orders })
@@ -207,7 +207,7 @@ func benchmarkOutage(b *testing.B, wal string, settings ...string) {
 		b.ReportMetric(float64(largest)/(1<<20), "WAL-MiB")
 		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
 		b.ReportMetric(0, "ns/op")
-		server.kill()
+		server.Kill()
 	}
 }
 
@@ -246,7 +246,7 @@ func benchmarkBacklog(b *testing.B, database string, settings ...string) {
 		b.ReportMetric(milliseconds(quantile(posts, 0.5)), "post-p50-ms")
 		b.ReportMetric(float64(server.resident())/(1<<20), "MiB")
 		b.ReportMetric(0, "ns/op")
-		server.kill()
+		server.Kill()
 	}
 }
 
@@ -279,7 +279,7 @@ func benchmarkDeadHost(b *testing.B, database string, settings ...string) {
 	for b.Loop() {
 		server := startProcess(b, settings...)
 		measure("alone", server)
-		server.kill()
+		server.Kill()
 		storePending(b, database, rc.URL+"/callback", size)
 		rc.away.Store(true)
 		came := rc.came.Load()
@@ -292,7 +292,7 @@ func benchmarkDeadHost(b *testing.B, database string, settings ...string) {
 		}
 		b.ReportMetric(time.Since(back).Seconds(), "s-until-delivered")
 		b.ReportMetric(0, "ns/op")
-		server.kill()
+		server.Kill()
 	}
 }
 

@@ -275,7 +275,7 @@ func TestSandboxSurvives(t *testing.T) {
 		}
 	}
 	post("/api/payments", `{"amount":100,"provider":"stripe"}`)
-	server.kill()
+	server.Kill()
 	server = startProcess(t, "DATABASE_URL="+database, "STEP_DELAY=0s")
 	post("/api/payments/"+p.PaymentID+"/refunds", `{}`)
 }
@@ -299,7 +299,7 @@ func TestNobodyIsChargedTwice(t *testing.T) {
 			clients.Go(func() { payAndRefund(ctx, server.url) })
 		}
 		provider.await(t, 1+rand.IntN(30))
-		server.kill()
+		server.Kill()
 		stop()
 		clients.Wait()
 	}

@@ -66,7 +66,7 @@ func TestPicturesInBounds(t *testing.T) {
 	if ended := waitForEnd(t, server.url, process("jpeg", 1).TaskID); ended.Status != "completed" {
 		t.Errorf("after one that was cancelled it is %s: %s", ended.Status, ended.Message)
 	}
-	resident := peakMemory(t, server.cmd.Process.Pid)
+	resident := peakMemory(t, server.Cmd.Process.Pid)
 	t.Logf("at most %d MiB; the slowest answer of /health took %v", resident, slowest())
 	if resident > maxResident {
 		t.Errorf("the server took %d MiB, at most %d are allowed", resident, maxResident)

@@ -27,7 +27,7 @@ func TestKilledOnPostgres(t *testing.T) {
 		orders[order.TaskID] = order
 	}
 	events.wait(t, 1) // of about 15 callbacks
-	server.kill()
+	server.Kill()
 	open := 0
 	receiver.mu.Lock()
 	for id := range orders {

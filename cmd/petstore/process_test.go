@@ -1,23 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime/pprof"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"petstore/cmd/petstore/petstoretest"
 	"petstore/docs/browsertest"
 	"petstore/models/postgrestest"
 )
@@ -56,10 +52,9 @@ func serveProfiled() {
 
 // process is a server in a process of its own.
 type process struct {
-	tb     testing.TB
-	cmd    *exec.Cmd
-	url    string
-	output *lines
+	*petstoretest.Process
+	tb  testing.TB
+	url string
 }
 
 // startProcess starts a server with the given settings and waits until it listens.
@@ -76,57 +71,22 @@ func startProcess(tb testing.TB, settings ...string) *process {
 // holds the tests, too, which counts where memory is measured.
 func startBuilt(tb testing.TB, settings ...string) *process {
 	tb.Helper()
-	exe := filepath.Join(tb.TempDir(), "petstore")
-	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
-		tb.Fatalf("building the command: %v\n%s", err, out)
+	folder := tb.TempDir()
+	if err := petstoretest.Build(folder, nil, "petstore/cmd/petstore"); err != nil {
+		tb.Fatal(err)
 	}
-	return startCommand(tb, exe, settings...)
+	return startCommand(tb, filepath.Join(folder, "petstore"), settings...)
 }
 
 func startCommand(tb testing.TB, exe string, settings ...string) *process {
 	tb.Helper()
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), append([]string{asServer + "=1", "ADDR=127.0.0.1:0", "RECEIVER_ADDR="}, settings...)...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	cmd.Stderr = cmd.Stdout
-	cmd.SysProcAttr = endWithParent
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	p := &process{tb: tb, cmd: cmd, output: &lines{found: make(chan string, 1), more: make(chan struct{})}}
-	go p.output.read(out)
-	tb.Cleanup(p.stop)
-	select {
-	case p.url = <-p.output.found:
-	case <-time.After(20 * time.Second):
-		tb.Fatal("the server did not say where it listens")
-	}
-	if p.url == "" {
-		tb.Fatalf("the server ended before it listened:\n%s", p.output.text())
-	}
-	return p
-}
-
-// kill ends the process as a power cut would.
-func (p *process) kill() { p.end(syscall.SIGKILL) }
-
-// stop ends the process as an operator would.
-func (p *process) stop() { p.end(syscall.SIGTERM) }
-
-func (p *process) end(signal syscall.Signal) {
-	if p.cmd.ProcessState != nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(signal)
-	_ = p.cmd.Wait()
+	p := petstoretest.Start(tb, exe, append([]string{asServer + "=1", "ADDR=127.0.0.1:0", "RECEIVER_ADDR="}, settings...)...)
+	return &process{p, tb, p.URL}
 }
 
 // cpu is the processor time that the process has used.
 func (p *process) cpu() time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Cmd.Process.Pid))
 	if err != nil {
 		p.tb.Fatal(err)
 	}
@@ -140,70 +100,12 @@ func (p *process) cpu() time.Duration {
 
 // resident is the memory that the process holds now, in bytes.
 func (p *process) resident() int {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	if err != nil {
 		p.tb.Fatal(err)
 	}
 	kib, _ := strconv.Atoi(regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindStringSubmatch(string(status))[1])
 	return kib << 10
-}
-
-// lines keeps what a server prints, and finds its URL in it.
-type lines struct {
-	found chan string
-
-	mu   sync.Mutex
-	kept []string
-	more chan struct{} // closed when there is another line
-}
-
-var listensAt = regexp.MustCompile(`^Petstore listens at (http://[^,]+),`)
-
-func (l *lines) read(r io.Reader) {
-	defer close(l.found)
-	scanner := bufio.NewScanner(r)
-	told := false
-	for scanner.Scan() {
-		l.keep(scanner.Text())
-		if m := listensAt.FindStringSubmatch(scanner.Text()); m != nil && !told {
-			told = true
-			l.found <- m[1]
-		}
-	}
-}
-
-func (l *lines) keep(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.kept) < 100 {
-		l.kept = append(l.kept, line)
-	}
-	close(l.more)
-	l.more = make(chan struct{})
-}
-
-func (l *lines) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.kept, "\n")
-}
-
-// waitFor waits until the process has said something.
-func (p *process) waitFor(text string) {
-	p.tb.Helper()
-	for timeout := time.After(20 * time.Second); ; {
-		p.output.mu.Lock()
-		more := p.output.more
-		p.output.mu.Unlock()
-		if strings.Contains(p.output.text(), text) {
-			return
-		}
-		select {
-		case <-more:
-		case <-timeout:
-			p.tb.Fatalf("it does not say %q:\n%s", text, p.output.text())
-		}
-	}
 }
 
 func tempDatabase(tb testing.TB) string {

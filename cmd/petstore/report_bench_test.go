@@ -116,7 +116,7 @@ var seedStatements = []string{
 
 // peak is the most memory that the process has held so far, in bytes.
 func (p *process) peak() int {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	if err != nil {
 		p.tb.Fatal(err)
 	}

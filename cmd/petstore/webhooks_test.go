@@ -324,7 +324,7 @@ func TestWebhookLosesNothing(t *testing.T) {
 			clients.Go(func() { placed.shop(ctx, server.url, callback.URL) })
 		}
 		events.wait(t, 60)
-		server.kill()
+		server.Kill()
 		stop()
 		clients.Wait()
 		server = startProcess(t, settings...)

@@ -7,8 +7,6 @@
 package clients_test
 
 import (
-	"bufio"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,34 +14,18 @@ import (
 	"testing"
 
 	"petstore/callbacks"
+	"petstore/cmd/petstore/petstoretest"
 )
 
 // startServer starts the server, and returns its URL.
 func startServer(t *testing.T) string {
 	t.Helper()
-	petstore := filepath.Join(t.TempDir(), "petstore")
-	command(t, ".", "go", "build", "-o", petstore, "petstore/cmd/petstore")
-	server := exec.Command(petstore, "-ready-json")
-	server.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "RECEIVER_ADDR=", "DATABASE_URL=:memory:", "STEP_DELAY=50ms", "CALLBACK_SECRET="+callbacks.DevelopmentSecret)
-	out, err := server.StdoutPipe()
-	if err != nil {
+	folder := t.TempDir()
+	if err := petstoretest.Build(folder, nil, "petstore/cmd/petstore"); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(os.Interrupt)
-		_ = server.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	var ready struct {
-		API string `json:"api_url"`
-	}
-	if err != nil || json.Unmarshal(line, &ready) != nil {
-		t.Fatalf("the server says %q: %v", line, err)
-	}
-	return ready.API
+	return petstoretest.Start(t, filepath.Join(folder, "petstore"),
+		"ADDR=127.0.0.1:0", "RECEIVER_ADDR=", "DATABASE_URL=:memory:", "STEP_DELAY=50ms", "CALLBACK_SECRET="+callbacks.DevelopmentSecret).URL
 }
 
 // command runs a command in a folder, and returns what it prints.

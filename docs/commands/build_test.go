@@ -2,12 +2,13 @@ package commands_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"petstore/cmd/petstore/petstoretest"
 )
 
 var binaries string // the folder of what is built
@@ -22,7 +23,7 @@ var buildAll = sync.OnceValue(func() (err error) {
 	if binaries, err = os.MkdirTemp("", "commands"); err != nil {
 		return err
 	}
-	return goBuild("./cmd/petstore", "./cmd/receiver")
+	return petstoretest.Build(binaries, nil, "petstore/cmd/petstore", "petstore/cmd/receiver")
 })
 
 const naive = "./docs/tutorial/naive"
@@ -32,7 +33,7 @@ var buildNaive = sync.OnceValue(func() error {
 	if err := buildAll(); err != nil {
 		return err
 	}
-	return goBuildIn(append(os.Environ(), "CGO_ENABLED=1"), naive)
+	return petstoretest.Build(binaries, []string{"CGO_ENABLED=1"}, "petstore/docs/tutorial/naive")
 })
 
 // build builds what the documents run with go run, and returns the folder where it is.
@@ -60,20 +61,9 @@ func buildOverlaid(t *testing.T, pkg, name, path string) {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := goBuild("-overlay", file, pkg); err != nil {
+	if err := petstoretest.Build(binaries, nil, "-overlay", file, pkg); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func goBuild(arguments ...string) error { return goBuildIn(os.Environ(), arguments...) }
-
-func goBuildIn(environment []string, arguments ...string) error {
-	build := exec.Command("go", append([]string{"build", "-o", binaries + string(filepath.Separator)}, arguments...)...)
-	build.Dir, build.Env = root, environment
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %v: %w\n%s", arguments, err, out)
-	}
-	return nil
 }
 
 func need(t *testing.T, tools ...string) {

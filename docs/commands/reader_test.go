@@ -228,7 +228,7 @@ func (r *reader) save(t *testing.T, name, program string) {
 		t.Fatal(err)
 	}
 	if filepath.Ext(name) == ".go" {
-		buildOverlaid(t, "./"+filepath.Dir(name), name, path)
+		buildOverlaid(t, "petstore/"+filepath.ToSlash(filepath.Dir(name)), name, path)
 	}
 }
 

@@ -39,13 +39,13 @@ func killed(t *testing.T, s *shop) finding {
 			}
 		}
 	})
-	s.kill()
-	s.start(t, "STEP_DELAY=1m") // none ends before the crash
+	s.Kill()
+	s.start("STEP_DELAY=1m") // none ends before the crash
 	for range orders {
 		s.order(t, receiver.URL)
 	}
-	s.kill()
-	s.start(t, "STEP_DELAY=200ms")
+	s.Kill()
+	s.start("STEP_DELAY=200ms")
 	s.does(t, all)
 	mu.Lock()
 	defer mu.Unlock()

@@ -49,7 +49,8 @@ func TestLabs(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				s := newShop(t, name)
-				s.start(t, "STEP_DELAY=200ms")
+				s.start("STEP_DELAY=200ms")
+				defer func() { s.Kill() }()
 				found := make([]finding, len(labs))
 				for i, lab := range labs {
 					t.Run(lab.name, func(t *testing.T) { found[i] = lab.run(t, s) })

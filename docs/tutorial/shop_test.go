@@ -1,7 +1,6 @@
 package tutorial_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -10,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
 
 	"petstore/callbacks"
+	"petstore/cmd/petstore/petstoretest"
 )
 
 const secret = callbacks.DevelopmentSecret
@@ -33,13 +32,7 @@ var build = sync.OnceValue(func() (err error) {
 	if folder, err = os.MkdirTemp("", "tutorial"); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-o", folder, "./cmd/petstore", "./docs/tutorial/naive")
-	build.Dir = "../.."
-	build.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the servers: %w\n%s", err, out)
-	}
-	return nil
+	return petstoretest.Build(folder, []string{"CGO_ENABLED=1"}, "petstore/cmd/petstore", "petstore/docs/tutorial/naive")
 })
 
 func needServers(t *testing.T) {
@@ -67,61 +60,32 @@ func needCompiler(t *testing.T) {
 
 // shop is one of the two servers, in a process of its own that can be killed.
 type shop struct {
+	*petstoretest.Process
+	t        *testing.T // that it lives as long as
 	name     string
 	naive    bool
-	exe      string
 	settings []string
 	// Where it listens: its API, and the receiver that comes with it.
 	api, receiver string
-	cmd           *exec.Cmd
 }
 
 func newShop(t *testing.T, name string) *shop {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), name+".db")
-	s := &shop{name: name, naive: name == "naive", exe: filepath.Join(folder, name)}
-	s.settings = []string{"ADDR=127.0.0.1:0", "RECEIVER_ADDR=127.0.0.1:0", "CALLBACK_SECRET=" + secret, "DATABASE=" + data, "DATABASE_URL=" + data}
-	t.Cleanup(s.kill)
-	return s
+	return &shop{t: t, name: name, naive: name == "naive", settings: []string{
+		"ADDR=127.0.0.1:0", "RECEIVER_ADDR=127.0.0.1:0", "CALLBACK_SECRET=" + secret, "DATABASE=" + data, "DATABASE_URL=" + data,
+	}}
 }
-
-var listensAt = regexp.MustCompile(`listens at (http://[0-9.:]+)`)
 
 // start starts the process and waits until it has said where it listens.
-func (s *shop) start(t *testing.T, settings ...string) {
-	t.Helper()
-	s.cmd = exec.Command(s.exe)
-	s.cmd.Env = append(append(os.Environ(), s.settings...), settings...)
-	out, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	addresses := make(chan string, 2)
-	go func() {
-		defer close(addresses)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if m := listensAt.FindStringSubmatch(lines.Text()); m != nil {
-				addresses <- m[1]
-			}
-		}
-	}()
-	s.api = receive(t, addresses)
-	s.receiver = s.api
+func (s *shop) start(settings ...string) {
+	s.t.Helper()
+	s.Process = petstoretest.Start(s.t, filepath.Join(folder, s.name), append(settings, s.settings...)...)
+	s.api, s.receiver = s.URL, s.URL
 	if !s.naive {
-		s.receiver = receive(t, addresses)
+		s.receiver = s.Receiver()
 	}
 	s.receiver += "/callbacks/order-status"
-}
-
-// kill ends the process as a power cut would.
-func (s *shop) kill() {
-	if s.cmd != nil && s.cmd.ProcessState == nil {
-		_ = s.cmd.Process.Kill() // It may have ended.
-		_ = s.cmd.Wait()
-	}
 }
 
 // order places an order and returns its id.
