@@ -107,7 +107,7 @@ func TestTypeScript(t *testing.T) {
 	command(t, folder, "npm", "run", "generate")
 	command(t, folder, "npm", "run", "build")
 	server := startServer(t)
-	for _, program := range []string{"openapi-fetch", "hey-api"} {
+	for _, program := range []string{"openapi-fetch", "hey-api", "orval"} {
 		t.Run(program, func(t *testing.T) {
 			heard(t, command(t, folder, "node", "built/"+program+".js", server), "callback order.completed", "webhook order.completed")
 		})

@@ -8,9 +8,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +17,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"clients/petstore"
 )
@@ -88,14 +87,12 @@ func (r receiver) WebhookEvent(_ context.Context, update *petstore.Update, param
 	return &petstore.WebhookEventOK{}, nil
 }
 
-// verify refuses what is not signed with a secret.
+// verify refuses what is not signed with a secret, or was signed more than five minutes ago.
 func verify(secret string, next http.Handler) http.Handler {
+	signed, badSecret := standardwebhooks.NewWebhook(secret)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write(body)
-		signature := "sha256=" + hex.EncodeToString(mac.Sum(nil))
-		if err != nil || !hmac.Equal([]byte(signature), []byte(r.Header.Get("X-Callback-Signature"))) {
+		if err != nil || badSecret != nil || signed.Verify(body, r.Header) != nil {
 			http.Error(w, "invalid signature", http.StatusUnauthorized)
 			return
 		}
