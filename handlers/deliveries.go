@@ -49,8 +49,9 @@ type delivery struct {
 	URL       string  `json:"url" example:"http://127.0.0.1:9090/callbacks/order-status"`
 	// `superseded` is progress that a newer update overtook before it was sent; `exhausted` has failed for the last
 	// time; `gone` was answered 410, or its webhook was deleted or disabled.
-	Status        string     `json:"status" enums:"pending,delivered,superseded,exhausted,gone" example:"delivered"`
-	Attempts      int        `json:"attempts" minimum:"0" example:"1"`
+	Status   string `json:"status" enums:"pending,delivered,superseded,exhausted,gone" example:"delivered"`
+	Attempts int    `json:"attempts" minimum:"0" example:"1"`
+	// When it is sent again, null if it is not, or waits for another.
 	NextAttemptAt *time.Time `json:"next_attempt_at" format:"date-time" extensions:"x-nullable"`
 	// Of the latest answer, null if there was none.
 	StatusCode *int `json:"status_code" extensions:"x-nullable" example:"200"`
@@ -102,21 +103,29 @@ type host struct {
 	// How often in a row the host did not answer.
 	Failures int `json:"failures" minimum:"0" example:"0"`
 	// Why, the last time; null if it answers.
-	Error     *string    `json:"error" extensions:"x-nullable"`
+	Error *string `json:"error" extensions:"x-nullable"`
+	// Since when the circuit breaker is open, null if it is closed.
 	OpenSince *time.Time `json:"open_since" format:"date-time" extensions:"x-nullable"`
-	ProbeAt   *time.Time `json:"probe_at" format:"date-time" extensions:"x-nullable"`
+	// When the next probe is sent, null if it is closed.
+	ProbeAt *time.Time `json:"probe_at" format:"date-time" extensions:"x-nullable"`
 	// When the next callback that waits for a retry is due.
 	DueAt *time.Time `json:"due_at" format:"date-time" extensions:"x-nullable"`
 }
 
 // redeliverRequest selects deliveries. At least one field must be given.
 type redeliverRequest struct {
-	OrderID    string `json:"order_id,omitempty" validate:"max=100"`
-	TaskID     string `json:"task_id,omitempty" validate:"max=100"`
+	// Only those of this order.
+	OrderID string `json:"order_id,omitempty" validate:"max=100"`
+	// Only those of this task.
+	TaskID string `json:"task_id,omitempty" validate:"max=100"`
+	// Only those of this update.
 	CallbackID string `json:"callback_id,omitempty" validate:"max=100"`
-	WebhookID  string `json:"webhook_id,omitempty" validate:"max=100"`
-	Status     string `json:"status,omitempty" validate:"omitempty,oneof=pending delivered superseded exhausted gone" enums:"pending,delivered,superseded,exhausted,gone" example:"exhausted"`
-	URL        string `json:"url,omitempty" validate:"max=2048"`
+	// Only those to this webhook.
+	WebhookID string `json:"webhook_id,omitempty" validate:"max=100"`
+	// Only those of which this became.
+	Status string `json:"status,omitempty" validate:"omitempty,oneof=pending delivered superseded exhausted gone" enums:"pending,delivered,superseded,exhausted,gone" example:"exhausted"`
+	// Only those to this URL.
+	URL string `json:"url,omitempty" validate:"max=2048"`
 }
 
 // redelivered says how many deliveries are sent again.

@@ -54,7 +54,8 @@ type orderRequest struct {
 
 type itemRequest struct {
 	// A product's slug or id.
-	Product  string `json:"product" validate:"required,max=100" minLength:"1" example:"dog-food"`
+	Product string `json:"product" validate:"required,max=100" minLength:"1" example:"dog-food"`
+	// How many of it.
 	Quantity *int64 `json:"quantity,omitempty" validate:"omitempty,min=1,max=1000" default:"1" example:"2"`
 }
 

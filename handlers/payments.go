@@ -50,11 +50,12 @@ type paymentRequest struct {
 	// some currencies that need more digits, such as IDR.
 	Amount int64 `json:"amount" validate:"required,min=1,max=999999999999" minimum:"1" maximum:"999999999999" example:"100"`
 	// ISO 4217, in capitals or not. Without it, the order's currency, or USD.
-	Currency string `json:"currency,omitempty" example:"USD"`
+	Currency string `json:"currency,omitempty" maxLength:"3" example:"USD"`
+	// Who charges it.
 	Provider string `json:"provider" validate:"required,oneof=stripe" enums:"stripe" example:"stripe"`
 	// A PaymentMethod of Stripe. In test mode the default is pm_card_visa, and others of
 	// https://docs.stripe.com/testing show what else can happen.
-	PaymentMethod string `json:"payment_method,omitempty" example:"pm_card_visa"`
+	PaymentMethod string `json:"payment_method,omitempty" maxLength:"103" example:"pm_card_visa"`
 	// The order that is paid.
 	OrderID string `json:"order_id,omitempty" validate:"max=100" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	// For the customer's eyes.

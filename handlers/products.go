@@ -67,16 +67,20 @@ func showProduct(p models.Product) product {
 // productRequest is a product as a client writes it.
 type productRequest struct {
 	// What an order names the product by: lower-case letters, digits and dashes.
-	Slug        string `json:"slug" validate:"required,max=100" pattern:"^[a-z0-9]+(-[a-z0-9]+)*$" example:"cat-toy"`
+	Slug string `json:"slug" validate:"required,max=100" pattern:"^[a-z0-9]+(-[a-z0-9]+)*$" example:"cat-toy"`
+	// What people call it; `q` of the list finds it by that.
 	Name        string `json:"name" validate:"required,max=200" example:"Cat toy"`
 	Description string `json:"description,omitempty" validate:"max=5000" example:"A mouse of felt."`
-	Category    string `json:"category" validate:"required,max=100" example:"cat"`
+	// For which animal, say; lists and reports go by it.
+	Category string `json:"category" validate:"required,max=100" example:"cat"`
 	// In the currency's smallest unit: 499 is 4.99 USD.
 	Price *int64 `json:"price" validate:"required,min=0,max=1000000000" example:"499"`
 	// ISO 4217.
-	Currency string   `json:"currency,omitempty" validate:"omitempty,iso4217" minLength:"3" maxLength:"3" default:"USD" example:"USD"`
-	Stock    *int64   `json:"stock,omitempty" validate:"omitempty,min=0,max=1000000000" default:"0" example:"12"`
-	Tags     []string `json:"tags,omitempty" validate:"max=20,unique,dive,min=1,max=50" example:"toy,felt"`
+	Currency string `json:"currency,omitempty" validate:"omitempty,iso4217" minLength:"3" maxLength:"3" default:"USD" example:"USD"`
+	// How many there are. Orders take from it.
+	Stock *int64 `json:"stock,omitempty" validate:"omitempty,min=0,max=1000000000" default:"0" example:"12"`
+	// Words to find it by.
+	Tags []string `json:"tags,omitempty" validate:"max=20,unique,dive,min=1,max=50" example:"toy,felt"`
 	// Where a picture is: a URL, or a path on this server.
 	ImageURL string `json:"image_url,omitempty" validate:"max=2048" example:"https://example.com/cat-toy.jpg"`
 }

@@ -25,6 +25,7 @@ type refundHandlers struct {
 type refundRequest struct {
 	// In the currency's smallest unit. Without it, all that is left of the payment.
 	Amount *int64 `json:"amount,omitempty" validate:"omitempty,min=1,max=999999999999" minimum:"1" maximum:"999999999999" example:"40"`
+	// Why, for the provider's records.
 	Reason string `json:"reason,omitempty" validate:"omitempty,oneof=duplicate fraudulent requested_by_customer" enums:"duplicate,fraudulent,requested_by_customer" example:"requested_by_customer"`
 	callback
 }

@@ -43,6 +43,7 @@ var reportTypes = []string{models.ReportSales, models.ReportInventory, models.Re
 
 // reportRequest asks for a report.
 type reportRequest struct {
+	// What to report on: what was ordered and paid, what is in stock, how callbacks fared, or the `data` of this request.
 	Type string `json:"type" validate:"required,oneof=sales inventory callbacks dataset" example:"sales"`
 	// The first day to report on, in UTC; for `sales` and `callbacks`.
 	From string `json:"from,omitempty" format:"date" example:"2026-01-01"`
