@@ -21,6 +21,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"POST", "/api/orders", `{'product':'dog-food'}`, "", 400, "double quotes"},
 		{"POST", "/api/orders", `{"product":"a","product":"b"}`, "", 400, "product is there more than once; give it once."},
 		{"POST", "/api/images/process", "x", "Content-Type: multipart/form-data", 400, "Content-Type header to your client"},
+		{
+			"POST", "/api/images/process", "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\ncat\r\n--b--\r\n",
+			"Content-Type: multipart/form-data; boundary=b", 422, "wants a filename",
+		},
 		{"POST", "/api/orders", `{}`, "Origin: https://evil.example", 403, "ALLOWED_ORIGINS"},
 		{"POST", "/api/orders/", `{}`, "", 404, "no slash at their end"},
 		{"DELETE", "/api/orders", "", "", 405, `"/api/orders" does not take DELETE; it takes GET, HEAD, POST.`},

@@ -160,6 +160,8 @@ func formValue(name string, values []string) (value []byte, fault string) {
 		return nil, "must be given once"
 	case values[0] == "":
 		return nil, ""
+	case name == "file":
+		return nil, "must be a file: its part of the form wants a filename"
 	case !slices.Contains(textFields, name):
 		if !jsontext.Value(values[0]).IsValid() {
 			return nil, "must be JSON: a number as it is, a list in [], an object in {}, a text in quotes"
