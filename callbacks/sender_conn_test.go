@@ -215,7 +215,7 @@ func TestSendRebinding(t *testing.T) {
 	}
 }
 
-// TestPolicyHoldsWhenSending holds that a URL which was accepted under another policy is not dialled.
+// TestPolicyHoldsWhenSending (security 15) holds that a URL which was accepted under another policy is not dialled.
 func TestPolicyHoldsWhenSending(t *testing.T) {
 	dialled := make(chan struct{}, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { dialled <- struct{}{} }))

@@ -362,6 +362,7 @@ func TestQueries(t *testing.T) {
 // tests of their own.
 var endless = []string{"/api/orders/stream", "/api/tasks/stream", "/api/ws"}
 
+// TestMethods (faults 15, of the whole contract): HEAD is answered as GET is, and other methods with what there is.
 func TestMethods(t *testing.T) {
 	b := newBad(t, settings{})
 	contract := contracttest.Load(t)

@@ -121,7 +121,7 @@ func TestStreamThatPanics(t *testing.T) {
 	must(t, api.Close(ctx))
 }
 
-// TestHead holds that whatever can be read answers HEAD, too (RFC 9110, section 9.3.2).
+// TestHead (faults 15) holds that whatever can be read answers HEAD, too (RFC 9110, section 9.3.2).
 func TestHead(t *testing.T) {
 	api := handlers.New(handlers.Config{Hosts: exampleHosts, Health: faulty{}})
 	for path, want := range map[string]int{"/": 200, "/docs/": 200, "/docs": 308, "/openapi.yaml": 200, "/openapi.json": 200, "/health": 200} {

@@ -80,6 +80,7 @@ func TestOutcomes(t *testing.T) {
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(http.StatusFound)
 		}, status: models.DeliveryExhausted, attempts: 2, code: 302},
+		// faults 6: 410 ends the attempts of that delivery
 		{name: "gone", answer: statuses(410), status: models.DeliveryGone, attempts: 1, code: 410},
 		{name: "gone later", answer: statuses(500, 410), status: models.DeliveryGone, attempts: 2, code: 410},
 		{name: "204", answer: statuses(204), status: models.DeliveryDelivered, attempts: 1, code: 204},

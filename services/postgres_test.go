@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/riverqueue/river"
+
 	"petstore/models"
 	"petstore/models/postgrestest"
 	"petstore/services/task"
@@ -37,6 +39,19 @@ func TestOnPostgres(t *testing.T) {
 			t.Parallel() // they mostly wait for the server
 			test(t)
 		})
+	}
+}
+
+// TestReindexedIndexesExist (reliability 12): each midnight River rebuilds indexes, and warns of each that it does not find.
+func TestReindexedIndexesExist(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{url: postgrestest.URL(t), idle: true, operations: quick()})
+	for _, name := range river.ReindexerIndexNamesDefault() {
+		var exists bool
+		err := e.store.Read(within(t)).Raw("SELECT to_regclass(?) IS NOT NULL", name).Scan(&exists).Error
+		if err != nil || !exists {
+			t.Errorf("index %s does not exist (%v)", name, err)
+		}
 	}
 }
 

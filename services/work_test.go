@@ -321,6 +321,7 @@ func TestAfterACrash(t *testing.T) {
 			defer cancel()
 			_, _ = e.tasks.Run(ctx, id, nil)
 		}, 3},
+		// reliability 2
 		{"with progress that an end has overtaken, by a fault of the disk", func(e *engine, id string) {
 			run(e, id)
 			e.exec(`INSERT INTO deliveries (id, update_id, callback_id, task_id, sequence, supersedable, type, url, host, status, attempts, round, next_attempt_at,

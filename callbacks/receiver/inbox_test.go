@@ -88,6 +88,7 @@ func TestInboxTakesAnything(t *testing.T) {
 	}
 }
 
+// TestUnmatchedIsListed (faults 3): a path with a typing error is answered, listed and printed, with a hint.
 func TestUnmatchedIsListed(t *testing.T) {
 	b := newBench(t)
 	for path, hint := range map[string]string{
@@ -274,7 +275,7 @@ func TestEmptyStartsAnew(t *testing.T) {
 	}
 }
 
-// TestReceivedBodies: what GET /received lists as body is what was signed, to the byte.
+// TestReceivedBodies (faults 4): what GET /received lists as body is what was signed, to the byte.
 func TestReceivedBodies(t *testing.T) {
 	b := newBench(t)
 	for _, body := range []string{`{"callback_id":"1", "a":"<&>\u2028` + "\u2028" + `",  "a":1.0}`, `[1 , 2]`, `"\u0041"`, "no JSON <&>", "{\"a\":\"\xff\"}", ""} {

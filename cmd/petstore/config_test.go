@@ -122,6 +122,15 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestURLOfAllAddresses (faults 20): what is printed and shown can be dialled.
+func TestURLOfAllAddresses(t *testing.T) {
+	for ip, want := range map[string]string{"0.0.0.0": "http://127.0.0.1:8080", "::": "http://127.0.0.1:8080", "::1": "http://[::1]:8080"} {
+		if got := urlOf(&net.TCPAddr{IP: net.ParseIP(ip), Port: 8080}); got != want {
+			t.Errorf("%s: %s, want %s", ip, got, want)
+		}
+	}
+}
+
 // TestNoReceiver: an empty RECEIVER_ADDR is a setting, and not the lack of one.
 func TestNoReceiver(t *testing.T) {
 	t.Setenv("RECEIVER_ADDR", "")

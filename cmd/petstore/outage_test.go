@@ -57,7 +57,7 @@ func (a *absent) told() int {
 	return len(a.ended)
 }
 
-// TestOutage: a receiver is away while orders come in, with two webhooks at the same
+// TestOutage (reliability 1): a receiver is away while orders come in, with two webhooks at the same
 // host. Once it is back, all that it has missed comes quickly, also from a server that
 // was killed meanwhile; nobody else notices.
 func TestOutage(t *testing.T) { outage(t, "DATABASE_URL="+tempDatabase(t)) }

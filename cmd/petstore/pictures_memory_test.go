@@ -23,7 +23,7 @@ import (
 // MiB.
 const maxResident = 600
 
-// TestPicturesInBounds sends the largest pictures with the most work that is let in, and
+// TestPicturesInBounds (security 3, reliability 11) sends the largest pictures with the most work that is let in, and
 // more (a file of 73 KB took 1.7 GB and 19 seconds of a core, and could not be
 // cancelled). Meanwhile the server answers others.
 func TestPicturesInBounds(t *testing.T) {

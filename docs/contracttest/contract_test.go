@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,6 +218,12 @@ func TestOwnContract(t *testing.T) {
 	}
 	if len(c.Callbacks()) == 0 {
 		t.Error("the contract has no callbacks")
+	}
+	for name, item := range c.sent { // faults 5: what is said of the server's answers is none of a receiver's
+		answers := item.Post.Responses.Codes
+		if answers.GetOrZero("401") == nil || answers.GetOrZero("410") == nil || answers.GetOrZero("421") != nil || answers.GetOrZero("403") != nil {
+			t.Errorf("%s is answered by a receiver with %v", name, slices.Collect(answers.KeysFromOldest()))
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// TestExpensiveReads has queries run that would take for ever: they end, and others are
+// TestExpensiveReads (security 7) has queries run that would take for ever: they end, and others are
 // not kept waiting by them.
 func TestExpensiveReads(t *testing.T) {
 	t.Parallel() // it takes the five seconds that such a read may

@@ -65,7 +65,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestReadOnlyFolder is said at the start, not to who uploads.
+// TestReadOnlyFolder (reliability 9) is said at the start, not to who uploads.
 func TestReadOnlyFolder(t *testing.T) {
 	folder := t.TempDir()
 	if os.Geteuid() == 0 { // whom no mode stops
@@ -164,7 +164,7 @@ func wantContent(t *testing.T, name string, bucket *Bucket, key, want string) {
 	}
 }
 
-// TestPrivate: only the server's user may read what clients have uploaded.
+// TestPrivate (security 19): only the server's user may read what clients have uploaded.
 func TestPrivate(t *testing.T) {
 	bucket, folder := openTemp(t)
 	if _, err := bucket.Put(t.Context(), "images/img_1.source", strings.NewReader("a photograph")); err != nil {

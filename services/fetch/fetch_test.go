@@ -123,7 +123,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestRedirects: servers send on to URLs that clients may not name, and browsers follow.
+// TestRedirects (faults 35): servers send on to URLs that clients may not name, and browsers follow.
 func TestRedirects(t *testing.T) {
 	var asked atomic.Value
 	mux := http.NewServeMux()
@@ -219,7 +219,7 @@ func TestFetchGivesUp(t *testing.T) {
 	}
 }
 
-// TestFetchesPerHost: a host that hangs holds up no other.
+// TestFetchesPerHost (security 2): a host that hangs holds up no other.
 func TestFetchesPerHost(t *testing.T) {
 	arrived := make(chan struct{}, 100)
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -228,7 +228,7 @@ func TestWorkEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestWorkIsBounded in all operations together, before any is done (a file of 73 KB took
+// TestWorkIsBounded (security 3) in all operations together, before any is done (a file of 73 KB took
 // a core for 19 seconds).
 func TestWorkIsBounded(t *testing.T) {
 	large := models.ImageOperation{Op: "resize", Width: maxMade, Height: maxMade}

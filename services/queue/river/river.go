@@ -104,7 +104,6 @@ func New(ctx context.Context, store *models.Store, engine *task.Engine, server s
 		Logger: slog.New(quietHandler{slog.Default().Handler()}),
 		// The tasks themselves are the record of what was done.
 		CompletedJobRetentionPeriod: 10 * time.Minute,
-		ReindexerIndexNames:         []string{},
 	}
 	if err := q.open(ctx, pool, config); err != nil {
 		return nil, err
