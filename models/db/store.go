@@ -37,6 +37,9 @@ const (
 	maxExpensive = 2
 	// expensiveTimeout bounds an expensive read, its turn included.
 	expensiveTimeout = 5 * time.Second
+	// expensiveLeast is how much of that is left when one begins. SQLite's driver interrupts a query once, which is lost
+	// on one that is about to begin: that would go on for ever.
+	expensiveLeast = time.Second
 )
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -241,14 +244,16 @@ func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(
 func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) error {
 	reading, cancel := context.WithTimeout(ctx, expensiveTimeout)
 	defer cancel()
-	err := s.expensive.Acquire(reading, 1)
+	waiting, stop := context.WithTimeout(ctx, expensiveTimeout-expensiveLeast)
+	defer stop()
+	err := s.expensive.Acquire(waiting, 1)
 	if err == nil {
 		err = func() error {
 			defer s.expensive.Release(1) // also if it panics
 			return query(s.Read(reading))
 		}()
 	}
-	if err != nil && ctx.Err() == nil && reading.Err() != nil {
+	if err != nil && ctx.Err() == nil && (reading.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
 		return &Error{Code: CodeOverloaded, Message: "Reading this takes too long at the moment. Try again later, or ask for less.", Err: err}
 	}
 	return err
