@@ -75,7 +75,8 @@ func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	begun := time.Now()
 	e.ended(e.begin("", models.Metadata{"steps": "60", "step": fmt.Sprint(int64(20 * time.Millisecond))})) // 1.2 s
 	e.settled()
-	e.dispatcher.Stop() // what was overtaken while it was sent has an outcome, too
+	// What was overtaken while it was sent has an outcome, too.
+	e.dispatcher.Stop()
 	most := 1 + int(time.Since(begun)/(500*time.Millisecond)) // every half a second
 	var last int64
 	came := rc.all()
