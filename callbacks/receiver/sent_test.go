@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,14 +13,8 @@ import (
 // answerTo sends a message and returns the bytes of the answer, until the connection is closed.
 func (b *bench) answerTo(message string) string {
 	b.t.Helper()
-	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	conn := b.dial(message)
 	defer conn.Close()
-	if _, err := io.WriteString(conn, message); err != nil {
-		b.t.Fatal(err)
-	}
 	answer, _ := io.ReadAll(conn) // Some answers end with a reset.
 	return string(answer)
 }

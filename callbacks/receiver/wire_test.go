@@ -12,17 +12,24 @@ import (
 	"testing"
 )
 
-// exchangeRaw sends bytes as they are, and returns the statuses of so many answers.
-func (b *bench) exchangeRaw(message string, answers int) []int {
+// dial opens a connection and sends bytes as they are.
+func (b *bench) dial(message string) net.Conn {
 	b.t.Helper()
 	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer conn.Close()
 	if _, err := io.WriteString(conn, message); err != nil {
 		b.t.Fatal(err)
 	}
+	return conn
+}
+
+// exchangeRaw sends bytes as they are, and returns the statuses of so many answers.
+func (b *bench) exchangeRaw(message string, answers int) []int {
+	b.t.Helper()
+	conn := b.dial(message)
+	defer conn.Close()
 	var statuses []int
 	in := bufio.NewReader(conn)
 	for range answers {
