@@ -1,9 +1,7 @@
 package receiver
 
 import (
-	"bufio"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -19,7 +17,6 @@ type answerWriter struct {
 	isHEAD bool // its answer has no body
 	faults []string
 	failed bool // to write
-	taken  bool // the connection, by a fault
 }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -51,12 +48,6 @@ func (w *answerWriter) note(data []byte, err error) {
 	w.answer.Body = append(w.answer.Body, data[:min(room, len(data))]...)
 	w.answer.Bytes += int64(len(data))
 	w.failed = w.failed || err != nil
-}
-
-// Hijack lets a fault take the connection over.
-func (w *answerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.taken = true
-	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
 // Unwrap gives [http.ResponseController] the rest.

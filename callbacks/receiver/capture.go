@@ -30,6 +30,8 @@ type arrival struct {
 	setup   *setup
 	w       http.ResponseWriter
 	answer  *answerWriter // within w
+	conn    *recordedConn // nil without [Listen]
+	noted   bool          // the answer is, or will be as it goes out
 }
 
 // capture lists what came to an inbox, has it answered, and notes the answer.
@@ -50,35 +52,42 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 		request.verified = callbacks.VerifyEither(r.Header, body, rc.options.Secret, came) == nil
 		counts = request.verified
 	}
-	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w, isHEAD: r.Method == http.MethodHead}}
+	a := &arrival{rc: rc, answer: &answerWriter{ResponseWriter: w, isHEAD: r.Method == http.MethodHead}, conn: recordedConnOf(r)}
 	a.w = a.answer
 	a.kept, a.Request, a.setup = rc.store.add(inbox, request, counts)
 	judged.ID = strconv.FormatInt(a.Number, 10)
 	a.Verdicts = a.setup.judge(judged)
 	rc.store.change(a.kept, func(r *Request) { r.Verdicts = a.Verdicts })
-	conn, ended := recordedConnOf(r), false
-	if conn != nil {
-		conn.expectAnswer()
+	if a.conn != nil {
+		a.conn.expectAnswer()
 	}
-	defer func() { a.conclude(a.answer.finish(r, came), conn, ended) }()
+	ended := false
+	defer func() { a.noteAnswer(r, ended) }()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	respond(a, r)
 	ended = true
 }
 
-// conclude notes the answer. Its headers are known when it goes out, which it does not if the handler did not come to its end.
-func (a *arrival) conclude(conclusion *Answer, conn *recordedConn, ended bool) {
+// noteAnswer has the answer listed: as its head goes out, because that is when all its headers are known, or now if nothing
+// more will go out. A fault calls it before the sender can see the end: who tries again at once finds the attempt before it
+// listed with its answer.
+func (a *arrival) noteAnswer(r *http.Request, more bool) {
+	if a.noted {
+		return
+	}
+	a.noted = true
+	conclusion := a.answer.finish(r, a.ReceivedAt)
 	note := func() {
 		a.rc.store.change(a.kept, func(r *Request) { r.Answer, r.handled = conclusion, a.handled })
 		a.Answer = conclusion
 		a.rc.console.show(&a.Request)
 		a.rc.console.warn(a.rc.store.notice())
 	}
-	if conn == nil {
+	if a.conn == nil {
 		note()
 		return
 	}
-	conn.whenSent(!ended || a.answer.taken, func(head string) {
+	a.conn.whenSent(!more, func(head string) {
 		conclusion.Headers = parseHead(head)
 		note()
 	})
@@ -207,7 +216,7 @@ func (a *arrival) respond(r *http.Request) {
 		a.forward(r, step)
 		return
 	}
-	a.perform(ctx, step)
+	a.perform(r, step)
 }
 
 // fault notes that something went wrong on purpose.

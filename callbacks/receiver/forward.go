@@ -51,13 +51,13 @@ func (a *arrival) forward(r *http.Request, step *Step) {
 			fail(a.w, errOverloaded)
 			return
 		}
-		a.perform(r.Context(), &Step{Drop: step.Drop})
+		a.perform(r, &Step{Drop: step.Drop})
 		return
 	}
 	e, got := f.now(r.Context())
 	switch {
 	case step.Drop != "":
-		a.perform(r.Context(), step)
+		a.perform(r, step)
 	case e.Status == 0:
 		fail(a.w, &problem{Status: http.StatusBadGateway, Code: codeBadGateway, Detail: "It could not be passed on to forward_to: " + e.Error + "."})
 	default:

@@ -17,20 +17,21 @@ import (
 const stall = 10 * time.Second
 
 // perform answers as a step says, the delay has passed.
-func (a *arrival) perform(ctx context.Context, step *Step) {
+func (a *arrival) perform(r *http.Request, step *Step) {
 	switch {
 	case step.Hang:
 		a.fault("hang")
-		a.pause(ctx, maxPatience)
+		a.pause(r.Context(), maxPatience)
 		panic(http.ErrAbortHandler)
 	case step.Drop == DropBefore:
 		a.fault("drop before")
+		a.noteAnswer(r, true)
 		reset(a.w)
 	case step.BadHTTP != "":
 		a.fault("bad_http " + step.BadHTTP)
-		a.answerBadly(step.BadHTTP)
+		a.answerBadly(r, step.BadHTTP)
 	default:
-		a.write(ctx, step)
+		a.write(r, step)
 	}
 }
 
@@ -59,7 +60,7 @@ func (rc *Receiver) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // write writes an answer that is HTTP, at least at its beginning.
-func (a *arrival) write(ctx context.Context, step *Step) {
+func (a *arrival) write(r *http.Request, step *Step) {
 	a.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	maps.Copy(a.w.Header(), step.answerHeaders(time.Now()))
 	if step.Status != 0 || step.Redirect != "" || step.RetryAfter != nil {
@@ -70,7 +71,7 @@ func (a *arrival) write(ctx context.Context, step *Step) {
 	case step.HugeBody != 0:
 		a.fault("huge_body")
 		a.w.WriteHeader(status)
-		a.pour(ctx, step.HugeBody)
+		a.pour(r.Context(), step.HugeBody)
 	case step.Truncate != nil:
 		a.fault("truncate")
 		a.breakOff(status, step.body(), *step.Truncate)
@@ -78,15 +79,19 @@ func (a *arrival) write(ctx context.Context, step *Step) {
 		a.fault("drop during")
 		body := step.body()
 		a.begin(status, len(body), body[:len(body)/2])
+		a.noteAnswer(r, true)
+		a.flush()
 		reset(a.w)
 	case step.Drop == DropAfter:
 		a.fault("drop after")
 		body := step.body()
 		a.begin(status, len(body), body)
+		a.noteAnswer(r, true)
+		a.flush()
 		hijack(a.w).Close()
 	case step.SlowBody > 0:
 		a.fault("slow_body")
-		a.trickle(ctx, status, step)
+		a.trickle(r.Context(), status, step)
 	default:
 		a.w.WriteHeader(status)
 		_ = a.send([]byte(step.text())) // A sender that has gone is noted.
@@ -119,13 +124,15 @@ func (s *Step) body() []byte {
 	return bytes.Repeat([]byte("This answer is here to be long.\n"), 32)
 }
 
-// begin sends the head of an answer with a body of that length, and the beginning of it.
+// begin has the head of an answer with a body of that length, and the beginning of it, ready to be flushed.
 func (a *arrival) begin(status, length int, body []byte) {
 	a.w.Header().Set("Content-Length", strconv.Itoa(length))
 	a.w.WriteHeader(status)
 	_ = a.send(body)
-	_ = http.NewResponseController(a.w).Flush() // A sender that has gone shows in the next write, or nowhere.
 }
+
+// flush sends what was written. A sender that has gone shows in the next write, or nowhere.
+func (a *arrival) flush() { _ = http.NewResponseController(a.w).Flush() }
 
 // breakOff sends so many bytes of a body that is said to be longer.
 func (a *arrival) breakOff(status int, body []byte, length int) {
@@ -133,6 +140,7 @@ func (a *arrival) breakOff(status int, body []byte, length int) {
 		body = append(body, bytes.Repeat([]byte(" "), length-len(body)+1)...)
 	}
 	a.begin(status, len(body), body[:length])
+	a.flush()
 	panic(http.ErrAbortHandler)
 }
 
@@ -159,15 +167,15 @@ func (a *arrival) pour(ctx context.Context, length int64) {
 	}
 }
 
-// trickle sends the body in up to a hundred pieces.
+// trickle sends the body in up to a hundred pieces, of which the last goes out when the answer is listed.
 func (a *arrival) trickle(ctx context.Context, status int, step *Step) {
 	body := step.body()
 	pieces := min(len(body), 100)
 	a.begin(status, len(body), nil)
 	for i := range pieces {
+		a.flush()
 		a.pause(ctx, time.Duration(step.SlowBody)/time.Duration(pieces))
 		_ = a.send(body[i*len(body)/pieces : (i+1)*len(body)/pieces])
-		_ = http.NewResponseController(a.w).Flush()
 	}
 }
 
@@ -193,10 +201,8 @@ func reset(w http.ResponseWriter) {
 	}
 }
 
-// answerBadly answers with what a careful client refuses.
-func (a *arrival) answerBadly(how string) {
-	conn := hijack(a.w)
-	defer conn.Close()
+// answerBadly answers with what a careful client refuses, and may not read to its end.
+func (a *arrival) answerBadly(r *http.Request, how string) {
 	var answer string
 	switch how {
 	case BadGarbage:
@@ -207,6 +213,9 @@ func (a *arrival) answerBadly(how string) {
 	case BadLength:
 		answer = fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Length: %d\r\n\r\nOK", 2, 20)
 	}
-	n, err := io.WriteString(conn, answer)
-	a.answer.note([]byte(answer[:n]), err)
+	a.answer.note([]byte(answer), nil)
+	a.noteAnswer(r, true)
+	conn := hijack(a.w)
+	defer conn.Close()
+	_, _ = io.WriteString(conn, answer)
 }

@@ -49,9 +49,13 @@ func (c *recordedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// write adds to the head, and reports whether it is complete.
+// write adds to the head, and reports whether it is complete. What is not HTTP has none.
 func (s *sent) write(p []byte) bool {
 	s.head = append(s.head, p[:min(len(p), maxSentHead-len(s.head))]...)
+	if len(s.head) >= len("HTTP/") && !bytes.HasPrefix(s.head, []byte("HTTP/")) {
+		s.head = s.head[:0]
+		return true
+	}
 	end := bytes.Index(s.head, []byte("\r\n\r\n"))
 	if end < 0 && len(s.head) == maxSentHead {
 		end = bytes.LastIndex(s.head, []byte("\r\n"))

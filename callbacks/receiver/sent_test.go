@@ -32,6 +32,8 @@ func TestAnswersAreShownAsSent(t *testing.T) {
 		"truncated":        {"POST /in/mine HTTP/1.1", `{"script":[{"truncate":3}]}`},
 		"dropped before":   {"POST /in/mine HTTP/1.1", `{"script":[{"drop":"before"}]}`},
 		"dropped after":    {"POST /in/mine HTTP/1.1", `{"script":[{"drop":"after"}]}`},
+		"dropped during":   {"POST /in/mine HTTP/1.1", `{"script":[{"drop":"during"}]}`},
+		"garbage":          {"POST /in/mine HTTP/1.1", `{"script":[{"bad_http":"garbage"}]}`},
 		"two lengths":      {"POST /in/mine HTTP/1.1", `{"script":[{"bad_http":"length"}]}`},
 		"endless head":     {"POST /in/mine HTTP/1.1", `{"script":[{"bad_http":"header"}]}`},
 		"refused by fault": {"POST /callbacks/order-status?fial=1 HTTP/1.1", `{}`},
@@ -41,9 +43,9 @@ func TestAnswersAreShownAsSent(t *testing.T) {
 			b := newBench(t)
 			b.call("PUT", "/inboxes/mine", c.settings)
 			got := b.answerTo(c.first + "\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-			listed, err := b.receiver.Wait(t.Context(), allInboxes, 1, nil) // the connection may be closed before that is noted
-			if err != nil {
-				t.Fatal(err)
+			listed := b.receiver.Requests(allInboxes, nil)
+			if len(listed) != 1 || listed[0].Answer == nil {
+				t.Fatal("the sender has seen the end of what is not listed yet")
 			}
 			expectSent(t, got, listed[0])
 		})
@@ -58,7 +60,7 @@ func expectSent(t *testing.T, got string, listed *Request) {
 	}
 	a := listed.Answer
 	want := parseHead(head)
-	if got != "" && len(want) == 0 || !slices.Equal(a.Headers, want) {
+	if strings.HasPrefix(got, "HTTP/") && len(want) == 0 || !slices.Equal(a.Headers, want) {
 		t.Errorf("listed %d %q, sent %q", len(a.Headers), a.Headers[:min(len(a.Headers), 9)], head[:min(len(head), 500)])
 	}
 	if a.Status == 0 {
