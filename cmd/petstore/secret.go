@@ -52,7 +52,7 @@ func keyOf(secret string) []byte {
 
 // entropy estimates how many bits key holds, of what is not repeated in it: by how evenly
 // its bytes are spread (Shannon), and the steps between neighbours, which in "abcdefgh" are
-// all the same.
+// all the same. A library (zxcvbn) does it better, but reads its dictionaries whenever the program starts: 50 ms and 18 MB.
 func entropy(key []byte) float64 {
 	key = key[:period(key)]
 	steps := make([]byte, len(key))
