@@ -53,7 +53,23 @@ func Describe(ctx context.Context, err error) string {
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return "host not reachable"
 	default:
-		return "answer not understood" // Not HTTP, or its headers are longer than 16 KiB.
+		return describeAnswer(err)
+	}
+}
+
+// describeAnswer knows an answer that is no HTTP/1.1 by its first bytes, which net/http quotes: a TLS alert (RFC 8446,
+// section 5.1), or the settings of HTTP/2 (RFC 9113, section 6.5). Else it is not HTTP at all, or its headers are longer
+// than 16 KiB.
+func describeAnswer(err error) string {
+	_, quoted, _ := strings.Cut(err.Error(), "malformed HTTP response ")
+	first, _ := strconv.Unquote(quoted)
+	switch {
+	case strings.HasPrefix(first, "\x15\x03"):
+		return "TLS at this port: use https, or the port of http"
+	case len(first) > 3 && first[0] == 0 && first[3] == 0x04:
+		return "HTTP/2 only at this port: use one that speaks HTTP/1.1"
+	default:
+		return "answer not understood"
 	}
 }
 
@@ -69,7 +85,14 @@ func isTLS(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var operation *net.OpError
 	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error"
+		errors.As(err, &authority) || errors.As(err, &operation) && operation.Op == "remote error" || isOldTLS(err)
+}
+
+// isOldTLS knows the versions before TLS 1.2 by the other side's alert, or, where it goes on with one of them, by the
+// text of crypto/tls, which has no type for it.
+func isOldTLS(err error) bool {
+	return strings.HasSuffix(err.Error(), "tls: protocol version not supported") ||
+		strings.Contains(err.Error(), "tls: server selected unsupported protocol version")
 }
 
 // describeTLS says what is wrong with whose certificate, and what to set. Alerts are those of RFC 8446, section 6.2: of
@@ -92,6 +115,10 @@ func describeTLS(err error) string {
 		return "no TLS at this port: use http, or the port of https"
 	case strings.HasSuffix(err.Error(), "tls: certificate required"), strings.HasSuffix(err.Error(), "tls: bad certificate"):
 		return "a client certificate is required, which callbacks do not have"
+	case isOldTLS(err):
+		return "no version of TLS in common: the port has to speak TLS 1.2 or newer"
+	case strings.HasSuffix(err.Error(), "tls: unrecognized name"):
+		return "no certificate for this host name: use one that the server has a certificate for"
 	case strings.HasSuffix(err.Error(), "tls: handshake failure"):
 		return "TLS handshake failed: no version or cipher in common, or a client certificate is required"
 	default:
