@@ -1,6 +1,7 @@
 package db
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,7 @@ type ownedFile struct {
 	file *os.File     // the database, with a lock on it where there are such; nil if it can't be opened
 	// What was opened: the database, and its write-ahead log.
 	data, log os.FileInfo
+	index     *os.File // of the log; nil if it can't be opened
 }
 
 // ownFile takes the file for this process.
@@ -77,8 +79,10 @@ func (f *ownedFile) lockItself() (free bool, err error) {
 // release gives the file free. SQLite must have closed it.
 func (f *ownedFile) release() error {
 	err := f.lock.Unlock()
-	if f.file != nil {
-		err = errors.Join(err, f.file.Close())
+	for _, file := range []*os.File{f.file, f.index} {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
 	}
 	return err
 }
@@ -88,15 +92,18 @@ func (f *ownedFile) noteOpened() (err error) {
 	if f.data, err = f.file.Stat(); err == nil {
 		f.log, err = os.Stat(f.path + "-wal")
 	}
+	if err == nil {
+		f.index, err = os.Open(f.path + "-shm") // Until the end: to close it would undo SQLite's locks on it.
+	}
 	return err
 }
 
 var errFileGone = errors.New("the database's file, or its write-ahead log, is not the one that was opened any more: " +
 	"what is written now would be lost. Put it back, or restart the server")
 
-// check returns errFileGone if the files were deleted, replaced or emptied: SQLite goes on writing to what it has opened.
+// check returns errFileGone if the files were deleted, replaced, emptied or cut: SQLite goes on writing to what it has opened.
 func (f *ownedFile) check() error {
-	if !isStill(f.data, f.path) || !isStill(f.log, f.path+"-wal") || f.emptied() {
+	if !isStill(f.data, f.path) || !isStill(f.log, f.path+"-wal") || f.emptied() || f.logCut() {
 		return errFileGone
 	}
 	return nil
@@ -106,6 +113,20 @@ func (f *ownedFile) check() error {
 func (f *ownedFile) emptied() bool {
 	found, err := f.file.Stat()
 	return err != nil || found.Size() == 0 && f.data.Size() > 0
+}
+
+// logCut reports whether the log is shorter than its index says: by 32 bytes, and by 24 and a page for each frame
+// (https://www.sqlite.org/walformat.html). The index counts a frame when it is written, and counts none before SQLite cuts the log.
+func (f *ownedFile) logCut() bool {
+	var before, after [20]byte
+	_, err := f.index.ReadAt(before[:], 0)
+	log, missing := os.Stat(f.path + "-wal")
+	if _, err2 := f.index.ReadAt(after[:], 0); err != nil || err2 != nil || missing != nil {
+		return missing != nil
+	}
+	page := int64(binary.NativeEndian.Uint16(before[14:])) // 1 stands for 65536, which is not ours
+	frames := int64(binary.NativeEndian.Uint32(before[16:]))
+	return before == after && frames > 0 && log.Size() < 32+frames*(24+page) // else SQLite was at work meanwhile
 }
 
 func isStill(opened os.FileInfo, path string) bool {

@@ -59,6 +59,36 @@ func TestFileIsNotTheOneThatWasOpened(t *testing.T) {
 	}
 }
 
+// TestLogIsCut (reliability 3, another instance): without its log the database has lost what was last written, which is said.
+func TestLogIsCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s := openStore(t, path)
+	addProduct(t, s, "before", 1)
+	log, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 32, len(log) - 1} {
+		if err := os.Truncate(path+"-wal", int64(size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(within(t)); !errors.Is(err, errFileGone) {
+			t.Errorf("ready with %d of %d bytes: %v", size, len(log), err)
+		}
+		err := s.InTx(within(t), func(tx *Tx) error { return CreateProduct(tx, product("lost", 1)) })
+		if code(err) != CodeUnavailable {
+			t.Errorf("with %d of %d bytes a write is told %v", size, len(log), err)
+		}
+	}
+	if err := os.WriteFile(path+"-wal", log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addProduct(t, s, "after", 1)
+	if got := slugs(t, s); len(got) != 2 {
+		t.Errorf("stored are %v", got)
+	}
+}
+
 // TestFileIsLostDuringAWrite (reliability 3): a transaction that was committed to a file that is gone is not told as stored.
 func TestFileIsLostDuringAWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
