@@ -131,9 +131,10 @@ func (rc *Receiver) read(r *http.Request) (body []byte, failed string, release f
 
 // describe returns the request as it is listed, and as it is judged.
 func describe(r *http.Request, came time.Time, body []byte, failed string) (Request, verdict.Request) {
-	path, query, _ := strings.Cut(r.RequestURI, "?")
+	target := originForm(r.RequestURI)
+	path, query, _ := strings.Cut(target, "?")
 	request := Request{
-		ReceivedAt: came.UTC(), Method: r.Method, Target: r.RequestURI, Path: path, Query: query, Protocol: r.Proto,
+		ReceivedAt: came.UTC(), Method: r.Method, Target: target, Path: path, Query: query, Protocol: r.Proto,
 		Host: r.Host, RemoteAddr: r.RemoteAddr, Body: body[:min(len(body), maxBody)], BodyError: failed, head: headOf(r),
 	}
 	if request.head.text == "" {
@@ -144,6 +145,20 @@ func describe(r *http.Request, came time.Time, body []byte, failed string) (Requ
 	judged := request.judged()
 	request.DeliveryID, request.Type = judged.DeliveryID(), judged.EventType()
 	return request, judged
+}
+
+// originForm is a target without scheme and host, which senders give that take the receiver for a proxy (RFC 9112, section 3.2.2).
+func originForm(target string) string {
+	_, rest, absolute := strings.Cut(target, "://")
+	if !absolute || strings.HasPrefix(target, "/") {
+		return target
+	}
+	if i := strings.IndexAny(rest, "/?"); i >= 0 && rest[i] == '/' {
+		return rest[i:]
+	} else if i >= 0 {
+		return "/" + rest[i:]
+	}
+	return "/"
 }
 
 // toInbox answers what came to an inbox.

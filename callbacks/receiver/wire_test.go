@@ -129,6 +129,58 @@ func TestTrailersAreKept(t *testing.T) {
 	}
 }
 
+// TestOddRequests: what HTTP/1.1 allows and few senders do.
+func TestOddRequests(t *testing.T) {
+	for name, c := range map[string]struct {
+		message    string
+		status     int
+		path, curl string
+	}{
+		"absolute target":      {"POST http://other.example/in/a/b?c=d HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi", 200, "/in/a/b", "'http://h/in/a/b?c=d'"},
+		"no path":              {"OPTIONS http://h?c=://d HTTP/1.1\r\nHost: h\r\n\r\n", 404, "/", "'http://h/?c=://d'"},
+		"no path and no query": {"OPTIONS http://h HTTP/1.1\r\nHost: h\r\n\r\n", 404, "/", "'http://h/'"},
+		"URL in the path":      {"GET /in/a/http://h HTTP/1.1\r\nHost: h\r\n\r\n", 200, "/in/a/http://h", "'http://h/in/a/http://h'"},
+		"all of the server":    {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 404, "*", "OPTIONS"},
+		"folded header":        {"GET /in/a HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n", 200, "/in/a", "-H 'X: a b'"},
+		"more trailers than net/http reads": {"POST /in/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + strings.Repeat("x", 5000) + "\r\n\r\n",
+			400, "/in/a", "'http://h/in/a'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			if got := b.exchangeRaw(c.message, 1); got[0] != c.status {
+				t.Errorf("answered %d", got[0])
+			}
+			r := b.receiver.Requests(allInboxes, nil)[0]
+			if r.Path != c.path || !r.HeadersExact {
+				t.Errorf("got %+v", r)
+			}
+			if curl := r.Curl("http://h" + r.Target); !strings.Contains(curl, c.curl) {
+				t.Errorf("got %s", curl)
+			}
+		})
+	}
+}
+
+// TestExpect: the body is asked for before it is sent (RFC 9110, section 10.1.1).
+func TestExpect(t *testing.T) {
+	b := newBench(t)
+	conn := b.dial("POST /in/a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for _, want := range []int{100, 200} {
+		response, err := http.ReadResponse(in, nil)
+		if err != nil || response.StatusCode != want {
+			t.Fatalf("got %+v, %v", response, err)
+		}
+		if want == 100 {
+			_, _ = io.WriteString(conn, "hi")
+		}
+	}
+	if r := b.receiver.Requests("a", nil)[0]; string(r.Body) != "hi" || r.Answer.Status != 200 || r.Header("Expect") == "" {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // TestScannerIsBounded: what a connection is noted of is bounded, whatever comes.
 func TestScannerIsBounded(t *testing.T) {
 	for name, block := range map[string]string{
