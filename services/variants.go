@@ -23,14 +23,34 @@ var thumbnails = []struct {
 // processedName is the name of what a client's own operations make.
 const processedName = "processed"
 
-// Open opens a picture that was made of an image, to be closed by the caller.
+// Open opens a picture that was made of an image, to be closed by the caller. It reads all of it first: a file system does not
+// tell when a file has been damaged, and what is served is cached under the digest that the picture was made with.
 func (s *Images) Open(ctx context.Context, id, name string) (models.ImageVariant, io.ReadSeekCloser, error) {
 	variant, err := models.FindVariant(s.store.Read(ctx), id, name)
 	if err != nil {
 		return variant, nil, err
 	}
 	content, err := s.blobs.Open(blobOf(id, name))
-	return variant, content, err
+	if err != nil {
+		return variant, nil, err
+	}
+	if err := checkDigest(content, variant.SHA256); err != nil {
+		return variant, nil, errors.Join(fmt.Errorf("reading %s of image %s: %w", name, id, err), content.Close())
+	}
+	return variant, content, nil
+}
+
+// checkDigest reads a file, which then is at its beginning again, and returns an error if its SHA-256 is another.
+func checkDigest(file io.ReadSeeker, want string) error {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != want {
+		return errors.New("the file is damaged: restore it from a backup")
+	}
+	_, err := file.Seek(0, io.SeekStart)
+	return err
 }
 
 // step makes one variant, of the picture that the step before has made.

@@ -66,8 +66,7 @@ func openOwned(ctx context.Context, file *ownedFile) (_ *Store, err error) {
 	if _, err = e.writeDB.ExecContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)); err != nil {
 		return nil, err
 	}
-	checked, err := checkFile(ctx, e.writeDB)
-	if err != nil {
+	if err = checkFile(ctx, e.writeDB); err != nil {
 		return nil, err
 	}
 	if err = migrate(writes.WithContext(ctx)); err != nil {
@@ -97,9 +96,7 @@ func openOwned(ctx context.Context, file *ownedFile) (_ *Store, err error) {
 	e.writer = newGroupWriter(writes, file.check, e.log.bound)
 	checks, stop := context.WithCancel(context.Background())
 	e.stop = stop
-	if !checked {
-		e.checking.Go(func() { e.checkTables(checks, health) })
-	}
+	e.checking.Go(func() { e.checkTables(checks, health) })
 	return storeOn(reads, e), nil
 }
 
@@ -126,21 +123,21 @@ func openPool(path, extra string, connections int) (*gorm.DB, error) {
 // is checked in that time.
 const checkTimeout = 50 * time.Millisecond
 
-// checkFile finds a damaged file at the start, where an operator sees it,
-// instead of at some request later. checked is false if the file is too large to be
-// checked now; then checkTables goes on.
-func checkFile(ctx context.Context, db *sql.DB) (checked bool, err error) {
+// checkFile finds a file that is not to be read at the start, where an operator sees it,
+// instead of at some request later. It does not compare indexes with their tables, nor
+// does it look at all of a large file: that is left to checkTables.
+func checkFile(ctx context.Context, db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var verdict string
-	err = db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
-	if err != nil && (ctx.Err() != nil || sqliteCode(err)&0xff == codeInterrupt) {
-		return false, nil
+	err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	switch {
+	case err != nil && (ctx.Err() != nil || sqliteCode(err)&0xff == codeInterrupt):
+		return nil
+	case err == nil && verdict != "ok":
+		return damage(verdict)
 	}
-	if err == nil && verdict != "ok" {
-		err = damage(verdict)
-	}
-	return true, err
+	return err
 }
 
 func damage(verdict string) error {
@@ -150,11 +147,12 @@ func damage(verdict string) error {
 // checkTables checks the file in the background, table by table, whenever the log is
 // small enough for it (walGuard). Once it has found damage, nothing is written any more.
 func (e *sqliteEngine) checkTables(ctx context.Context, db *gorm.DB) {
-	var tables []string
-	if err := db.WithContext(ctx).Table("sqlite_schema").Where("type = 'table' AND rootpage > 0").Pluck("name", &tables).Error; err != nil {
+	tables := []string{"sqlite_schema"} // and the list of free pages (https://www.sqlite.org/pragma.html#pragma_integrity_check)
+	var found []string
+	if err := db.WithContext(ctx).Table("sqlite_schema").Where("type = 'table' AND rootpage > 0").Pluck("name", &found).Error; err != nil {
 		return // the database is closed
 	}
-	for _, table := range tables {
+	for _, table := range append(tables, found...) {
 		for ctx.Err() == nil && !e.checkTable(ctx, table) {
 			select {
 			case <-time.After(time.Minute):
@@ -169,10 +167,12 @@ func (e *sqliteEngine) checkTable(ctx context.Context, table string) (checked bo
 	defer leave()
 	var verdict string
 	err := e.readDB.QueryRowContext(ctx, "PRAGMA integrity_check('"+table+"')").Scan(&verdict)
-	if err == nil && verdict == "ok" || ctx.Err() != nil {
-		return err == nil
-	}
-	if err != nil {
+	switch {
+	case err == nil && verdict == "ok":
+		return true
+	case err != nil && (ctx.Err() != nil || !isDamage(err)):
+		return false
+	case err != nil:
 		verdict = err.Error()
 	}
 	e.damaged.Store(&verdict)
@@ -185,11 +185,16 @@ func (e *sqliteEngine) inTx(ctx context.Context, fn func(*Tx) error) error {
 		return unavailable(damage(*verdict))
 	}
 	err := e.writer.do(ctx, fn)
-	if code := sqliteCode(err) & 0xff; code == codeCorrupt || code == codeNotADB {
+	if isDamage(err) {
 		verdict := err.Error()
 		e.damaged.CompareAndSwap(nil, &verdict)
 	}
 	return err
+}
+
+func isDamage(err error) bool {
+	code := sqliteCode(err) & 0xff
+	return code == codeCorrupt || code == codeNotADB
 }
 
 func (e *sqliteEngine) waiting() float64 { return float64(len(e.writer.queue)) / queueSize }

@@ -44,17 +44,6 @@ type Options struct {
 	Delay time.Duration
 }
 
-// The buckets of the file.
-var (
-	bucketIntents    = []byte("payment_intents")
-	bucketRefunds    = []byte("refunds")
-	bucketUnrefunded = []byte("unrefunded") // what is left of a charge that was refunded in part
-	bucketKeys       = []byte("idempotency_keys")
-)
-
-// openTimeout is how long another process may take to let go of the file.
-const openTimeout = 5 * time.Second
-
 // Open opens the sandbox whose state is in the file at path, which is made when
 // it is missing. Without a path the state ends with the sandbox.
 func Open(path string, o Options) (*Sandbox, error) {
@@ -70,19 +59,8 @@ func Open(path string, o Options) (*Sandbox, error) {
 		}
 	}
 	var err error
-	if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openTimeout}); err != nil {
+	if s.db, err = openFile(path); err != nil {
 		return nil, fmt.Errorf("opening the payment sandbox %s: %w", path, err)
-	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketIntents, bucketRefunds, bucketUnrefunded, bucketKeys} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("preparing the payment sandbox %s: %w", path, err), s.db.Close())
 	}
 	s.mux.Handle("POST /v1/payment_intents", s.write(createIntent))
 	s.mux.Handle("GET /v1/payment_intents/{id}", s.read(retrieveIntent))

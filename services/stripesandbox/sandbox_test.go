@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -261,6 +263,63 @@ func TestFile(t *testing.T) {
 	}
 	if _, err := stripesandbox.Open(broken, stripesandbox.Options{}); err == nil {
 		t.Error("a broken file was opened")
+	}
+}
+
+// TestDamagedFile (reliability 15, another instance): whichever page of the sandbox's file is damaged, or missing, is said at the
+// start; nothing panics then, or later.
+func TestDamagedFile(t *testing.T) {
+	const pageSize = 4096
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	sandbox, err := stripesandbox.Open(path, stripesandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if _, err := client(sandbox).V1PaymentIntents.Create(t.Context(), payWith("pm_card_visa", fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sandbox.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	try := func(name string, content []byte) {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sandbox, err := stripesandbox.Open(path, stripesandbox.Options{})
+		if err != nil {
+			if refused++; !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: %v", name, err)
+			}
+			return
+		}
+		defer sandbox.Close()
+		if _, err := client(sandbox).V1PaymentIntents.Create(t.Context(), payWith("pm_card_visa", "new")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if intents, err := sandbox.Intents(); err != nil || len(intents) != 21 {
+			t.Errorf("%s: %d payments, %v", name, len(intents), err)
+		}
+	}
+	for begin := 0; begin < len(whole); begin += pageSize {
+		damaged := slices.Clone(whole)
+		for i := range pageSize {
+			damaged[begin+i] = byte(i * 7)
+		}
+		try(fmt.Sprintf("damaged-%d", begin), damaged)
+		if begin > 2*pageSize { // or bbolt takes it for no file of its own
+			try(fmt.Sprintf("cut-%d", begin), whole[:begin])
+		}
+	}
+	if refused < 10 {
+		t.Errorf("%d are refused", refused)
 	}
 }
 
