@@ -155,8 +155,8 @@ type Imaging struct {
 	memory  *semaphore.Weighted // in bytes: of all that are decoded, together
 }
 
-// imageConcurrency is how many images are worked on at once: most of them wait for their
-// file.
+// imageConcurrency is how many images are worked on at once: many of them wait for their
+// file, though never all (fetch.BusyError).
 const imageConcurrency = 500
 
 // NewImaging returns the operation for images.
@@ -215,6 +215,8 @@ func imageFailure(err error) error {
 		reason = failed.Reason
 	} else if wrong, ok := errors.AsType[*picture.Error](err); ok {
 		reason = wrong.Reason
+	} else if busy, ok := errors.AsType[*fetch.BusyError](err); ok {
+		return &task.BusyError{RetryAfter: busy.RetryAfter}
 	} else {
 		return err
 	}
@@ -245,8 +247,11 @@ func (p *Imaging) fetch(ctx context.Context, img models.Image, report task.Progr
 	if img.ImageURL == "" {
 		return fmt.Errorf("the upload of image %s is gone: is BLOB_URL another one than before?", img.ID)
 	}
-	if err := report(5, "Fetching the image"); err != nil {
-		return err
+	const progress = 5
+	if img.Task.Progress < progress { // not told again each time that there is no room for it
+		if err := report(progress, "Fetching the image"); err != nil {
+			return err
+		}
 	}
 	return p.fetcher.Fetch(ctx, img.ImageURL, func(content io.Reader) error {
 		_, err := p.blobs.Put(ctx, key, content)

@@ -357,6 +357,35 @@ func hashes(img models.Image) []string {
 	return all
 }
 
+// TestSilentHostBesideImages (security 2, another instance): the images that wait for a host which hangs are more than there are
+// workers, and hold none: what others upload, or have fetched from elsewhere, is made.
+func TestSilentHostBesideImages(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close)
+	file := picturetest.JPEG(t, picturetest.Corners(20, 10))
+	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(file) }))
+	t.Cleanup(healthy.Close)
+	const workers = 10
+	g := newGallery(t, options{}, t.TempDir(), func(op task.Operation) task.Operation {
+		op.Concurrency = workers
+		return op
+	})
+	var waiting []models.Image
+	for range 2 * workers {
+		waiting = append(waiting, g.create(models.Image{ImageURL: silent.URL}, nil))
+	}
+	for _, img := range []models.Image{g.create(models.Image{}, bytes.NewReader(file)), g.create(models.Image{ImageURL: healthy.URL}, nil)} {
+		if img = g.done(img); img.Task.Status != models.StatusCompleted {
+			t.Errorf("%s: %s", img.Task.Status, img.Task.Message)
+		}
+	}
+	for _, img := range waiting {
+		if now, err := g.images.Cancel(within(t), img.ID); err != nil || now.Task.Status != models.StatusCancelled || now.Task.Errors > 0 {
+			t.Errorf("one that waits: %+v, %v", now.Task, err)
+		}
+	}
+}
+
 func TestCancelledImage(t *testing.T) {
 	arrived := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

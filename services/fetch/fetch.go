@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"petstore/callbacks"
 	"petstore/callbacks/pause"
 )
@@ -31,7 +29,7 @@ const (
 	maxRedirects = 10
 	// maxFetches is how many fetches are under way at a time, and
 	// maxFetchesPerHost from one host: one that hangs holds up no other.
-	maxFetches        = 64
+	maxFetches        = 256
 	maxFetchesPerHost = 8
 )
 
@@ -43,7 +41,6 @@ type Client struct {
 	transport *http.Transport
 	http      *http.Client
 	hosts     *hosts
-	places    *semaphore.Weighted
 	patience  time.Duration // maxFetch
 	wait      time.Duration // retryFetch
 }
@@ -74,8 +71,7 @@ func New(policy callbacks.Policy) *Client {
 	}
 	return &Client{
 		policy: policy, transport: transport, http: client,
-		hosts: newHosts(maxFetchesPerHost), places: semaphore.NewWeighted(maxFetches),
-		patience: maxFetch, wait: retryFetch,
+		hosts: newHosts(maxFetches, maxFetchesPerHost), patience: maxFetch, wait: retryFetch,
 	}
 }
 
@@ -106,18 +102,14 @@ func (e *Error) Error() string { return e.Reason }
 
 // Fetch downloads rawURL and gives its content to store, again from the start if a
 // failure on the way may pass. An *Error says what is wrong with the URL or
-// its server; errors of store come back as they are, and so does a shortage of this
+// its server, and a *BusyError that there is no room for it now; errors of store come back as they are, and so does a shortage of this
 // machine's (callbacks.IsLocalResourceError).
 func (c *Client) Fetch(ctx context.Context, rawURL string, store func(content io.Reader) error) error {
-	release, err := c.hosts.acquire(ctx, rawURL)
+	release, err := c.hosts.acquire(rawURL)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := c.places.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer c.places.Release(1)
 	fetching, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	for try := 1; ; try++ {

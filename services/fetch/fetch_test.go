@@ -232,23 +232,33 @@ func TestFetchesPerHost(t *testing.T) {
 	f := newTestClient(t, callbacks.DevelopmentPolicy())
 	f.patience = time.Hour
 	ctx, cancel := context.WithCancel(within(t))
-	const many = 3 * maxFetches
-	ended := make(chan error, many)
-	for range many {
+	ended := make(chan error, maxFetchesPerHost)
+	for range maxFetchesPerHost {
 		go func() { ended <- f.Fetch(ctx, hanging.URL, nil) }()
 	}
 	for range maxFetchesPerHost {
 		await(t, arrived, "a request")
 	}
+	var last time.Duration
+	for range 1000 { // nobody waits for it
+		var busy *BusyError
+		if err := f.Fetch(ctx, hanging.URL, nil); !errors.As(err, &busy) {
+			t.Fatalf("got %v", err)
+		}
+		last = busy.RetryAfter
+	}
+	if last < 2*retryFirst || last > retryLast {
+		t.Errorf("the last of many comes back after %v", last)
+	}
 	if got, err := fetched(t, f, healthy.URL); got != "here" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 	cancel()
-	for range many {
+	for range maxFetchesPerHost {
 		await(t, ended, "the end of a fetch")
 	}
-	if len(arrived) > 0 {
-		t.Errorf("%d more requests than %d were under way", len(arrived), maxFetchesPerHost)
+	if len(arrived) > 0 || len(f.hosts.byName) > 0 || f.hosts.all.free != maxFetches {
+		t.Errorf("%d more requests came; then %d hosts are remembered, and %d places free", len(arrived), len(f.hosts.byName), f.hosts.all.free)
 	}
 }
 

@@ -1,57 +1,82 @@
 package fetch
 
 import (
-	"context"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
-// hosts bounds how many requests are under way to each host.
+// BusyError says that no more may be fetched at the moment, from this host or at all. It is
+// returned at once: whoever waits for a host that hangs should hold nothing that others need.
+type BusyError struct {
+	RetryAfter time.Duration // a second to a minute
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("fetch: too much is under way, try again in %s", e.RetryAfter)
+}
+
+const (
+	// retryFirst is when the first comes back that found no place, and retrySpacing how long after it
+	// the next: so that they find one, and are no burst. None waits longer than retryLast.
+	retryFirst   = time.Second
+	retrySpacing = 10 * time.Millisecond
+	retryLast    = time.Minute
+)
+
+// places bounds how many requests are under way.
+type places struct {
+	free int
+	next time.Time // when the last comes back that found none
+}
+
+// retryAfter gives those who find no place different times.
+func (p *places) retryAfter(now time.Time) time.Duration {
+	wait := min(max(p.next.Add(retrySpacing).Sub(now), retryFirst), retryLast)
+	p.next = now.Add(wait)
+	return wait
+}
+
+// hosts bounds how many requests are under way to each host, and to all.
 type hosts struct {
 	perHost int // how many may be under way to one
 	mu      sync.Mutex
-	byName  map[string]*host
+	all     places
+	byName  map[string]*places
 }
 
-// host has a place for each request that may be under way.
-type host struct {
-	places chan struct{}
-	users  int // that hold a place or wait for one
+func newHosts(most, perHost int) *hosts {
+	return &hosts{perHost: perHost, all: places{free: most}, byName: map[string]*places{}}
 }
 
-func newHosts(perHost int) *hosts { return &hosts{perHost: perHost, byName: map[string]*host{}} }
-
-// acquire waits for a place among the requests to the host of rawURL, until ctx ends.
-func (h *hosts) acquire(ctx context.Context, rawURL string) (release func(), err error) {
+// acquire takes a place among the requests to the host of rawURL, or returns a *BusyError.
+func (h *hosts) acquire(rawURL string) (release func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	name := hostOf(rawURL)
-	host := h.enter(name)
-	select {
-	case host.places <- struct{}{}:
-		return func() {
-			<-host.places
-			h.leave(name, host)
-		}, nil
-	case <-ctx.Done():
-		h.leave(name, host)
-		return nil, ctx.Err()
+	host := h.byName[name]
+	if host == nil {
+		host = &places{free: h.perHost}
 	}
+	for _, p := range []*places{host, &h.all} {
+		if p.free == 0 {
+			return nil, &BusyError{RetryAfter: p.retryAfter(time.Now())}
+		}
+	}
+	h.byName[name] = host
+	host.free--
+	h.all.free--
+	return func() { h.release(name) }, nil
 }
 
-func (h *hosts) enter(name string) *host {
+func (h *hosts) release(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.byName[name] == nil {
-		h.byName[name] = &host{places: make(chan struct{}, h.perHost)}
-	}
-	h.byName[name].users++
-	return h.byName[name]
-}
-
-func (h *hosts) leave(name string, host *host) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if host.users--; host.users == 0 {
+	h.all.free++
+	host := h.byName[name]
+	if host.free++; host.free == h.perHost {
 		delete(h.byName, name)
 	}
 }

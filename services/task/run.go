@@ -55,17 +55,31 @@ func (e *Engine) Run(ctx context.Context, id string, newTask *models.Task) (retr
 	if errors.Is(ctx.Err(), context.Canceled) { // interrupted by us, not cut off
 		return 0, errors.Join(err, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error { return models.StopTask(tx, id, nil) }))
 	}
-	retryAfter = backoff(t.Errors)
-	if callbacks.IsLocalResourceError(err) {
-		retryAfter = shortageWait/2 + rand.N(shortageWait) //nolint:gosec // G404: nothing secret
-	}
+	retryAfter, counts := waitAfter(err, t.Errors)
 	due := models.Now().Add(retryAfter)
 	return retryAfter, e.store.InTx(context.WithoutCancel(ctx), func(tx *models.Tx) error {
-		if callbacks.IsLocalResourceError(err) {
+		if !counts {
 			return models.StopTask(tx, id, &due)
 		}
 		return models.CountError(tx, id, due)
 	})
+}
+
+// BusyError is what an operation returns that would have to wait for others: its worker does their work meanwhile, and
+// the task is run again after RetryAfter. It is no error of the task.
+type BusyError struct{ RetryAfter time.Duration }
+
+func (e *BusyError) Error() string { return fmt.Sprintf("busy for %s", e.RetryAfter) }
+
+// waitAfter is how long to wait before the next run, and whether this one counts among the errors of the task.
+func waitAfter(err error, errorsBefore int) (wait time.Duration, counts bool) {
+	if busy, ok := errors.AsType[*BusyError](err); ok {
+		return busy.RetryAfter, false
+	}
+	if callbacks.IsLocalResourceError(err) {
+		return shortageWait/2 + rand.N(shortageWait), false //nolint:gosec // G404: nothing secret
+	}
+	return backoff(errorsBefore), true
 }
 
 // backoff is how long to wait after another error: a second, doubled for each before
@@ -155,6 +169,9 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	// ctx is a shutdown, and the next start goes on.
 	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
 		return why
+	}
+	if _, busy := errors.AsType[*BusyError](err); busy {
+		return err
 	}
 	var failure *callbacks.Error
 	if err != nil && !errors.As(err, &failure) {
