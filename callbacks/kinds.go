@@ -23,13 +23,18 @@ type Kind struct {
 
 // Resource names what a task works on. The one member that is for the task's kind is set.
 type Resource struct {
-	OrderID   string `json:"order_id,omitempty" example:"ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60"`
-	ReportID  string `json:"report_id,omitempty"`
-	ImageID   string `json:"image_id,omitempty"`
+	// OrderID is set in updates of an order ("ord_…").
+	OrderID string `json:"order_id,omitempty" example:"ord_0198c5d2-7a4f-7d63-a9c0-1b2c3d4e5f60"`
+	// ReportID is set in updates of a report ("rpt_…").
+	ReportID string `json:"report_id,omitempty"`
+	// ImageID is set in updates of an image ("img_…").
+	ImageID string `json:"image_id,omitempty"`
+	// PaymentID is set in updates of a payment ("pay_…").
 	PaymentID string `json:"payment_id,omitempty"`
 	// WebhookID is set in a ping, which tells of nothing but the webhook itself.
 	WebhookID string `json:"webhook_id,omitempty"`
-	RefundID  string `json:"refund_id,omitempty"`
+	// RefundID is set in updates of a refund ("re_…").
+	RefundID string `json:"refund_id,omitempty"`
 }
 
 // The kinds of slow work.

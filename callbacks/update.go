@@ -23,16 +23,19 @@ type Update struct {
 	// CallbackID names the update, the same at every receiver and every attempt ("cb_…"). Deduplicate by it.
 	CallbackID string `json:"callback_id" example:"cb_0198c5d2-7a51-7cc3-9d5f-0f6a3c1b2e4d"`
 	// Type is the kind of resource and what happened to it: order.progress, order.completed, order.failed…
-	Type   string `json:"type" example:"order.completed"`
+	Type string `json:"type" example:"order.completed"`
+	// TaskID is the task that tells it ("task_…").
 	TaskID string `json:"task_id" example:"task_0198c5d2-7a4f-7e0b-8b57-6d1f0a9c8e21"`
 	Resource
 	// Sequence counts the updates of one task from 1, without gaps. A progress update that a newer one has
 	// overtaken may not be sent, so a receiver can see gaps.
-	Sequence int64  `json:"sequence" minimum:"1" example:"3"`
-	Status   string `json:"status" enums:"processing,completed,failed,cancelled" example:"completed"`
+	Sequence int64 `json:"sequence" minimum:"1" example:"3"`
+	// Status is that of the task: processing, or one of the final three.
+	Status string `json:"status" enums:"processing,completed,failed,cancelled" example:"completed"`
 	// Progress is in percent, 0 to 100.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"100"`
-	Message  string `json:"message,omitempty" example:"Packing item 1 of 2"`
+	Progress int `json:"progress" minimum:"0" maximum:"100" example:"100"`
+	// Message is what is being done, or what became of it, for people.
+	Message string `json:"message,omitempty" example:"Packing item 1 of 2"`
 	// Metadata echoes what the client gave with its request. It is never null on the wire.
 	Metadata Metadata `json:"metadata"`
 	// Timestamp is when it happened; RFC 3339, UTC, to the millisecond.
@@ -49,7 +52,9 @@ type Metadata map[string]string
 
 // Error is why a task failed: a stable code for programs (OUT_OF_STOCK) and a sentence for people.
 type Error struct {
-	Code    string `json:"code" example:"OUT_OF_STOCK"`
+	// Code is for programs, and does not change between releases.
+	Code string `json:"code" example:"OUT_OF_STOCK"`
+	// Message is for people.
 	Message string `json:"message" example:"dog-food is out of stock"`
 }
 

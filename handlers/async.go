@@ -99,11 +99,14 @@ type callback struct {
 
 // taskHead is how far the task of a resource has come.
 type taskHead struct {
+	// The task that does the work, for GET /api/tasks/{task_id}.
 	TaskID string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	// Whether it is still being worked on; the other three are final.
 	Status string `json:"status" enums:"processing,completed,failed,cancelled" example:"processing"`
 	// How far it has come, in percent.
-	Progress int    `json:"progress" minimum:"0" maximum:"100" example:"0"`
-	Message  string `json:"message" example:"Received"`
+	Progress int `json:"progress" minimum:"0" maximum:"100" example:"0"`
+	// What is being done, or what became of it, for people.
+	Message string `json:"message" example:"Received"`
 }
 
 func showHead(t models.Task) taskHead {
@@ -112,16 +115,20 @@ func showHead(t models.Task) taskHead {
 
 // taskTail is whom the task of a resource tells, and what came of it.
 type taskTail struct {
-	Metadata    map[string]string `json:"metadata"`
-	CallbackURL *string           `json:"callback_url" extensions:"x-nullable"`
+	// What the request gave; every update repeats it.
+	Metadata map[string]string `json:"metadata"`
+	// Where updates are POSTed to, null for nowhere.
+	CallbackURL *string `json:"callback_url" extensions:"x-nullable"`
 	// Which updates are POSTed there.
 	CallbackEvents []string `json:"callback_events,omitempty"`
 	// What came of it, once it has completed.
 	Result json.RawMessage `json:"result,omitempty" swaggertype:"object"`
 	// Why it failed.
-	Error     *callbacks.Error `json:"error,omitempty"`
-	CreatedAt time.Time        `json:"created_at" format:"date-time"`
-	UpdatedAt time.Time        `json:"updated_at" format:"date-time"`
+	Error *callbacks.Error `json:"error,omitempty"`
+	// When it was accepted: RFC 3339, in UTC.
+	CreatedAt time.Time `json:"created_at" format:"date-time"`
+	// When it last changed, or came further: RFC 3339, in UTC.
+	UpdatedAt time.Time `json:"updated_at" format:"date-time"`
 }
 
 // showTail shows the task of a resource that was itself created and updated at these times.

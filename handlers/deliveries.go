@@ -37,42 +37,56 @@ func Deliveries(s deliveries) Resource {
 
 // delivery is one update on its way to one URL: its task's callback URL, or a webhook's.
 type delivery struct {
+	// Its id, for GET /api/callbacks/{delivery_id}.
 	DeliveryID string `json:"delivery_id" example:"dlv_0199f2a0c1d27d3ea4b5c6d7e8f90126"`
+	// The update that it carries, the same at every receiver and every attempt.
 	CallbackID string `json:"callback_id" example:"cb_0199f2a0c1d27d3ea4b5c6d7e8f90127"`
-	TaskID     string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
+	// The task that the update is of.
+	TaskID string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
 	// What the task works on: an order's id, and so on.
 	ResourceID string `json:"resource_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	Type       string `json:"type" example:"order.completed"`
-	Sequence   int64  `json:"sequence" minimum:"1" example:"3"`
+	// What the update tells: the kind of resource, and what happened to it.
+	Type string `json:"type" example:"order.completed"`
+	// The number of the update among those of its task, from 1.
+	Sequence int64 `json:"sequence" minimum:"1" example:"3"`
 	// The webhook that it is for, null if it is for the task's callback URL.
 	WebhookID *string `json:"webhook_id" extensions:"x-nullable" example:"whk_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
-	URL       string  `json:"url" example:"http://127.0.0.1:9090/callbacks/order-status"`
+	// Where it is POSTed to.
+	URL string `json:"url" example:"http://127.0.0.1:9090/callbacks/order-status"`
 	// `superseded` is progress that a newer update overtook before it was sent; `exhausted` has failed for the last
 	// time; `gone` was answered 410, or its webhook was deleted or disabled.
-	Status   string `json:"status" enums:"pending,delivered,superseded,exhausted,gone" example:"delivered"`
-	Attempts int    `json:"attempts" minimum:"0" example:"1"`
+	Status string `json:"status" enums:"pending,delivered,superseded,exhausted,gone" example:"delivered"`
+	// How often it was tried.
+	Attempts int `json:"attempts" minimum:"0" example:"1"`
 	// When it is sent again, null if it is not, or waits for another.
 	NextAttemptAt *time.Time `json:"next_attempt_at" format:"date-time" extensions:"x-nullable"`
 	// Of the latest answer, null if there was none.
 	StatusCode *int `json:"status_code" extensions:"x-nullable" example:"200"`
 	// Of the latest attempt, null if it succeeded.
-	Error       *string    `json:"error" extensions:"x-nullable"`
-	CreatedAt   time.Time  `json:"created_at" format:"date-time"`
+	Error *string `json:"error" extensions:"x-nullable"`
+	// When the update happened: RFC 3339, in UTC.
+	CreatedAt time.Time `json:"created_at" format:"date-time"`
+	// When it was answered 2xx, null if it was not: RFC 3339, in UTC.
 	DeliveredAt *time.Time `json:"delivered_at" format:"date-time" extensions:"x-nullable"`
 }
 
 // deliveryDetails is a delivery with what was sent and what came back.
 type deliveryDetails struct { //nolint:unused // read by the contract's generator
-	Delivery delivery         `json:"delivery"`
-	Body     callbacks.Update `json:"body"`
-	Attempts []attempt        `json:"attempts"`
+	// How far it has come.
+	Delivery delivery `json:"delivery"`
+	// What is POSTed: the update.
+	Body callbacks.Update `json:"body"`
+	// The attempts, the first one first.
+	Attempts []attempt `json:"attempts"`
 	// The cursor of the next page of attempts, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
 // attempt is one try of a delivery.
 type attempt struct {
-	Number    int       `json:"number" minimum:"1" example:"1"`
+	// Which attempt it is, from 1.
+	Number int `json:"number" minimum:"1" example:"1"`
+	// When it began: RFC 3339, in UTC.
 	StartedAt time.Time `json:"started_at" format:"date-time"`
 	// How long the whole exchange took.
 	DurationMS float64 `json:"duration_ms" minimum:"0" example:"1.7"`
@@ -80,9 +94,9 @@ type attempt struct {
 	Address *string `json:"address" extensions:"x-nullable" example:"127.0.0.1:9090"`
 	// Of the answer, null if there was none.
 	StatusCode *int `json:"status_code" extensions:"x-nullable" example:"200"`
-	// Of the answer.
+	// The headers of the answer.
 	Headers map[string][]string `json:"headers"`
-	// The beginning of the answer.
+	// The beginning of the answer's body.
 	Body string `json:"body" example:"OK"`
 	// Why the attempt failed, null if it did not.
 	Error *string `json:"error" extensions:"x-nullable"`
@@ -90,6 +104,7 @@ type attempt struct {
 
 // host is one that callbacks go to.
 type host struct {
+	// The scheme, name and port that callbacks go to.
 	Host string `json:"host" example:"https://client.example"`
 	// Of the circuit breaker: `closed` sends everything; `open` sends nothing until `probe_at`, because the host did not
 	// answer again and again; `half_open` sends one callback, to see whether it answers again.
@@ -210,7 +225,7 @@ func (h deliveryHandlers) list(c *gin.Context) error {
 // @Param       delivery_id path  string true  "Its id"
 // @Param       limit       query int    false "How many attempts" minimum(1) maximum(100) default(100)
 // @Param       cursor      query string false "Where the page of attempts before this one ended: its next_cursor" maxlength(200)
-// @Success     200 {object} deliveryDetails
+// @Success     200 {object} deliveryDetails "The delivery, what it sends, and its attempts"
 // @Header      200 {string} Link "The next page of attempts (RFC 8288)"
 // @Router      /api/callbacks/{delivery_id} [get]
 func (h deliveryHandlers) get(c *gin.Context) error {
@@ -245,7 +260,7 @@ func (h deliveryHandlers) get(c *gin.Context) error {
 // @ID          redeliver
 // @Tags        callbacks
 // @Param       delivery_id path string true "Its id"
-// @Success     202 {object} delivery
+// @Success     202 {object} delivery "Accepted: it is sent again"
 // @Header      202 {string} Location "Where the delivery is"
 // @Failure     409 {object} problem "Its webhook is deleted or disabled"
 // @Router      /api/callbacks/{delivery_id}/redeliver [post]
@@ -267,7 +282,7 @@ func (h deliveryHandlers) redeliver(c *gin.Context) error {
 // @ID          redeliverAll
 // @Tags        callbacks
 // @Param       filter body redeliverRequest true "Which"
-// @Success     202 {object} redelivered
+// @Success     202 {object} redelivered "Accepted: they are sent again"
 // @Router      /api/callbacks/redeliver [post]
 func (h deliveryHandlers) redeliverAll(c *gin.Context) error {
 	if err := noQuery(c); err != nil {

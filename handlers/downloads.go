@@ -23,17 +23,21 @@ const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'non
 
 // reportContent is what a report says.
 type reportContent struct { //nolint:unused // read by the contract's generator
+	// The report's id.
 	ReportID string `json:"report_id"`
-	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset"`
-	Title    string `json:"title"`
-	Summary  string `json:"summary"`
+	// What it reports on.
+	Type string `json:"type" enums:"sales,inventory,callbacks,dataset"`
+	// What a page of it is headed with.
+	Title string `json:"title"`
+	// What comes of it, in a sentence.
+	Summary string `json:"summary"`
 	// The first day it covers, null for the beginning.
 	From *string `json:"from" format:"date" extensions:"x-nullable"`
 	// The last day it covers, null for today.
 	To *string `json:"to" format:"date" extensions:"x-nullable"`
 	// The moment whose state it shows.
 	AsOf time.Time `json:"as_of" format:"date-time"`
-	// What a reader should know.
+	// What a reader should know of the figures.
 	Notes []string `json:"notes"`
 	// Rows by the table's name. Money is in the currency's smallest unit, shares are from 0 to 1.
 	Tables map[string][]map[string]any `json:"tables" swaggertype:"object"`
@@ -49,7 +53,7 @@ type reportContent struct { //nolint:unused // read by the contract's generator
 // @Produce     text/html
 // @Param       report_id path  string true  "Its id"
 // @Param       format    query string false "In which format" Enums(json, csv, xlsx, html) default(json)
-// @Success     200 {object} reportContent
+// @Success     200 {object} reportContent "The report, in the format asked for"
 // @Header      200 {string} Content-Disposition "The file's name"
 // @Failure     409 {object} problem "The report is not completed"
 // @Router      /api/reports/{report_id}/download [get]

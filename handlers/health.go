@@ -18,13 +18,14 @@ type healthHandlers struct{ health health }
 
 // healthy says that the server can do its work.
 type healthy struct {
+	// Always ok: otherwise the answer is 503.
 	Status string `json:"status" enums:"ok" example:"ok"`
 }
 
 // @Summary     Ask whether the server can do its work
 // @ID          getHealth
 // @Tags        server
-// @Success     200 {object} healthy
+// @Success     200 {object} healthy "It can"
 // @Failure     503 {object} problem "The database cannot be read or written"
 // @Router      /health [get]
 func (h healthHandlers) get(c *gin.Context) error {

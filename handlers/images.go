@@ -51,7 +51,7 @@ type imageRequest struct {
 	Operations []imageOperation `json:"operations,omitempty" validate:"max=10,dive" minItems:"1"`
 	// What to write pictures as. Without it photographs stay JPEG, and the rest becomes PNG.
 	Format string `json:"format,omitempty" validate:"omitempty,oneof=jpeg png gif" example:"jpeg"`
-	// Of JPEG pictures.
+	// Of JPEG pictures; 100 is the best.
 	Quality *int `json:"quality,omitempty" validate:"omitempty,min=1,max=100" default:"85" example:"85"`
 	callback
 }
@@ -63,6 +63,7 @@ type imageChange struct { //nolint:unused // read by the contract's generator
 
 // image is an image as the API shows it.
 type image struct {
+	// Its id, for GET /api/images/{image_id}.
 	ImageID string `json:"image_id" example:"img_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	taskHead
 	// Where it was fetched from, null for an upload.
@@ -71,7 +72,7 @@ type image struct {
 	Operations []imageOperation `json:"operations"`
 	// What the pictures are written as, null for what suits them.
 	Format *string `json:"format" extensions:"x-nullable" example:"jpeg"`
-	// Of JPEG pictures, null for the default.
+	// Of JPEG pictures, null for the default; 100 is the best.
 	Quality *int `json:"quality" extensions:"x-nullable" example:"85"`
 	// The pictures, once they are made.
 	Variants []imageVariant `json:"variants"`

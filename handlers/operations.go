@@ -13,9 +13,11 @@ import (
 // both, `fit`), crop (`x`, `y`, `width`, `height`), rotate (`degrees`) or
 // grayscale.
 type imageOperation struct {
+	// What to do: crop needs width and height, rotate degrees, resize one of width and height, or both.
 	Op string `json:"op" validate:"required,oneof=resize crop rotate grayscale" example:"resize"`
 	// In pixels; at most 5000 to resize to. One that is not given follows the other.
-	Width  int `json:"width,omitempty" validate:"min=0,max=30000" example:"800"`
+	Width int `json:"width,omitempty" validate:"min=0,max=30000" example:"800"`
+	// In pixels; at most 5000 to resize to. One that is not given follows the other.
 	Height int `json:"height,omitempty" validate:"min=0,max=30000" example:"600"`
 	// Of a resized picture with both sides given: contain shows all of it, cover fills all and cuts off what is over.
 	Fit string `json:"fit,omitempty" validate:"omitempty,oneof=contain cover" default:"contain" example:"cover"`
@@ -23,7 +25,7 @@ type imageOperation struct {
 	X int `json:"x,omitempty" validate:"min=0,max=30000" example:"10"`
 	// The upper edge of what to crop, in pixels.
 	Y int `json:"y,omitempty" validate:"min=0,max=30000" example:"10"`
-	// Clockwise.
+	// How far to rotate, clockwise.
 	Degrees int `json:"degrees,omitempty" validate:"omitempty,oneof=90 180 270" enums:"90,180,270" example:"90"`
 }
 

@@ -66,12 +66,14 @@ type orderChange struct { //nolint:unused // read by the contract's generator
 
 // order is an order as the API shows it.
 type order struct {
+	// Its id, for GET /api/orders/{order_id}.
 	OrderID string `json:"order_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	taskHead
 	// What was ordered, at the names and prices of that time.
 	Items []orderItem `json:"items"`
 	// In the currency's smallest unit.
-	Total    int64  `json:"total" minimum:"0" example:"2499"`
+	Total int64 `json:"total" minimum:"0" example:"2499"`
+	// Of total and prices: ISO 4217.
 	Currency string `json:"currency" example:"USD"`
 	// Whether a payment of it has completed, and was not given back.
 	Paid bool `json:"paid" example:"false"`
@@ -81,12 +83,16 @@ type order struct {
 }
 
 type orderItem struct {
+	// The product's id.
 	ProductID string `json:"product_id" example:"prod_0199f2a0c1d27d3ea4b5c6d7e8f90125"`
 	// The product's slug.
-	Product  string `json:"product" example:"dog-food"`
-	Name     string `json:"name" example:"Dog food"`
-	Quantity int64  `json:"quantity" minimum:"1" example:"1"`
-	Price    int64  `json:"price" minimum:"0" example:"2499"`
+	Product string `json:"product" example:"dog-food"`
+	// What the product was called when it was ordered.
+	Name string `json:"name" example:"Dog food"`
+	// How many of it.
+	Quantity int64 `json:"quantity" minimum:"1" example:"1"`
+	// Of one, in the currency's smallest unit: 2499 is 24.99 USD.
+	Price int64 `json:"price" minimum:"0" example:"2499"`
 }
 
 // lines turns either form of a request into lines of an order.

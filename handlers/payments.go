@@ -65,18 +65,23 @@ type paymentRequest struct {
 
 // payment is a payment as the API shows it.
 type payment struct {
+	// Its id, for GET /api/payments/{payment_id}.
 	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	taskHead
 	// In the currency's smallest unit.
-	Amount   int64  `json:"amount" minimum:"1" example:"100"`
+	Amount int64 `json:"amount" minimum:"1" example:"100"`
+	// Of amount and refunded: ISO 4217.
 	Currency string `json:"currency" example:"USD"`
+	// Who charges it.
 	Provider string `json:"provider" enums:"stripe" example:"stripe"`
 	// What the provider calls it, null until it knows of it.
-	ProviderID    *string `json:"provider_id" extensions:"x-nullable" example:"pi_3MtwBwLkdIwHu7ix28a3tqPa"`
-	PaymentMethod string  `json:"payment_method" example:"pm_card_visa"`
+	ProviderID *string `json:"provider_id" extensions:"x-nullable" example:"pi_3MtwBwLkdIwHu7ix28a3tqPa"`
+	// The provider's name for what is charged.
+	PaymentMethod string `json:"payment_method" example:"pm_card_visa"`
 	// The order that is paid, null for none.
-	OrderID     *string `json:"order_id" extensions:"x-nullable" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	Description string  `json:"description" example:"Dog food"`
+	OrderID *string `json:"order_id" extensions:"x-nullable" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	// What the request gave, for the customer's eyes.
+	Description string `json:"description" example:"Dog food"`
 	// What has been given back, or is about to be.
 	Refunded int64 `json:"refunded" minimum:"0" example:"0"`
 	taskTail

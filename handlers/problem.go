@@ -18,9 +18,12 @@ import (
 
 // problem is the body of every error answer (RFC 9457).
 type problem struct {
-	Type   string `json:"type" example:"about:blank"`
-	Title  string `json:"title" example:"Unprocessable Entity"`
-	Status int    `json:"status" minimum:"400" maximum:"599" example:"422"`
+	// Always about:blank: `code` says more (RFC 9457).
+	Type string `json:"type" example:"about:blank"`
+	// The name of the status.
+	Title string `json:"title" example:"Unprocessable Entity"`
+	// The status of the answer.
+	Status int `json:"status" minimum:"400" maximum:"599" example:"422"`
 	// What went wrong, for people.
 	Detail string `json:"detail" example:"quantity must be at most 1000."`
 	// What went wrong, for programs. It does not change between releases.

@@ -36,18 +36,30 @@ func Products(s products) Resource {
 
 // product is a product as the API shows it.
 type product struct {
-	ProductID   string    `json:"product_id" example:"prod_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	Slug        string    `json:"slug" example:"dog-food"`
-	Name        string    `json:"name" example:"Dog food"`
-	Description string    `json:"description" example:"Chicken and vegetables, for grown dogs. 5 kg."`
-	Category    string    `json:"category" example:"dog"`
-	Price       int64     `json:"price" minimum:"0" example:"2499"`
-	Currency    string    `json:"currency" example:"USD"`
-	Stock       int64     `json:"stock" minimum:"0" example:"1000000"`
-	Tags        []string  `json:"tags" example:"food,dry"`
-	ImageURL    string    `json:"image_url" example:""`
-	CreatedAt   time.Time `json:"created_at" format:"date-time"`
-	UpdatedAt   time.Time `json:"updated_at" format:"date-time"`
+	// Its id, for GET /api/products/{product_id}.
+	ProductID string `json:"product_id" example:"prod_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
+	// What an order names it by.
+	Slug string `json:"slug" example:"dog-food"`
+	// What people call it.
+	Name string `json:"name" example:"Dog food"`
+	// What there is to say of it, for people; up to 5000 characters.
+	Description string `json:"description" example:"Chicken and vegetables, for grown dogs. 5 kg."`
+	// Where lists and reports put it.
+	Category string `json:"category" example:"dog"`
+	// In the currency's smallest unit: 2499 is 24.99 USD.
+	Price int64 `json:"price" minimum:"0" example:"2499"`
+	// Of the price: ISO 4217.
+	Currency string `json:"currency" example:"USD"`
+	// How many there are. Orders take from it.
+	Stock int64 `json:"stock" minimum:"0" example:"1000000"`
+	// Words to find it by.
+	Tags []string `json:"tags" example:"food,dry"`
+	// Where its picture is: a URL, or a path on this server; empty without one.
+	ImageURL string `json:"image_url" example:""`
+	// When it was created: RFC 3339, in UTC.
+	CreatedAt time.Time `json:"created_at" format:"date-time"`
+	// When it was last changed, by requests or by orders: RFC 3339, in UTC.
+	UpdatedAt time.Time `json:"updated_at" format:"date-time"`
 
 	number int64 // of its version
 }
@@ -69,7 +81,8 @@ type productRequest struct {
 	// What an order names the product by: lower-case letters, digits and dashes.
 	Slug string `json:"slug" validate:"required,max=100" pattern:"^[a-z0-9]+(-[a-z0-9]+)*$" example:"cat-toy"`
 	// What people call it; `q` of the list finds it by that.
-	Name        string `json:"name" validate:"required,max=200" example:"Cat toy"`
+	Name string `json:"name" validate:"required,max=200" example:"Cat toy"`
+	// What there is to say of it, for people.
 	Description string `json:"description,omitempty" validate:"max=5000" example:"A mouse of felt."`
 	// For which animal, say; lists and reports go by it.
 	Category string `json:"category" validate:"required,max=100" example:"cat"`
@@ -136,8 +149,8 @@ func requestOf(p models.Product) productRequest {
 // @Tags        products
 // @Param       category  query string false "Only of this category" maxlength(100)
 // @Param       tag       query string false "Only with this tag" maxlength(50)
-// @Param       min_price query int    false "Only at this price or above" minimum(0)
-// @Param       max_price query int    false "Only at this price or below" minimum(0)
+// @Param       min_price query int    false "Only at this price or above, in the currency's smallest unit" minimum(0)
+// @Param       max_price query int    false "Only at this price or below, in the currency's smallest unit" minimum(0)
 // @Param       in_stock  query bool   false "Only what is in stock, or only what is not"
 // @Param       q         query string false "Only with this text in name, description or slug" maxlength(100)
 // @Success     200 {object} page[product]
@@ -156,7 +169,7 @@ func (h productHandlers) list(c *gin.Context) error {
 // @ID          createProduct
 // @Tags        products
 // @Param       product body productRequest true "The product"
-// @Success     201 {object} product
+// @Success     201 {object} product "The product, stored"
 // @Header      201 {string} Location "Where the product is"
 // @Header      201 {string} ETag "Its version, for If-Match"
 // @Failure     409 {object} problem "The slug is taken"

@@ -32,11 +32,14 @@ type refundRequest struct {
 
 // refund is a refund as the API shows it.
 type refund struct {
-	RefundID  string `json:"refund_id" example:"re_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
+	// Its id, for GET /api/payments/{payment_id}/refunds/{refund_id}.
+	RefundID string `json:"refund_id" example:"re_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
+	// The payment that it gives back, in part or as a whole.
 	PaymentID string `json:"payment_id" example:"pay_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
 	taskHead
 	// In the currency's smallest unit.
-	Amount   int64  `json:"amount" minimum:"1" example:"40"`
+	Amount int64 `json:"amount" minimum:"1" example:"40"`
+	// The payment's: ISO 4217.
 	Currency string `json:"currency" example:"USD"`
 	// `order_failed` is one that nobody has asked for: the order that was paid is not fulfilled.
 	Reason *string `json:"reason" extensions:"x-nullable" example:"requested_by_customer"`

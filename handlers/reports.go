@@ -56,8 +56,10 @@ type reportRequest struct {
 
 // report is a report as the API shows it. What it says is downloaded.
 type report struct {
+	// Its id, for GET /api/reports/{report_id}.
 	ReportID string `json:"report_id" example:"rpt_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	Type     string `json:"type" enums:"sales,inventory,callbacks,dataset" example:"sales"`
+	// What it reports on.
+	Type string `json:"type" enums:"sales,inventory,callbacks,dataset" example:"sales"`
 	taskHead
 	// The first day it covers, null for the beginning.
 	From *string `json:"from" format:"date" extensions:"x-nullable" example:"2026-01-01"`

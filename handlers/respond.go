@@ -142,6 +142,7 @@ func encodePage[M, V any](c *gin.Context, begin string, list models.List[M], sho
 
 // page is a page of a list, as encodePage writes it.
 type page[V any] struct { //nolint:unused // read by the contract's generator
+	// The items of this page.
 	Items []V `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`

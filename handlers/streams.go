@@ -74,7 +74,7 @@ func (a *API) streams(s orders) streamHandlers {
 // @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
 // @Success     200 {string} string "The stream"
 // @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
-// @Failure     404 {object} problem
+// @Failure     404 {object} problem "There is no such order or task"
 // @Failure     503 {object} problem "Too many streams are open"
 // @Router      /api/orders/stream [get]
 func (h streamHandlers) followOrders(c *gin.Context) error {
@@ -110,7 +110,7 @@ func (h streamHandlers) followOrders(c *gin.Context) error {
 // @Param       Last-Event-ID header integer false "Resume after this id" minimum(0)
 // @Success     200 {string} string "The stream"
 // @Header      200 {string} X-Accel-Buffering "no: nginx passes on at once what it gets"
-// @Failure     404 {object} problem
+// @Failure     404 {object} problem "There is no such task"
 // @Failure     503 {object} problem "Too many streams are open"
 // @Router      /api/tasks/stream [get]
 func (h streamHandlers) followTasks(c *gin.Context) error {

@@ -33,13 +33,18 @@ func (a *API) taskRoutes() {
 
 // task is a task as the API shows it: the answer to polling.
 type task struct {
+	// Its id, for GET /api/tasks/{task_id}.
 	TaskID string `json:"task_id" example:"task_0199f2a0c1d27d3ea4b5c6d7e8f90124"`
-	Kind   string `json:"kind" example:"order"`
+	// What kind of slow work it is: order, report, image, payment, refund and so on.
+	Kind string `json:"kind" example:"order"`
 	// What the task works on: an order's id, and so on.
 	ResourceID string `json:"resource_id" example:"ord_0199f2a0c1d27d3ea4b5c6d7e8f90123"`
-	Status     string `json:"status" enums:"processing,completed,failed,cancelled" example:"completed"`
-	Progress   int    `json:"progress" minimum:"0" maximum:"100" example:"100"`
-	Message    string `json:"message" example:"Completed"`
+	// Whether it is still being worked on; the other three are final.
+	Status string `json:"status" enums:"processing,completed,failed,cancelled" example:"completed"`
+	// How far it has come, in percent.
+	Progress int `json:"progress" minimum:"0" maximum:"100" example:"100"`
+	// What is being done, or what became of it, for people.
+	Message string `json:"message" example:"Completed"`
 	// The number of its latest update.
 	Sequence int64 `json:"sequence" minimum:"1" example:"3"`
 	taskTail
@@ -47,6 +52,7 @@ type task struct {
 
 // taskUpdates is what a task has told so far.
 type taskUpdates struct { //nolint:unused // read by the contract's generator
+	// The updates of this page, the first one first.
 	Items []callbacks.Update `json:"items"`
 	// The cursor of the next page, null at the end.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
@@ -108,7 +114,7 @@ func (h taskHandlers) get(c *gin.Context) error {
 // @Param       task_id path  string true  "Its id"
 // @Param       limit   query int    false "How many" minimum(1) maximum(1000) default(1000)
 // @Param       cursor  query string false "Where the page before this one ended: its next_cursor" maxlength(200)
-// @Success     200 {object} taskUpdates
+// @Success     200 {object} taskUpdates "A page of its updates"
 // @Header      200 {string} Link "The next page (RFC 8288)"
 // @Router      /api/tasks/{task_id}/updates [get]
 func (h taskHandlers) updates(c *gin.Context) error {

@@ -11,12 +11,16 @@ import (
 
 // imageVariant is one picture that was made.
 type imageVariant struct {
+	// Which picture it is: large, medium and small are the thumbnails, processed is what operations made.
 	Name string `json:"name" enums:"large,medium,small,processed" example:"small"`
 	// A path on this server. It can be the image_url of a product.
-	URL         string `json:"url" example:"/api/images/img_0199f2a0c1d27d3ea4b5c6d7e8f90123/small"`
+	URL string `json:"url" example:"/api/images/img_0199f2a0c1d27d3ea4b5c6d7e8f90123/small"`
+	// Its media type.
 	ContentType string `json:"content_type" enums:"image/jpeg,image/png,image/gif" example:"image/jpeg"`
-	Width       int    `json:"width" minimum:"1" example:"160"`
-	Height      int    `json:"height" minimum:"1" example:"120"`
+	// In pixels.
+	Width int `json:"width" minimum:"1" example:"160"`
+	// In pixels.
+	Height int `json:"height" minimum:"1" example:"120"`
 	// In bytes.
 	Size int64 `json:"size" minimum:"1" example:"5321"`
 }
@@ -34,17 +38,17 @@ type imageVariant struct {
 // @Param       If-Range      header string false "ETag of the picture that you have a part of: if it is another one, all of it comes"
 // @Param       If-None-Match header string false "ETag of the picture that you have"
 // @Param       If-Match      header string false "ETag of the picture that you want a part of: if it is another one, the answer is 412"
-// @Success     200 {file} binary
+// @Success     200 {file} binary "The picture"
+// @Success     206 {file} binary "The part of it that was asked for"
+// @Success     304 "You have it"
+// @Failure     412 {object} problem "The picture has another ETag"
+// @Failure     416 {object} problem "There is no such part"
 // @Header      200,206,304 {string} ETag "Of its bytes"
 // @Header      200,206,304 {string} Cache-Control "How long it can be cached"
 // @Header      200,206,304,416 {string} Content-Disposition "inline, and a file's name"
 // @Header      200,206,304,416 {string} Last-Modified "When it was made"
 // @Header      200,206 {string} Accept-Ranges "bytes"
 // @Header      206,416 {string} Content-Range "Which part it is, or how large the whole"
-// @Success     206 {file} binary
-// @Success     304
-// @Failure     412 {object} problem
-// @Failure     416 {object} problem
 // @Router      /api/images/{image_id}/{variant} [get]
 func (h imageHandlers) getVariant(c *gin.Context) error {
 	id, err := pathID(c, "image_id")

@@ -28,7 +28,7 @@ type replayed struct {
 // @ID          rotateWebhook
 // @Tags        webhooks
 // @Param       webhook_id path string true "Its id"
-// @Success     200 {object} webhookWithSecret
+// @Success     200 {object} webhookWithSecret "The webhook, with its new secret"
 // @Failure     409 {object} problem "Rotated too often in the last 24 hours"
 // @Router      /api/webhooks/{webhook_id}/rotate [post]
 func (h webhookHandlers) rotate(c *gin.Context) error {
@@ -48,7 +48,7 @@ func (h webhookHandlers) rotate(c *gin.Context) error {
 // @ID          pingWebhook
 // @Tags        webhooks
 // @Param       webhook_id path string true "Its id"
-// @Success     202 {object} delivery
+// @Success     202 {object} delivery "Accepted: the ping is sent"
 // @Header      202 {string} Location "Where the delivery is"
 // @Failure     409 {object} problem "The webhook is disabled"
 // @Router      /api/webhooks/{webhook_id}/ping [post]
@@ -71,7 +71,7 @@ func (h webhookHandlers) ping(c *gin.Context) error {
 // @Tags        webhooks
 // @Param       webhook_id path string        true "Its id"
 // @Param       since      body replayRequest true "Since when"
-// @Success     202 {object} replayed
+// @Success     202 {object} replayed "Accepted: they are sent"
 // @Failure     409 {object} problem "The webhook is disabled"
 // @Router      /api/webhooks/{webhook_id}/replay [post]
 func (h webhookHandlers) replay(c *gin.Context) error {

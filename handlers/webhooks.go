@@ -49,7 +49,7 @@ type webhookRequest struct {
 	URL string `json:"url" validate:"required" format:"uri" maxLength:"2048" example:"http://127.0.0.1:9090/callbacks/webhook"`
 	// Types of updates, or wildcards: `order.completed`, `order.*`, `*`.
 	Events []string `json:"events" validate:"required,min=1,max=20,unique,dive,required,max=100" example:"order.completed,order.failed"`
-	// For people.
+	// What it is for, for people.
 	Description string `json:"description,omitempty" validate:"max=500" example:"The warehouse"`
 	// Whether anything is sent. Enabling a webhook that was disabled forgets why.
 	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
@@ -57,21 +57,29 @@ type webhookRequest struct {
 
 // webhook is a webhook as the API shows it: without its secret.
 type webhook struct {
-	WebhookID   string   `json:"webhook_id" example:"whk_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
-	URL         string   `json:"url" example:"http://127.0.0.1:9090/callbacks/webhook"`
-	Events      []string `json:"events" example:"order.completed,order.failed"`
-	Description string   `json:"description" example:"The warehouse"`
-	Enabled     bool     `json:"enabled" example:"true"`
+	// Its id, for GET /api/webhooks/{webhook_id}.
+	WebhookID string `json:"webhook_id" example:"whk_0199f2a0c1d27d3ea4b5c6d7e8f90128"`
+	// Where events are POSTed to.
+	URL string `json:"url" example:"http://127.0.0.1:9090/callbacks/webhook"`
+	// Types of updates, or wildcards: `order.completed`, `order.*`, `*`.
+	Events []string `json:"events" example:"order.completed,order.failed"`
+	// What the request gave, for people.
+	Description string `json:"description" example:"The warehouse"`
+	// Whether anything is sent.
+	Enabled bool `json:"enabled" example:"true"`
 	// Why it is disabled, null if it is not.
-	DisabledReason *string    `json:"disabled_reason" extensions:"x-nullable" example:"The receiver answered 410 Gone."`
-	DisabledAt     *time.Time `json:"disabled_at" format:"date-time" extensions:"x-nullable"`
+	DisabledReason *string `json:"disabled_reason" extensions:"x-nullable" example:"The receiver answered 410 Gone."`
+	// When it was disabled, null if it is not: RFC 3339, in UTC.
+	DisabledAt *time.Time `json:"disabled_at" format:"date-time" extensions:"x-nullable"`
 	// When the first attempt failed since one succeeded, null if the latest succeeded. After five days of nothing but
 	// failures the webhook is disabled.
 	FailingSince *time.Time `json:"failing_since" format:"date-time" extensions:"x-nullable"`
 	// Until when the secrets before the latest rotation sign too, null if there are none.
 	OldSecretsUntil *time.Time `json:"old_secrets_until" format:"date-time" extensions:"x-nullable"`
-	CreatedAt       time.Time  `json:"created_at" format:"date-time"`
-	UpdatedAt       time.Time  `json:"updated_at" format:"date-time"`
+	// When it was registered: RFC 3339, in UTC.
+	CreatedAt time.Time `json:"created_at" format:"date-time"`
+	// When it was last changed, or its secret: RFC 3339, in UTC.
+	UpdatedAt time.Time `json:"updated_at" format:"date-time"`
 }
 
 // webhookWithSecret is the answer that shows a secret, once.

@@ -35,6 +35,7 @@ func addShared(doc *openapi2.T) {
 				continue
 			}
 			addErrors(op, method, path)
+			describeSuccess(op)
 			if tagged(doc, path) {
 				addPreconditions(op, method, path)
 			}
@@ -60,25 +61,40 @@ func addReceiverAnswers(op *openapi2.Operation) {
 
 func addErrors(op *openapi2.Operation, method, path string) {
 	addError(op, http.StatusMisdirectedRequest, "The Host is none of this server's names")
-	addError(op, http.StatusUnprocessableEntity, "")
+	addError(op, http.StatusUnprocessableEntity, "A field or a parameter cannot be accepted: errors says which")
 	if method != http.MethodGet {
 		addError(op, http.StatusForbidden, "The page's origin is not allowed")
 	}
 	if strings.Contains(path, "{") {
-		addError(op, http.StatusNotFound, "")
+		addError(op, http.StatusNotFound, "There is no such resource")
 	}
 	if slices.ContainsFunc(op.Parameters, func(p *openapi2.Parameter) bool { return p.In == "body" }) {
-		addError(op, http.StatusBadRequest, "")
-		addError(op, http.StatusRequestEntityTooLarge, "")
-		addError(op, http.StatusUnsupportedMediaType, "")
+		addError(op, http.StatusBadRequest, "The body cannot be read: it is no JSON, or ends too soon")
+		addError(op, http.StatusRequestEntityTooLarge, "The body is too long")
+		addError(op, http.StatusUnsupportedMediaType, "The body is of a type that this operation does not take")
 	}
 }
 
-// addError adds a problem, described by its status if there is no more to say.
-func addError(op *openapi2.Operation, status int, description string) {
-	if description == "" {
-		description = http.StatusText(status)
+// describeSuccess says what is in an answer of which an annotation says nothing: swag describes that by its status.
+func describeSuccess(op *openapi2.Operation) {
+	if ok := op.Responses.Value("200"); ok != nil && ok.Description == http.StatusText(http.StatusOK) && ok.Schema != nil {
+		ok.Description = "The " + nameOf(ok.Schema)
+		if strings.HasSuffix(ok.Schema.Ref, "Page") {
+			ok.Description = "A page of the list"
+		}
 	}
+	if removed := op.Responses.Value("204"); removed != nil {
+		removed.Description = "Removed"
+	}
+}
+
+// nameOf is what a schema is called, in lower case: order.
+func nameOf(schema *openapi2.SchemaRef) string {
+	return strings.ToLower(strings.TrimPrefix(schema.Ref, definitionsPrefix))
+}
+
+// addError adds a problem, and says when it is answered.
+func addError(op *openapi2.Operation, status int, description string) {
 	op.Responses.Set(strconv.Itoa(status), &openapi2.Response{
 		Description: description, Schema: &openapi2.SchemaRef{Ref: definitionsPrefix + "Problem"},
 	})
@@ -95,7 +111,7 @@ func tagged(doc *openapi2.T, path string) bool {
 func addPreconditions(op *openapi2.Operation, method, path string) {
 	if method == http.MethodGet {
 		addParameter(op, "If-None-Match", "ETags that you have: if one of them is current, the answer is 304")
-		op.Responses.Set("304", &openapi2.Response{Description: http.StatusText(http.StatusNotModified), Headers: headers("ETag", "string", "The current one")})
+		op.Responses.Set("304", &openapi2.Response{Description: "You have the current one", Headers: headers("ETag", "string", "The current one")})
 	} else {
 		addParameter(op, "If-None-Match", "Do it only if none of these ETags is current")
 	}
@@ -116,7 +132,7 @@ func addParameter(op *openapi2.Operation, name, description string) {
 func addPaging(op *openapi2.Operation, page *openapi2.Response) {
 	least, most, longest := 1.0, 100.0, uint64(200)
 	op.Parameters = append(op.Parameters,
-		&openapi2.Parameter{Name: "limit", In: "query", Type: &openapi3.Types{"integer"}, Minimum: &least, Maximum: &most, Default: 20, Description: "How many"},
+		&openapi2.Parameter{Name: "limit", In: "query", Type: &openapi3.Types{"integer"}, Minimum: &least, Maximum: &most, Default: 20, Description: "How many, at the most"},
 		&openapi2.Parameter{Name: "cursor", In: "query", Type: &openapi3.Types{"string"}, MaxLength: &longest,
 			Description: "Where the page before this one ended: its next_cursor"})
 	page.Headers = headers("Link", "string", "The next page (RFC 8288)")
@@ -127,7 +143,7 @@ func addWait(op *openapi2.Operation) {
 	op.Parameters = append(op.Parameters, &openapi2.Parameter{Name: "Prefer", In: "header", Type: &openapi3.Types{"string"},
 		Description: "How many seconds the answer may wait for the outcome, up to 60 (RFC 7240): wait=10"})
 	accepted := op.Responses.Value("202")
-	where := "Where the " + strings.ToLower(strings.TrimPrefix(accepted.Schema.Ref, definitionsPrefix)) + " is"
+	where := "Where the " + nameOf(accepted.Schema) + " is"
 	accepted.Headers = headers(
 		"Location", "string", where,
 		"Retry-After", "integer", "After how many seconds to ask for it, if you ask",

@@ -25,7 +25,9 @@ type Error struct {
 // FieldError says what is wrong with one field of a request. Field is its path
 // as the client wrote it: "items[2].quantity", or a query parameter's name.
 type FieldError struct {
-	Field   string `json:"field"   example:"quantity"`
+	// The name of the field, parameter or header: quantity, items[0].product, If-Match.
+	Field string `json:"field"   example:"quantity"`
+	// What it has to be, for people; a sentence whose subject is the field.
 	Message string `json:"message" example:"must be at most 1000"`
 }
 
