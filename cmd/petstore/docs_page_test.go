@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"petstore/docs/browsertest"
+	"petstore/docs/nodetest"
 
 	"github.com/chromedp/chromedp"
 )
@@ -153,7 +154,7 @@ func TestDocsUpload(t *testing.T) {
 // TestDocsLook holds that nothing on the page is wider than a telephone, and that axe
 // (https://github.com/dequelabs/axe-core) finds nothing serious, in light and in dark.
 func TestDocsLook(t *testing.T) {
-	needNode(t, "testdata/axe")
+	nodetest.Need(t, "testdata/axe")
 	axe, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
 	if err != nil {
 		t.Fatal(err)

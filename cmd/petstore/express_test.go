@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"petstore/callbacks"
+	"petstore/docs/nodetest"
 )
 
 // express is the article's Express app under Node: its handlers as they are
@@ -40,7 +41,7 @@ type told struct {
 func startExpress(t *testing.T, secret string) *express {
 	t.Helper()
 	dir := filepath.Join("testdata", "express")
-	needNode(t, dir)
+	nodetest.Need(t, dir)
 	ctx, cancel := context.WithCancel(context.Background())
 	node := exec.CommandContext(ctx, "node", "run.js")
 	node.Dir, node.Stderr = dir, os.Stderr

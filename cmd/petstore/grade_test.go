@@ -15,6 +15,7 @@ import (
 	"petstore/callbacks"
 	"petstore/callbacks/grade"
 	"petstore/callbacks/grade/receivers/receiverstest"
+	"petstore/docs/nodetest"
 )
 
 // TestGradeExpress grades the article's handler, as it is printed. What it breaks, and why:
@@ -41,7 +42,7 @@ func TestGradeExpress(t *testing.T) {
 func gradeExpress(t *testing.T) grade.Report {
 	t.Helper()
 	dir := filepath.Join("testdata", "express")
-	needNode(t, dir)
+	nodetest.Need(t, dir)
 	node := exec.CommandContext(t.Context(), "node", "run.js")
 	node.Dir, node.Env = dir, append(os.Environ(), "CALLBACK_SECRET="+callbacks.DevelopmentSecret, "NODE_ENV=")
 	r := receiverstest.Start(t, node, regexp.MustCompile(`"url":"(http://[^"]+)"`))

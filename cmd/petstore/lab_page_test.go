@@ -16,6 +16,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/docs/browsertest"
+	"petstore/docs/nodetest"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -268,7 +269,7 @@ func check(t *testing.T, folder, name, code string, command ...string) {
 
 // TestLabLook holds that nothing is wider than a telephone, and that axe finds nothing serious, in light and in dark.
 func TestLabLook(t *testing.T) {
-	needNode(t, "testdata/axe")
+	nodetest.Need(t, "testdata/axe")
 	axe, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
 	if err != nil {
 		t.Fatal(err)

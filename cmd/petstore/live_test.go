@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"petstore/callbacks"
+	"petstore/docs/nodetest"
 )
 
 // startApp starts a server in this process, which ends with the test.
@@ -49,29 +48,10 @@ func stopApp(t *testing.T, app *App) {
 
 const nodeDir = "testdata/live"
 
-// needNode installs what the scripts in dir need from npm, if it is not there. Where
-// Node is not installed it skips the test, but not in CI.
-func needNode(t *testing.T, dir string) {
-	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") == "" {
-			t.Skip("needs node and npm")
-		}
-	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err == nil {
-		return
-	}
-	npm := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-	npm.Dir, npm.Stderr = dir, os.Stderr
-	if err := npm.Run(); err != nil {
-		t.Fatalf("npm ci: %v", err)
-	}
-}
-
 // runNode runs a script of testdata/live against a server, and returns what it prints.
 func runNode(t *testing.T, script, url string) []byte {
 	t.Helper()
-	needNode(t, nodeDir)
+	nodetest.Need(t, nodeDir)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var out, errs bytes.Buffer

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		serveProfiled()
 		return
 	}
+	petstoretest.IgnoreEnvironment()
 	_ = flag.Set("test.parallel", "4") // those that are parallel mostly wait
 	code := m.Run()
 	browsertest.Stop()

@@ -24,6 +24,7 @@ import (
 	"petstore/callbacks"
 	"petstore/callbacks/receiver"
 	"petstore/docs/contracttest"
+	"petstore/docs/nodetest"
 )
 
 // hookServer is a whole server, whose answers are held against the contract.
@@ -348,7 +349,7 @@ func TestWebhookLosesNothing(t *testing.T) {
 // webhook's own secret.
 func TestArticleWebhook(t *testing.T) {
 	dir := filepath.Join("testdata", "webhook")
-	needNode(t, dir)
+	nodetest.Need(t, dir)
 	s := startHookServer(t)
 	node := exec.CommandContext(t.Context(), "node", "receiver.cjs")
 	node.Dir, node.Stderr = dir, os.Stderr
@@ -424,7 +425,7 @@ func (b *lockedBuffer) String() string {
 // development secret (faults 7) and with a text, which it has to be told of.
 func TestStandardWebhooks(t *testing.T) {
 	dir := filepath.Join("testdata", "webhook")
-	needNode(t, dir)
+	nodetest.Need(t, dir)
 	var in bytes.Buffer
 	for _, test := range []struct {
 		secret, body string

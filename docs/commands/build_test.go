@@ -14,6 +14,7 @@ import (
 var binaries string // the folder of what is built
 
 func TestMain(m *testing.M) {
+	petstoretest.IgnoreEnvironment()
 	code := m.Run()
 	os.RemoveAll(binaries)
 	os.Exit(code)

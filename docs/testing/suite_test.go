@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"petstore/callbacks/callbackstest"
+	"petstore/cmd/petstore/petstoretest"
 )
 
 // api is the URL of the server under test.
@@ -28,6 +29,7 @@ var settings = []string{
 }
 
 func TestMain(m *testing.M) {
+	petstoretest.IgnoreEnvironment()
 	os.Exit(run(m))
 }
 

@@ -22,6 +22,7 @@ const secret = callbacks.DevelopmentSecret
 var folder string // of the servers, once they are built
 
 func TestMain(m *testing.M) {
+	petstoretest.IgnoreEnvironment()
 	code := m.Run()
 	os.RemoveAll(folder)
 	os.Exit(code)

@@ -10,44 +10,21 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"petstore/docs/nodetest"
 	"petstore/handlers/socketio"
 )
 
 const nodeDir = "testdata/node"
 
-// nodeModules installs the npm client once, if it is not there.
-var nodeModules = sync.OnceValue(func() error {
-	if _, err := os.Stat(filepath.Join(nodeDir, "node_modules")); err == nil {
-		return nil
-	}
-	npm := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
-	npm.Dir = nodeDir
-	npm.Stderr = os.Stderr
-	return npm.Run()
-})
-
-func needNode(t *testing.T) {
-	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") == "" {
-			t.Skip("needs node and npm")
-		}
-	}
-	if err := nodeModules(); err != nil {
-		t.Fatalf("npm ci: %v", err)
-	}
-}
-
 // TestNodeClient runs the scenarios of testdata/node/client.mjs with the npm
 // package socket.io-client.
 func TestNodeClient(t *testing.T) {
-	needNode(t)
+	nodetest.Need(t, nodeDir)
 	for _, scenario := range []string{
 		"upgrade", "polling", "websocket", "pollingTraffic", "namespaces",
 		"kicked", "panics", "binary", "large",
@@ -74,7 +51,7 @@ func TestNodeClient(t *testing.T) {
 // TestNodeClientUpgradesUnderTraffic holds each upgrade back until some hundred
 // events have come by polling, and lets it happen while they go on.
 func TestNodeClientUpgradesUnderTraffic(t *testing.T) {
-	needNode(t)
+	nodetest.Need(t, nodeDir)
 	t.Parallel()
 	events := newCounter()
 	srv := socketio.New(socketio.Options{MaxBuffer: 8 << 20}, func(s *socketio.Socket) { answerSequence(s, events.add) })
@@ -144,7 +121,7 @@ func runNode(t *testing.T, scenario, url string) {
 }
 
 func TestNodeClientReconnects(t *testing.T) {
-	needNode(t)
+	nodetest.Need(t, nodeDir)
 	srv := newNodeServer(socketio.Options{})
 	web := &http.Server{Handler: srv}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -105,7 +105,8 @@ func create(folder, name, original string) error {
 }
 
 func at(folder, database string) string {
-	return "postgres:///" + database + "?user=postgres&host=" + url.QueryEscape(folder)
+	host := strings.ReplaceAll(url.QueryEscape(folder), "+", "%20") // pgx takes a + as it is
+	return "postgres:///" + database + "?user=postgres&host=" + host
 }
 
 // Stop stops the server, if URL has started one. Call it at the end of TestMain.
@@ -149,17 +150,18 @@ func launch() (err error) {
 	if server.folder, err = os.MkdirTemp("", "pg"); err != nil { // short: a socket's path has 107 bytes
 		return err
 	}
+	forgetEnvironment()
 	if id := serverUser(); id != nil {
 		if err := os.Chown(server.folder, int(id.Uid), int(id.Gid)); err != nil {
 			return err
 		}
 	}
-	settings := "-c listen_addresses= -c max_connections=200 -k " + server.folder
+	settings := "-c listen_addresses= -c max_connections=200 -k '" + server.folder + "'"
 	if !Durable {
 		settings += " -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off"
 	}
 	for _, cmd := range []*exec.Cmd{
-		command("initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
+		command("initdb", "-D", data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"),
 		command("pg_ctl", "start", "-D", data(), "-w", "-l", filepath.Join(server.folder, "log"), "-o", settings),
 	} {
 		// A file, not a pipe: the server would keep a pipe open.
@@ -175,11 +177,20 @@ func launch() (err error) {
 	return nil
 }
 
+// forgetEnvironment unsets what says where another server is (libpq's environment variables).
+func forgetEnvironment() {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PG") {
+			_ = os.Unsetenv(name) // Only a name that is no name is refused.
+		}
+	}
+}
+
 func data() string { return filepath.Join(server.folder, "data") }
 
 func command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(server.bin, name), args...) //nolint:gosec // G204: of PostgreSQL, with the tests' own arguments
-	cmd.Dir = server.folder
+	cmd.Dir, cmd.Env = server.folder, append(os.Environ(), "LC_ALL=C")
 	if id := serverUser(); id != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: id}
 	}
