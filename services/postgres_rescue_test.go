@@ -29,6 +29,22 @@ func TestStartRescues(t *testing.T) {
 	}
 }
 
+// TestClockSetBackOfJobs (reliability 10, another instance): the clock of PostgreSQL is set back a day while the server is away
+// that leads the others. Jobs begin at once, or after the rest of their wait; and another server leads (reliability 6).
+func TestClockSetBackOfJobs(t *testing.T) {
+	t.Parallel() // it waits for seconds
+	url := postgrestest.URL(t)
+	dead := newEngine(t, options{url: url, idle: true, operations: quick()})
+	fresh, tried := dead.begin(""), dead.begin("")
+	dead.exec("UPDATE river_job SET created_at = now() + interval '1 day', scheduled_at = now() + interval '1 day'")
+	dead.exec(`UPDATE river_job SET state = 'scheduled', attempt = 1, attempted_at = now() + interval '1 day', scheduled_at = now() + interval '1 day 1 second'
+		WHERE args->>'task_id' = ?`, tried.ID)
+	dead.exec("INSERT INTO river_leader (leader_id, elected_at, expires_at) VALUES ('server_dead', now() + interval '1 day', now() + interval '1 day 15 seconds')")
+	e := newEngine(t, options{url: url, operations: quick()})
+	e.ended(fresh.ID)
+	e.ended(tried.ID)
+}
+
 // TestRescueGoesOn: a server that runs does so, too. Here the dead one is not
 // quite dead: its run goes on beside the new one. The task ends once; its last
 // callback may be sent by both, as the same one.

@@ -76,7 +76,7 @@ func changesHealth(w *models.Webhook, outcome callbacks.Outcome, now time.Time) 
 		w.Disable(now, reasonGone)
 	case outcome == callbacks.Delivered && w.FailingSince != nil:
 		w.FailingSince = nil
-	case outcome == callbacks.Failed && w.FailingSince == nil:
+	case outcome == callbacks.Failed && (w.FailingSince == nil || w.FailingSince.After(now.Add(clockSlack))): // or the clock was set back
 		w.FailingSince = &now
 	case outcome == callbacks.Failed && now.Sub(*w.FailingSince) >= disableAfter:
 		w.Disable(now, reasonFailing)

@@ -21,12 +21,15 @@ const (
 	rescueTimeout = 5 * time.Second
 	// relockInterval is the pause between attempts to take a lost lock again.
 	relockInterval = time.Second
+	// clockSlack is how far PostgreSQL's clock may go back before the waits of jobs are reckoned anew.
+	clockSlack = 10 * time.Second
 )
 
 // rescuer tells other servers that this one lives, by an advisory lock that
 // PostgreSQL frees when the connection that holds it ends, and takes up the jobs
 // of those whose lock is free. Without it they would wait an hour for River's own
-// rescuer, which goes by time alone. So it is with the deliveries that it had claimed.
+// rescuer, which goes by time alone. So it is with the deliveries that it had claimed, and
+// with its leadership. It also sees to jobs that wait for a time to which the clock was set back.
 //
 // A server that loses its connection, but lives, may see its jobs run a second
 // time beside the first. That costs the work, and both may tell of progress; but
@@ -39,6 +42,8 @@ type rescuer struct {
 	conn   *pgx.Conn // holds the lock until it is closed
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	// What PostgreSQL's clock said, and when that was; zero before the first look.
+	clock, looked time.Time
 }
 
 // start takes the lock, before this server runs its first job.
@@ -135,14 +140,18 @@ func (r *rescuer) rescue(ctx context.Context) error {
 	err := pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
 		rows, _ := tx.Query(ctx, `SELECT DISTINCT attempted_by[array_upper(attempted_by, 1)] FROM river_job
 			WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] <> $1
-			UNION SELECT claimed_by FROM deliveries WHERE status = 'pending' AND claimed_by <> '' AND claimed_by <> $1`, r.id)
+			UNION SELECT claimed_by FROM deliveries WHERE status = 'pending' AND claimed_by <> '' AND claimed_by <> $1
+			UNION SELECT leader_id FROM river_leader WHERE leader_id <> $1`, r.id)
 		servers, err := pgx.CollectRows(rows, pgx.RowTo[string]) // with the error of the query, too
 		for _, server := range servers {
 			freed, rescuing := rescueFrom(ctx, tx, server)
 			found = found || freed
 			err = errors.Join(err, rescuing)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return r.noteClock(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("taking up the work of dead servers: %w", err)
@@ -151,6 +160,25 @@ func (r *rescuer) rescue(ctx context.Context) error {
 		r.freed()
 	}
 	return nil
+}
+
+// noteClock reckons the waits of jobs anew when PostgreSQL's clock, by which River fetches them, was set back since the last look.
+func (r *rescuer) noteClock(ctx context.Context, tx pgx.Tx) error {
+	var now time.Time
+	if err := tx.QueryRow(ctx, "SELECT now()").Scan(&now); err != nil {
+		return err
+	}
+	if !r.looked.IsZero() && time.Since(r.looked)-now.Sub(r.clock) < clockSlack {
+		r.clock, r.looked = now, time.Now()
+		return nil
+	}
+	// A job waits from when it was stored, or last tried.
+	_, err := tx.Exec(ctx, `UPDATE river_job SET scheduled_at = now() + (scheduled_at - greatest(created_at, attempted_at)), created_at = now(), attempted_at = now()
+		WHERE state IN ('available', 'scheduled', 'retryable') AND greatest(created_at, attempted_at) > now() + make_interval(secs => $1)`, clockSlack.Seconds())
+	if err == nil {
+		r.clock, r.looked = now, time.Now()
+	}
+	return err
 }
 
 // rescueFrom holds the server's lock until the end of the transaction.
@@ -165,11 +193,16 @@ func rescueFrom(ctx context.Context, tx pgx.Tx, server string) (found bool, err 
 	if err != nil {
 		return false, err
 	}
+	// Its row would keep others from leading until it expires, and what is scheduled waiting for a leader.
+	leader, err := tx.Exec(ctx, "DELETE FROM river_leader WHERE leader_id = $1", server)
+	if err != nil {
+		return false, err
+	}
 	deliveries, err := tx.Exec(ctx, "UPDATE deliveries SET claimed_by = '' WHERE status = 'pending' AND claimed_by = $1", server)
 	if err != nil {
 		return false, err
 	}
-	slog.Info("Work of a crashed server was recovered.", "server", server, "jobs", jobs.RowsAffected(), "deliveries", deliveries.RowsAffected())
+	slog.Info("Work of a crashed server was recovered.", "server", server, "jobs", jobs.RowsAffected(), "leader", leader.RowsAffected() > 0, "deliveries", deliveries.RowsAffected())
 	return deliveries.RowsAffected() > 0, nil
 }
 
