@@ -180,6 +180,7 @@ func (a *api) do(method, path, body string, headers ...string) answer {
 			req.Header.Set(name, value)
 		}
 	}
+	req.Host = req.Header.Get("Host")
 	res, err := a.client.Do(req)
 	must(a, err)
 	defer res.Body.Close()

@@ -1,13 +1,18 @@
 package handlers_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"petstore/docs"
+	"petstore/handlers"
 )
 
 // TestErrorsSayWhatToDo reads errors as a newcomer does: what was wrong, and what would be right.
@@ -55,7 +60,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// TestExamplesOfErrors holds the errors that the contract shows against those that the server sends.
+// TestExamplesOfErrors holds the errors that the contract shows, each of them, against those that the server sends.
 func TestExamplesOfErrors(t *testing.T) {
 	var contract struct {
 		Components struct {
@@ -66,20 +71,43 @@ func TestExamplesOfErrors(t *testing.T) {
 	}
 	must(t, json.Unmarshal(docs.JSON(), &contract))
 	b := newBad(t, settings{})
+	cancel := b.path("/api/orders/{order_id}/cancel")
+	b.do("POST", cancel, "").want(200)
+	sent := map[string]problem{
+		"InternalError":    askFaulty(t, errors.New("a bug")),
+		"StoreUnavailable": askFaulty(t, &pgconn.PgError{Code: "57P01"}),
+		"StoreFull":        askFaulty(t, &pgconn.PgError{Code: "53100"}),
+	}
 	for name, got := range map[string]answer{
 		"Malformed":            b.do("POST", "/api/orders", `{`),
 		"OriginForbidden":      b.do("POST", "/api/orders", `{}`, "Origin: https://evil.example"),
+		"HostUnknown":          b.do("GET", "/api/orders", "", "Host: evil.example"),
 		"NotFound":             b.do("GET", "/api/orders/ord_0199f2a0c1d27d3ea4b5c6d7e8f90123", ""),
+		"Conflict":             b.do("POST", cancel, ""),
 		"PreconditionFailed":   b.do("DELETE", "/api/products/dog-food", "", `If-Match: "nope"`),
 		"TooLarge":             b.do("POST", "/api/orders", strings.Repeat(" ", 1<<20+1)),
 		"UnsupportedMediaType": b.do("POST", "/api/orders", `{}`, "Content-Type: text/plain"),
 		"RangeNotSatisfiable":  b.unchecked().do("GET", "/openapi.yaml", "", "Range: bytes=99999999-"),
 		"UpgradeRequired":      b.do("GET", "/api/ws", ""),
 	} {
+		sent[name] = read[problem](got)
+	}
+	for name, example := range contract.Components.Examples {
+		if !bytes.Contains(example.Value, []byte(`"about:blank"`)) {
+			continue // no error
+		}
 		var shown problem
-		must(t, json.Unmarshal(contract.Components.Examples[name].Value, &shown))
-		if sent := read[problem](got); !reflect.DeepEqual(sent, shown) {
-			t.Errorf("the server says %+v, the contract's example %s %+v", sent, name, shown)
+		must(t, json.Unmarshal(example.Value, &shown))
+		if !reflect.DeepEqual(sent[name], shown) {
+			t.Errorf("the server says %+v, the contract's example %s %+v", sent[name], name, shown)
 		}
 	}
+}
+
+// askFaulty is what is told of a fault by a server whose use cases fail with it.
+func askFaulty(t *testing.T, fault error) (told problem) {
+	t.Helper()
+	api := handlers.New(handlers.Config{Hosts: exampleHosts, Resources: []handlers.Resource{handlers.Deliveries(faulty{fault})}})
+	must(t, json.Unmarshal(visit(api, "/api/callbacks", "*/*").Body.Bytes(), &told))
+	return told
 }
