@@ -119,7 +119,7 @@ func FindDelivery(db *gorm.DB, id string) (Delivery, error) {
 // deliveriesOf runs a query for deliveries, and reads their updates.
 func deliveriesOf(query *gorm.DB) (ds []Delivery, err error) {
 	if err = query.Find(&ds).Error; err == nil {
-		err = withUpdates(query, ds)
+		err = ReadUpdates(query, ds)
 	}
 	return ds, err
 }
@@ -130,8 +130,8 @@ func FindDeliveries(db *gorm.DB, ids []string) (ds []Delivery, err error) {
 	return ds, wrap(err, "finding %d deliveries", len(ids))
 }
 
-// withUpdates reads the updates of deliveries.
-func withUpdates(db *gorm.DB, ds []Delivery) error {
+// ReadUpdates reads the updates of deliveries.
+func ReadUpdates(db *gorm.DB, ds []Delivery) error {
 	ids := make([]int64, len(ds))
 	for i, d := range ds {
 		ids[i] = d.UpdateID
@@ -157,7 +157,7 @@ func ListDeliveries(db *gorm.DB, f DeliveryFilter, page Page) (List[Delivery], e
 	}
 	list, err := find(q, page, "deliveries.id", func(d Delivery) string { return d.ID })
 	if err == nil {
-		err = withUpdates(db, list.Items)
+		err = ReadUpdates(db, list.Items)
 	}
 	return list, err
 }
@@ -356,11 +356,23 @@ func Redeliver(tx *Tx, d *Delivery, replaying bool, server string) (again bool, 
 	return true, wrap(err, "redelivering %s", d.ID)
 }
 
-// MatchingDeliveries lists deliveries that f matches and that can be made, newest
-// first, limit at most. One to a webhook that is deleted or disabled cannot.
-func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) ([]Delivery, error) {
-	ds, err := deliveriesOf(f.narrow(db).
-		Where("deliveries.webhook_id = '' OR deliveries.webhook_id IN (SELECT w.id FROM webhooks w WHERE w.disabled_at IS NULL)").
-		Order("deliveries.id DESC").Limit(limit))
-	return ds, wrap(err, "listing deliveries")
+// sendable is what can be made again, of the deliveries d: not those to a webhook that is deleted or disabled.
+const sendable = "(d.webhook_id = '' OR d.webhook_id IN (SELECT w.id FROM webhooks w WHERE w.disabled_at IS NULL))"
+
+// MatchingDeliveries are the ids of deliveries that f matches and that can be made, newest first, limit at most. It may
+// take long (Store.LimitedRead): what it passes over has no end.
+func MatchingDeliveries(db *gorm.DB, f DeliveryFilter, limit int) (ids []string, err error) {
+	scans := f.scans()
+	for i := range scans {
+		scans[i].where += " AND " + sendable
+	}
+	q := firstOf(f.narrow(db), "deliveries.id", "", limit, scans)
+	err = q.Model(&Delivery{}).Where(strings.ReplaceAll(sendable, "d.", "deliveries.")).Order("deliveries.id DESC").Limit(limit).Pluck("deliveries.id", &ids).Error
+	return ids, wrap(err, "listing deliveries")
+}
+
+// StillMatching finds those of some deliveries that f matches and that can be made, newest first, without their updates.
+func StillMatching(db *gorm.DB, f DeliveryFilter, ids []string) (ds []Delivery, err error) {
+	err = f.narrow(db).Where("deliveries.id IN ?", ids).Where(strings.ReplaceAll(sendable, "d.", "deliveries.")).Order("deliveries.id DESC").Find(&ds).Error
+	return ds, wrap(err, "finding %d deliveries", len(ids))
 }

@@ -69,7 +69,7 @@ func ListImages(db *gorm.DB, f ImageFilter, page Page) (List[Image], error) {
 // NotShown makes sure that no product shows a picture of an image.
 func NotShown(db *gorm.DB, imageID string) error {
 	var slugs []string
-	err := db.Model(&Product{}).Where("image_url LIKE ?", "%/"+imageID+"/%").Limit(1).Pluck("slug", &slugs).Error
+	err := db.Model(&Product{}).Where("image_id = ? AND image_id <> ''", imageID).Limit(1).Pluck("slug", &slugs).Error
 	if err != nil {
 		return fmt.Errorf("finding the products that show image %s: %w", imageID, err)
 	}

@@ -71,7 +71,7 @@ func findResources[T any](query *gorm.DB, kind callbacks.Kind, status, column, v
 	table := kind.Collection
 	with, args := "", []any{}
 	if value != "" {
-		query = query.Where(table+"."+column+" = ?", value)
+		query = query.Where(table+"."+column+" = ? AND "+table+"."+column+" <> ''", value) // for indexes that leave "" out
 		with, args = " AND r."+column+" = ?", []any{value}
 	}
 	if status != "" {
@@ -152,29 +152,33 @@ func byStatus(kind callbacks.Kind, status, with string, args ...any) indexScan {
 // however many rows it picks or passes over: databases plan a filter and an order by
 // id as a walk along the ids, which may pass over all of them.
 func unionOf(query *gorm.DB, idColumn string, page Page, scans []indexScan) (*gorm.DB, error) {
-	if scans == nil {
-		return query, nil
-	}
 	last, err := page.last()
 	if err != nil {
 		return nil, err
 	}
+	return firstOf(query, idColumn, last, page.limit()+1, scans), nil
+}
+
+// firstOf is unionOf for the first rows after an id, "" for the start.
+func firstOf(query *gorm.DB, idColumn, last string, limit int, scans []indexScan) *gorm.DB {
+	if scans == nil {
+		return query
+	}
 	var union []string
 	var args []any
 	for _, a := range scans {
-		where := a.where
-		scanArgs := a.args
-		if last != "" {
-			where, scanArgs = where+" AND "+a.id+" < ?", append(slices.Clone(scanArgs), last)
-		}
 		order := a.id
 		if a.sort {
 			order += " || ''" // so that no database walks along the ids instead
 		}
-		union = append(union, fmt.Sprintf("SELECT found FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, order, page.limit()+1))
+		where, scanArgs := a.where, a.args
+		if last != "" {
+			where, scanArgs = where+" AND "+order+" < ?", append(slices.Clone(scanArgs), last)
+		}
+		union = append(union, fmt.Sprintf("SELECT found FROM (SELECT %s AS found FROM %s WHERE %s ORDER BY %s DESC LIMIT %d) AS a", a.id, a.from, where, order, limit))
 		args = append(args, scanArgs...)
 	}
-	return query.Where(idColumn+" IN ("+strings.Join(union, " UNION ALL ")+")", args...), nil
+	return query.Where(idColumn+" IN ("+strings.Join(union, " UNION ALL ")+")", args...)
 }
 
 // placeholders is "?, ?, …" for n values, at least one.

@@ -73,7 +73,7 @@ func FindClaim(db *gorm.DB, orderID string) (p Payment, found bool, err error) {
 func ListPayments(db *gorm.DB, f PaymentFilter, page Page) (List[Payment], error) {
 	q := db.Joins("Task")
 	if f.OrderID != "" { // whose payments are few
-		q = q.Where("payments.order_id = ?", f.OrderID)
+		q = q.Where("payments.order_id = ? AND payments.order_id <> ''", f.OrderID)
 		if f.Status != "" {
 			q, f.Status = q.Where(`"Task"."status" = ?`, f.Status), ""
 		}
@@ -112,7 +112,8 @@ func ReleaseOrder(tx *Tx, p Payment) error {
 // PaymentInUse says why a payment cannot be removed now, "" if it can.
 func PaymentInUse(db *gorm.DB, p Payment) (string, error) {
 	var tasks, orders int64
-	err := db.Model(&Task{}).Where("status = ? AND (resource_id = ? OR resource_id IN (?))", StatusProcessing,
+	err := db.Model(&Task{}).Where("kind IN ? AND status = ? AND (resource_id = ? OR resource_id IN (?))",
+		[]string{callbacks.KindPayment.Name, callbacks.KindRefund.Name, callbacks.KindReversal.Name}, StatusProcessing,
 		p.ID, db.Model(&Refund{}).Select("id").Where("payment_id = ?", p.ID)).Count(&tasks).Error
 	if err == nil && p.ClaimsOrder {
 		err = db.Model(&Order{}).Where("id = ?", p.OrderID).Count(&orders).Error

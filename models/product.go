@@ -23,7 +23,8 @@ type Product struct {
 	Currency    string // ISO 4217
 	Stock       int64  // 0 to MaxStock
 	ImageURL    string
-	Version     int64 // counts changes, for If-Match
+	ImageID     string // of the image in ImageURL, "" if that is none of this server's
+	Version     int64  // counts changes, for If-Match
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Tags        []ProductTag
@@ -33,10 +34,13 @@ type Product struct {
 // BeforeSave is GORM's hook, of its Create and its Save.
 func (p *Product) BeforeSave(*gorm.DB) error {
 	p.Search = fold(p.Name + "\n" + p.Description + "\n" + p.Slug)
+	p.ImageID = imageIDIn(p.ImageURL)
 	return nil
 }
 
 func fold(text string) string { return db.Fold(text) } // where a session is called db
+
+func imageIDIn(url string) string { return db.ImageIDIn(url) }
 
 // ProductTag is one tag of one product, a row of its own so that it can be
 // looked up by an index.

@@ -29,11 +29,11 @@ func EndedTasks(db *gorm.DB, before time.Time, after string, limit int) ([]Ended
 // conditions on its id: an order or a refund while its payment is there, which goes
 // first; a payment while something is done about it.
 var inUse = map[string]string{
-	"order": "EXISTS (SELECT 1 FROM payments p WHERE p.order_id = ?)",
+	"order": "EXISTS (SELECT 1 FROM payments p WHERE p.order_id = ? AND p.order_id <> '')",
 	"payment": "EXISTS (SELECT 1 FROM tasks t WHERE t.status = 'processing' AND t.kind IN ('payment', 'reversal') AND t.resource_id = ?)" +
 		" OR EXISTS (SELECT 1 FROM refunds r JOIN tasks t ON t.id = r.task_id WHERE r.payment_id = ? AND t.status = 'processing')",
 	"refund": "EXISTS (SELECT 1 FROM refunds r WHERE r.id = ?)",
-	"image":  "EXISTS (SELECT 1 FROM products p WHERE p.image_url LIKE '%/' || ? || '/%')",
+	"image":  "EXISTS (SELECT 1 FROM products p WHERE p.image_id = ? AND p.image_id <> '')",
 }
 
 // RemoveTask deletes a task that has ended, with its updates, deliveries and attempts, and

@@ -3,6 +3,8 @@ package services
 import (
 	"context"
 
+	"gorm.io/gorm"
+
 	"petstore/models"
 	"petstore/services/dispatch"
 )
@@ -46,9 +48,10 @@ func (s *Deliveries) Get(ctx context.Context, id string, page models.Page) (mode
 // Redeliver sends a delivery again, whatever became of it before: now, and with
 // all its retries should that fail. A webhook must still be there, and enabled.
 func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery, error) {
-	var d models.Delivery
+	ds := make([]models.Delivery, 1)
+	d := &ds[0]
 	err := s.store.InTx(ctx, func(tx *models.Tx) (err error) {
-		if d, err = models.FindDelivery(tx.DB, id); err != nil {
+		if *d, err = models.FindDelivery(tx.DB, id); err != nil {
 			return err
 		}
 		if d.WebhookID != "" {
@@ -56,36 +59,40 @@ func (s *Deliveries) Redeliver(ctx context.Context, id string) (models.Delivery,
 				return err
 			}
 		}
-		return s.redeliver(tx, &d)
+		return s.redeliver(tx, ds)
 	})
-	return d, err
+	return *d, err
 }
 
 // RedeliverAll sends everything again that f matches, newest first, up to 1,000
-// deliveries, and returns how many that were.
+// deliveries, and returns how many that were. They are looked for before the
+// transaction, for which all others wait.
 func (s *Deliveries) RedeliverAll(ctx context.Context, f models.DeliveryFilter) (int, error) {
-	var count int
-	err := s.store.InTx(ctx, func(tx *models.Tx) error {
-		ds, err := models.MatchingDeliveries(tx.DB, f, maxRedeliveries)
-		if err != nil {
+	var ids []string
+	err := s.store.LimitedRead(ctx, func(db *gorm.DB) (err error) {
+		ids, err = models.MatchingDeliveries(db, f, maxRedeliveries)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	var ds []models.Delivery
+	err = s.store.InTx(ctx, func(tx *models.Tx) (err error) {
+		if ds, err = models.StillMatching(tx.DB, f, ids); err != nil {
 			return err
 		}
 		urls, err := models.WebhookURLs(tx.DB)
 		if err != nil {
 			return err
 		}
-		count = len(ds)
 		for i := range ds {
 			if ds[i].WebhookID != "" {
 				ds[i].URL = urls[ds[i].WebhookID]
 			}
-			if err := s.redeliver(tx, &ds[i]); err != nil {
-				return err
-			}
 		}
-		return nil
+		return s.redeliver(tx, ds)
 	})
-	return count, err
+	return len(ds), err
 }
 
 // webhookURL is where a webhook is that is enabled.
@@ -100,12 +107,25 @@ func webhookURL(tx *models.Tx, id string) (string, error) {
 	return w.URL, err
 }
 
-// redeliver makes a delivery again. One that is due anyway is left as it is.
-func (s *Deliveries) redeliver(tx *models.Tx, d *models.Delivery) error {
-	again, err := models.Redeliver(tx, d, false, s.dispatcher.Server)
-	if err == nil && again {
-		due := *d
-		tx.AfterCommit(func() { s.dispatcher.Add(&due) })
+// redeliver makes deliveries again. Those that are due anyway are left as they are, and cost next to nothing.
+func (s *Deliveries) redeliver(tx *models.Tx, ds []models.Delivery) error {
+	var due []models.Delivery
+	for i := range ds {
+		again, err := models.Redeliver(tx, &ds[i], false, s.dispatcher.Server)
+		if err != nil {
+			return err
+		}
+		if again {
+			due = append(due, ds[i])
+		}
 	}
-	return err
+	if err := models.ReadUpdates(tx.DB, due); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		for i := range due {
+			s.dispatcher.Add(&due[i])
+		}
+	})
+	return nil
 }

@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gorm.io/gorm"
 
 	"petstore/callbacks/pause"
 	"petstore/models"
@@ -501,4 +504,72 @@ func TestBlackHole(t *testing.T) {
 	if err != nil || len(list.Items) != 0 {
 		t.Errorf("pending: %+v, %v", list.Items, err)
 	}
+}
+
+// TestWhatIsLookedForTakesTurns (security 7, another instance): what is to be sent again is looked for with the lists, two at a time, and
+// not while it keeps connections, or the writer, from everybody else.
+func TestWhatIsLookedForTakesTurns(t *testing.T) {
+	e := newHookEngine(t)
+	hook := e.register("http://127.0.0.1:1/", "*")
+	release := make(chan struct{})
+	var lists sync.WaitGroup
+	underWay := make(chan struct{})
+	for range 2 {
+		lists.Go(func() {
+			err := e.store.LimitedRead(within(t), func(*gorm.DB) error { underWay <- struct{}{}; <-release; return nil })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		await(t, underWay, "a list")
+	}
+	deliveries := NewDeliveries(e.store, e.dispatcher)
+	for name, look := range map[string]func(ctx context.Context) (int, error){
+		"what was given up": func(ctx context.Context) (int, error) {
+			return deliveries.RedeliverAll(ctx, models.DeliveryFilter{Status: models.DeliveryGone})
+		},
+		"what was missed": func(ctx context.Context) (int, error) { return e.webhooks.Replay(ctx, hook.ID, time.Time{}) },
+	} {
+		hurry, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, err := look(hurry); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s is looked for beside two lists: %v", name, err)
+		}
+		cancel()
+	}
+	close(release)
+	lists.Wait()
+}
+
+// TestRedeliverAllAgainAndAgain (security 2, another instance): what is asked for repeatedly while it is under way is sent once.
+func TestRedeliverAllAgainAndAgain(t *testing.T) {
+	release := make(chan struct{})
+	e := newEngine(t, options{operations: quick(), waits: []time.Duration{}})
+	rc := newReceiver(t, func(w http.ResponseWriter, a arrival) {
+		if a.Attempt == 1 {
+			w.WriteHeader(500)
+			return
+		}
+		<-release
+	})
+	const tasks = 3
+	for range tasks {
+		e.begin(rc.URL)
+	}
+	for range tasks {
+		rc.next()
+	}
+	e = e.restart(nil)
+	for range 20 {
+		if n, err := e.deliveries.RedeliverAll(within(t), models.DeliveryFilter{URL: rc.URL}); n != tasks || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+	}
+	for range tasks {
+		if a := rc.next(); a.Attempt != 2 {
+			t.Errorf("attempt %d", a.Attempt)
+		}
+	}
+	close(release)
+	e.drain()
+	rc.nothingMore()
 }

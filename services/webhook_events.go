@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"gorm.io/gorm"
+
 	"petstore/callbacks"
 	"petstore/models"
 )
@@ -50,7 +52,11 @@ func (s *Webhooks) Replay(ctx context.Context, id string, since time.Time) (int,
 	if err != nil {
 		return 0, err
 	}
-	missed, err := models.MissedUpdates(s.store.Read(ctx), w, since, callbacks.KindWebhook.Name, s.replayLimit)
+	var missed []models.Missed
+	err = s.store.LimitedRead(ctx, func(db *gorm.DB) (err error) {
+		missed, err = models.MissedUpdates(db, w, since, callbacks.KindWebhook.Name, s.replayLimit)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -35,6 +35,7 @@ var afterFile = map[string]func(tx *gorm.DB) error{
 	"migrations/0007_engine.sql":         func(tx *gorm.DB) error { return errors.Join(setHosts(tx), dropQueue(tx)) },
 	"migrations/0008_retention.sql":      dropForeignKeys,
 	"migrations/0010_product_search.sql": foldProducts,
+	"migrations/0011_product_image.sql":  setProductImages,
 }
 
 // setHosts notes the hosts of what is to be delivered: models.HostOf as it was then.
@@ -67,6 +68,30 @@ func foldProducts(tx *gorm.DB) error {
 		}
 	}
 	return nil
+}
+
+// setProductImages notes which images products show.
+func setProductImages(tx *gorm.DB) error {
+	var rows []struct{ ID, ImageURL string }
+	if err := tx.Table("products").Where("image_url LIKE '%/img!_%' ESCAPE '!'").Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, p := range rows {
+		if err := tx.Exec("UPDATE products SET image_id = ? WHERE id = ?", ImageIDIn(p.ImageURL), p.ID).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ImageIDIn is the id of the image whose picture a URL of this server leads to, "" for any other.
+func ImageIDIn(rawURL string) string {
+	for segment := range strings.SplitSeq(rawURL, "/") {
+		if strings.HasPrefix(segment, "img_") {
+			return segment
+		}
+	}
+	return ""
 }
 
 // Fold makes texts alike that people take for the same when they search: upper and lower case, composed characters and
