@@ -481,7 +481,7 @@ const CallbacksPlugin = (() => {
       .cb-pill { padding: 1px 10px; border-radius: 99px; font-size: 12px; font-weight: 600; background: var(--cb-raised); color: var(--cb-quiet); border: 1px solid var(--cb-line); }
       .cb-pill.cb-processing, .cb-pill.cb-pending { color: var(--cb-wait); background: var(--cb-wait-paper); border-color: transparent; }
       .cb-pill.cb-completed, .cb-pill.cb-delivered { color: var(--cb-good); background: var(--cb-good-paper); border-color: transparent; }
-      .cb-pill.cb-failed, .cb-pill.cb-exhausted, .cb-pill.cb-gone { color: var(--cb-bad); background: var(--cb-bad-paper); border-color: transparent; }
+      .cb-pill.cb-failed, .cb-pill.cb-cancelled, .cb-pill.cb-exhausted, .cb-pill.cb-gone { color: var(--cb-bad); background: var(--cb-bad-paper); border-color: transparent; }
 
       .cb-updates, .cb-attempts { list-style: none; margin: 0; padding: 0; }
       .cb-updates { padding: 16px 16px 4px 34px; }

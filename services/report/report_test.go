@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -270,15 +271,18 @@ func FuzzHarmless(f *testing.F) {
 	})
 }
 
-// TestFailuresHaveTheirColour is faults 29.
+// TestFailuresHaveTheirColour is faults 29; a line through many days is another instance.
 func TestFailuresHaveTheirColour(t *testing.T) {
-	for _, kind := range []ChartKind{Bars, Timeline} {
-		chart := Chart{Title: "x", Kind: kind, Labels: []string{"a", "b"}, Series: []Series{
-			{Name: "Delivered", Values: []float64{3, 4}}, {Name: "Failed", Values: []float64{1, 2}, Failures: true},
-		}}
+	for name, chart := range map[string]Chart{
+		"bars": {Kind: Bars, Labels: []string{"a", "b"}}, "columns": {Kind: Timeline, Labels: []string{"a", "b"}},
+		"line": {Kind: Timeline, Labels: slices.Repeat([]string{"a", "b"}, fewColumns)},
+	} {
+		values := make([]float64, len(chart.Labels))
+		chart.Title, chart.Series = "x", []Series{{Name: "Delivered", Values: values}, {Name: "Failed", Values: values, Failures: true}}
+		values[0], values[1] = 3, 4
 		svg, err := chart.svg()
-		if red := strings.Count(string(svg), "rgb(197,48,48)"); err != nil || red < 2 || strings.Count(string(svg), "rgb(197,48,48)") == strings.Count(string(svg), "rgb(") {
-			t.Errorf("%s: %v\n%s", kind, err, svg)
+		if red := strings.Count(string(svg), "rgb(197,48,48)"); err != nil || red < 2 || red == strings.Count(string(svg), "rgb(") {
+			t.Errorf("%s: %v\n%s", name, err, svg)
 		}
 	}
 }
