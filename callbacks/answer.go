@@ -31,7 +31,7 @@ func Describe(ctx context.Context, err error) string {
 	case errors.Is(err, errPlainHTTP):
 		return "plain http not allowed"
 	case IsLocalResourceError(err):
-		return "this machine is short of descriptors or memory"
+		return "this machine is short of descriptors, memory or ports"
 	case errors.Is(err, ErrForbiddenAddress):
 		return "address not allowed"
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -126,15 +126,32 @@ func describeTLS(err error) string {
 	}
 }
 
+// shortages are what this machine can have too little of: descriptors, buffers, memory.
+var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+
 // IsLocalResourceError reports whether an error says that this machine has too little of something: descriptors, buffers,
-// memory. It says nothing about whoever was to be reached.
+// memory, ports. It says nothing about whoever was to be reached.
 func IsLocalResourceError(err error) bool {
-	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, shortage) {
+	var dns *net.DNSError
+	lookup := errors.As(err, &dns)
+	for _, shortage := range shortages {
+		// A failed lookup does not wrap why; it has it as a text.
+		if errors.Is(err, shortage) || lookup && strings.HasSuffix(dns.Err, shortage.Error()) {
 			return true
 		}
 	}
-	return false
+	return isOutOfPorts(err)
+}
+
+// isOutOfPorts reports whether no local port was free to dial from (connect(2)). Dialling IPv6, a machine that has none
+// says the same.
+func isOutOfPorts(err error) bool {
+	var dial *net.OpError
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) || !errors.As(err, &dial) {
+		return false
+	}
+	to, ok := dial.Addr.(*net.TCPAddr)
+	return ok && to.IP.To4() != nil
 }
 
 // isClosedIdle knows net/http's errServerClosedIdle, which it doesn't export, by its text.

@@ -88,7 +88,7 @@ type Attempt struct {
 	Body string
 	// Error says in a few stable words why no answer came, or why its body could not be read; "" if it came whole.
 	Error string
-	// LocalError says that this machine was short of descriptors or memory, so that the attempt says nothing
+	// LocalError says that this machine was short of descriptors, memory or ports, so that the attempt says nothing
 	// about the receiver.
 	LocalError bool
 	// RetryAfter is what a 429 or 503 answer asked for, up to 24 h.

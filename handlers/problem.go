@@ -68,7 +68,7 @@ var statusOf = map[string]int{
 	codeTooManySubscriptions: http.StatusTooManyRequests,
 }
 
-var errShortage = &models.Error{Code: codeUnavailable, Message: "The server is short of descriptors or memory. Try again in a moment."}
+var errShortage = &models.Error{Code: codeUnavailable, Message: "The server is short of descriptors, memory or ports. Try again in a moment."}
 
 // fail answers with err. Errors without a code are the server's own: the log
 // gets them, the client learns only that they happened.

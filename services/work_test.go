@@ -18,6 +18,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 	"petstore/services/task"
 )
 
@@ -64,10 +65,24 @@ func TestOwnErrors(t *testing.T) {
 // TestShortage holds that a task outlives any number of runs for which this machine lacked
 // something: that is no error of its own. (Reliability 5.)
 func TestShortage(t *testing.T) {
+	for name, shortage := range map[string]error{
+		"descriptors": &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)},
+		// other instances
+		"room for a blob":         &models.Error{Code: db.CodeFull, Err: syscall.ENOSPC},
+		"a folder to be written":  &models.Error{Code: db.CodeUnavailable, Err: syscall.EROFS},
+		"descriptors for a blob":  &os.PathError{Op: "openat", Path: "images/a", Err: syscall.ENFILE},
+		"memory for a connection": fmt.Errorf("asking: %w", os.NewSyscallError("connect", syscall.ENOMEM)),
+	} {
+		t.Run(name, func(t *testing.T) { outlives(t, shortage) })
+	}
+}
+
+func outlives(t *testing.T, shortage error) {
+	t.Helper()
 	lacks := true
 	e := newEngine(t, options{idle: true, operations: []task.Operation{operation(func(context.Context, *models.Task, task.Progress) (any, error) {
 		if lacks {
-			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+			return nil, shortage
 		}
 		return map[string]string{"summary": "Done"}, nil
 	})}})

@@ -82,7 +82,7 @@ func (d *Dispatcher) send(delivery *models.Delivery) (callbacks.Attempt, error) 
 		return sent, d.ctx.Err() // interrupted by us: says nothing about the receiver
 	}
 	if sent.LocalError {
-		slog.Warn("This machine is short of descriptors or memory: nothing is sent for a moment.", "err", sent.Error)
+		slog.Warn("This machine is short of descriptors, memory or ports: nothing is sent for a moment.", "err", sent.Error)
 		return sent, errShortage
 	}
 	return sent, nil

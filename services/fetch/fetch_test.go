@@ -41,15 +41,22 @@ func fetched(t testing.TB, f *Client, url string) (string, error) {
 	return string(content), err
 }
 
-// TestShortage holds that a file is not to blame for what this machine lacks.
+// TestShortage (reliability 5) holds that a file is not to blame for what this machine lacks.
 func TestShortage(t *testing.T) {
-	f := newTestClient(t, callbacks.DevelopmentPolicy())
-	f.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
-	}
-	_, err := fetched(t, f, "http://127.0.0.1:1/x")
-	if _, blamed := errors.AsType[*Error](err); blamed || !callbacks.IsLocalResourceError(err) {
-		t.Errorf("got %v", err)
+	to := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
+	for name, shortage := range map[string]error{
+		"descriptors":              &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)},
+		"ports":                    &net.OpError{Op: "dial", Addr: to, Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, // another instance
+		"descriptors for a lookup": &net.OpError{Op: "dial", Err: &net.DNSError{Err: "dial udp: socket: too many open files", Name: "a.test"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newTestClient(t, callbacks.DevelopmentPolicy())
+			f.transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, shortage }
+			_, err := fetched(t, f, "http://127.0.0.1:1/x")
+			if _, blamed := errors.AsType[*Error](err); blamed || !callbacks.IsLocalResourceError(err) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"petstore/callbacks"
 	"petstore/models"
+	"petstore/models/db"
 )
 
 // CodeProcessing is the code of a failure that has none of its own.
@@ -24,7 +25,7 @@ const (
 	// not kill the server for ever.
 	maxStarts, maxCrashes = 100, 2
 	// shortageWait is how long work waits, give or take a half, that this machine lacked
-	// descriptors or memory for.
+	// descriptors, memory, ports or room on its disk for.
 	shortageWait = 20 * time.Second
 	// maxBackoff bounds the wait before a run that follows one that failed.
 	maxBackoff = time.Minute
@@ -76,10 +77,16 @@ func waitAfter(err error, errorsBefore int) (wait time.Duration, counts bool) {
 	if busy, ok := errors.AsType[*BusyError](err); ok {
 		return busy.RetryAfter, false
 	}
-	if callbacks.IsLocalResourceError(err) {
+	if isShortage(err) {
 		return shortageWait/2 + rand.N(shortageWait), false //nolint:gosec // G404: nothing secret
 	}
 	return backoff(errorsBefore), true
+}
+
+// isShortage reports whether work lacked something of this machine's own, such as room for a picture.
+func isShortage(err error) bool {
+	code := models.Code(err)
+	return callbacks.IsLocalResourceError(err) || code == db.CodeFull || code == db.CodeUnavailable
 }
 
 // backoff is how long to wait after another error: a second, doubled for each before
@@ -175,8 +182,8 @@ func (e *Engine) perform(ctx context.Context, t *models.Task, starts int) error 
 	}
 	var failure *callbacks.Error
 	if err != nil && !errors.As(err, &failure) {
-		if callbacks.IsLocalResourceError(err) {
-			slog.Warn("This machine is short of descriptors or memory: tasks wait.", "task_id", t.ID, "err", err)
+		if isShortage(err) {
+			slog.Warn("This machine is short of descriptors, memory, ports or room on its disk: tasks wait.", "task_id", t.ID, "err", err)
 			return fmt.Errorf("task %s: %w", t.ID, err)
 		}
 		if t.Errors < maxErrors && !errors.Is(err, errTooOften) {
