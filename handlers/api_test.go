@@ -70,6 +70,7 @@ type settings struct {
 	public       string // PUBLIC_URL
 	heartbeat    time.Duration
 	writeTimeout time.Duration
+	unreadable   bool // what tasks tell
 }
 
 // newAPI returns a server, put together as in cmd/petstore, that takes orders
@@ -114,7 +115,7 @@ func newAPI(t testing.TB, s settings) *api {
 	must(t, err)
 	products := services.NewProducts(store)
 	must(t, products.Seed(ctx))
-	handler := handlers.New(handlers.Config{
+	config := handlers.Config{
 		Resources: []handlers.Resource{
 			handlers.Products(products), handlers.Orders(services.NewOrders(store, tasks)),
 			handlers.Reports(services.NewReports(store, tasks)), handlers.Images(services.NewImages(store, tasks, bucket)),
@@ -122,7 +123,11 @@ func newAPI(t testing.TB, s settings) *api {
 		},
 		Tasks: tasks, Health: store, Feed: stream.NewFeed(store, hub),
 		Policy: policy, PublicURL: s.public, AllowedOrigins: parseOrigins(t, s.origins), Heartbeat: s.heartbeat, WriteTimeout: s.writeTimeout,
-	})
+	}
+	if s.unreadable {
+		config.Feed = unreadableFeed{}
+	}
+	handler := handlers.New(config)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { must(t, handler.Close(ctx)) })

@@ -228,7 +228,7 @@ func (s *session) forwardUpdates(ctx context.Context, id string) {
 	for updates, err := range s.live.feed.Follow(ctx, models.UpdateFilter{TaskID: id}, 0, time.Hour) {
 		if err != nil {
 			slog.ErrorContext(ctx, "A subscription has ended.", "task_id", id, "err", err)
-			p, _ := json.Marshal(internalProblem()) // strings and numbers always encode
+			p, _ := json.Marshal(problemOf(err)) // strings and numbers always encode
 			_ = s.emit(eventError, p)
 			return
 		}

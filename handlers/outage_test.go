@@ -1,8 +1,11 @@
 package handlers_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -10,8 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"petstore/docs"
+	"petstore/models"
+	"petstore/models/db"
 	"petstore/models/postgrestest"
 )
 
@@ -110,4 +118,61 @@ func TestReadsWithoutDatabase(t *testing.T) {
 		}
 	})
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestSocketsWithoutDatabase (reliability 4, another instance): what is asked over a socket while PostgreSQL is away is answered with
+// the problem that HTTP would answer; and so is long polling that had begun before.
+func TestSocketsWithoutDatabase(t *testing.T) {
+	database, cable := plug(t, postgrestest.URL(t))
+	a := newAPI(t, settings{database: database})
+	waiting := a.order(valid["POST /api/orders"])
+	s := a.socket()
+	polled := make(chan *http.Response, 1)
+	go func() {
+		res, err := http.Get(a.url + "/api/tasks/" + waiting.TaskID + "?wait=1")
+		if err == nil {
+			res.Body.Close()
+		}
+		polled <- res
+	}()
+	s.say(`{"event":"subscribe","id":1,"data":"` + waiting.TaskID + `"}`)
+	if m := s.hear(); m.Event != "ack" {
+		t.Fatalf("heard %+v", m)
+	}
+	s.hear() // what the task has told
+	cable.pull()
+	for _, say := range []string{`"process","data":{"kind":"order","product":"dog-food"}`, `"subscribe","data":"task_other"`} {
+		s.say(`{"id":2,"event":` + say + `}`)
+		expectUnavailable(t, s.hear())
+	}
+	if res := <-polled; res == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("long polling is answered %+v", res)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestSubscriptionWithoutDatabase (reliability 4, another instance): a subscription that ends because the database is away says so.
+func TestSubscriptionWithoutDatabase(t *testing.T) {
+	a := newAPI(t, settings{unreadable: true})
+	s := a.socket()
+	s.say(`{"event":"process","data":{"kind":"order","product":"dog-food"}}`)
+	expectUnavailable(t, s.hear())
+}
+
+func expectUnavailable(t *testing.T, m message) {
+	t.Helper()
+	var p problem
+	must(t, json.Unmarshal(m.Data, &p))
+	if m.Event != "error" || p.Code != db.CodeUnavailable {
+		t.Errorf("heard %s %s", m.Event, m.Data)
+	}
+}
+
+// unreadableFeed is one whose database is away.
+type unreadableFeed struct{ brokenFeed }
+
+func (unreadableFeed) Follow(context.Context, models.UpdateFilter, int64, time.Duration) iter.Seq2[[]models.Update, error] {
+	return func(yield func([]models.Update, error) bool) {
+		yield(nil, fmt.Errorf("following: %w", &pgconn.PgError{Code: "57P01"}))
+	}
 }
