@@ -45,6 +45,7 @@ func TestNoImageLost(t *testing.T) {
 	database := tempDatabase(t)
 	var mu sync.Mutex
 	accepted := map[string]string{} // tasks, by image
+	events := make(counter, 1000)
 	client := func(ctx context.Context, url string) {
 		for ctx.Err() == nil {
 			img, err := sendImage(ctx, url, pictures.URL, photo)
@@ -54,6 +55,7 @@ func TestNoImageLost(t *testing.T) {
 			mu.Lock()
 			accepted[img.ImageID] = img.TaskID
 			mu.Unlock()
+			events.tick()
 		}
 	}
 	for range crashes {
@@ -83,8 +85,8 @@ func TestNoImageLost(t *testing.T) {
 		for range 3 {
 			clients.Go(func() { client(ctx, server.url) })
 		}
-		timer := time.NewTimer(time.Duration(50+rand.IntN(300)) * time.Millisecond) // no event to wait for, by design
-		<-timer.C
+		events.wait(t, 1+rand.IntN(10))
+		time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond) //nolint:forbidigo // any moment is meant
 		server.Kill()
 		stop()
 		clients.Wait()
