@@ -26,7 +26,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		fail(w, &problem{Status: http.StatusMethodNotAllowed, Code: codeNoMethod, Detail: "The Allow header says what can be done here."})
+		fail(w, noMethod(w, r))
 		return
 	}
 	if err := handle(w, r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge, Detail: "The body is longer than 8 MiB."}
 	}
 	if err != nil {
-		return malformed("The body could not be read to its end.")
+		return malformed("The body could not be read to its end. Send as many bytes as the Content-Length header says.")
 	}
 	if len(body) == 0 {
 		return nil
@@ -36,7 +37,7 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 // explain says in the words of whoever wrote the JSON what is wrong with it.
 func explain(err error) error {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return malformed(fmt.Sprintf("The body is not JSON: the error is at byte %d.", syntax.ByteOffset))
+		return explainSyntax(syntax)
 	}
 	semantic, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
@@ -47,11 +48,61 @@ func explain(err error) error {
 	case field == "":
 		return malformed("The body must be a JSON object.")
 	case errors.Is(err, json.ErrUnknownName):
-		return invalid(FieldError{field, "is not a member of this request"})
+		return invalid(FieldError{field, "is not a field here; there are " + strings.Join(namesOf(semantic.GoType), ", ")})
 	case errors.Is(err, errDuration):
 		return invalid(FieldError{field, errDuration.Error()})
 	default:
-		return invalid(FieldError{field, "is of another type than this member has"})
+		return invalid(FieldError{field, "must be " + kindName(semantic.GoType)})
+	}
+}
+
+func explainSyntax(err *jsontext.SyntacticError) error {
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		twice := FieldError{fieldName(err.JSONPointer), "is there more than once; give it once"}
+		return malformed(twice.Field+" "+twice.Message+".", twice)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return malformed("The body ends before its JSON does.")
+	}
+	return malformed(fmt.Sprintf("The body is not JSON: the error is at byte %d. Names and texts are in double quotes; there are no comments, and no comma after the last entry.", err.ByteOffset))
+}
+
+// namesOf are the fields that the JSON of a struct can have, in their order.
+func namesOf(t reflect.Type) (names []string) {
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// kindName names the JSON type that a Go type is written as.
+func kindName(t reflect.Type) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil {
+		return "of another type"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	default:
+		return "of another type"
 	}
 }
 

@@ -62,9 +62,9 @@ func parseFault(values url.Values) (f fault, err error) {
 		}
 	}
 	if values.Has("delay") {
-		delay, err := parseDuration("delay", values.Get("delay"))
-		if err != nil {
-			return fault{}, err
+		delay, wrong := parseDuration(values.Get("delay"))
+		if wrong != "" {
+			return fault{}, errors.New("delay " + wrong)
 		}
 		f.step.Delay = Duration(delay)
 	}

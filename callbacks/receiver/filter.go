@@ -1,14 +1,14 @@
 package receiver
 
 import (
-	"slices"
-
-	"petstore/callbacks/receiver/verdict"
-
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"petstore/callbacks/receiver/verdict"
 )
 
 // Match says whether a request is one that is looked for. A nil Match takes any.
@@ -28,51 +28,63 @@ type lookup struct {
 // typing error would match everything.
 func parseLookup(values url.Values, list bool) (lookup, error) {
 	l := lookup{count: 1, limit: limits.Requests, summary: !list}
-	for name, given := range values {
-		for _, value := range given {
-			if err := l.read(name, value, list); err != nil {
-				return lookup{}, err
+	var wrong []FieldError
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
+			if message := l.read(name, value, list); message != "" {
+				wrong = append(wrong, FieldError{clip(name), message})
+				break
 			}
 		}
+	}
+	if wrong != nil {
+		return lookup{}, invalid(wrong...)
 	}
 	return l, nil
 }
 
-func (l *lookup) read(name, value string, list bool) (err error) {
+// read reads a parameter, and returns what it must be if it is not that.
+func (l *lookup) read(name, value string, list bool) (wrong string) {
 	if name == "view" {
 		l.summary = value == "summary"
 		if !oneOf(value, "full", "summary") || value == "" {
-			return badQuery(name, "must be full or summary")
+			return "must be full or summary"
 		}
-		return nil
+		return ""
 	}
-	if known := l.readList(name, value, &err); known && list {
-		return err
+	if known := l.readList(name, value, &wrong); known && list {
+		return wrong
 	}
-	match, err := parseFilter(name, value)
-	if err != nil {
-		return err
+	match, wrong := parseFilter(name, value)
+	if match == nil && wrong == "" {
+		wrong = "is not a parameter of this request; it takes " + strings.Join(parameters(list), ", ")
 	}
 	l.match = append(l.match, match)
-	return nil
+	return wrong
+}
+
+// parameters are those of a list, or of a stream.
+func parameters(list bool) []string {
+	filters := []string{"method", "path", "header", "body.…", "text", "type", "delivery_id", "verdict", "status", "after", "before", "view"}
+	if list {
+		return append(filters, "order", "limit", "wait", "count")
+	}
+	return append(filters, "history")
 }
 
 // readList reads what only a list knows, and reports whether it was that.
-func (l *lookup) readList(name, value string, failed *error) bool {
+func (l *lookup) readList(name, value string, wrong *string) bool {
 	switch name {
 	case "wait":
-		d, err := parseDuration(name, value)
-		if l.wait = d; err != nil {
-			*failed = badQuery(name, "must be a time such as 3s, from 0 to 60s")
-		}
+		l.wait, *wrong = parseDuration(value)
 	case "count":
-		l.count = boundedNumber(name, value, failed)
+		l.count = boundedNumber(value, wrong)
 	case "limit":
-		l.limit = boundedNumber(name, value, failed)
+		l.limit = boundedNumber(value, wrong)
 	case "order":
 		l.newest = value == "newest"
 		if value != "newest" && value != "arrival" {
-			*failed = badQuery(name, "must be arrival or newest")
+			*wrong = "must be arrival or newest"
 		}
 	default:
 		return false
@@ -80,10 +92,10 @@ func (l *lookup) readList(name, value string, failed *error) bool {
 	return true
 }
 
-func boundedNumber(name, value string, failed *error) int {
+func boundedNumber(value string, wrong *string) int {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > limits.Requests {
-		*failed = badQuery(name, "must be a number from 1 to "+strconv.Itoa(limits.Requests))
+		*wrong = "must be a number from 1 to " + strconv.Itoa(limits.Requests)
 	}
 	return n
 }
@@ -98,43 +110,43 @@ func (l *lookup) matches(r *Request) bool {
 	return true
 }
 
-// parseFilter reads one filter.
-func parseFilter(name, value string) (Match, error) {
+// parseFilter reads one filter: what it must be if it is not that, and neither if it is none.
+func parseFilter(name, value string) (match Match, wrong string) {
 	if path, found := strings.CutPrefix(name, "body."); found {
 		return func(r *Request) bool {
 			got, found := r.Field(path)
 			return found && got == value
-		}, nil
+		}, ""
 	}
 	switch name {
 	case "header":
-		return headerFilter(value), nil
+		return headerFilter(value), ""
 	case "method":
-		return func(r *Request) bool { return r.Method == value }, nil
+		return func(r *Request) bool { return r.Method == value }, ""
 	case "path":
-		return pathFilter(value), nil
+		return pathFilter(value), ""
 	case "text":
-		return textFilter(value), nil
+		return textFilter(value), ""
 	case "verdict":
-		return verdictFilter(value), nil
+		return verdictFilter(value), ""
 	case "type":
-		return func(r *Request) bool { return r.Type == value }, nil
+		return func(r *Request) bool { return r.Type == value }, ""
 	case "delivery_id":
-		return func(r *Request) bool { return r.DeliveryID == value }, nil
+		return func(r *Request) bool { return r.DeliveryID == value }, ""
 	case "status", "after", "before":
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 {
-			return nil, badQuery(name, "must be a number")
+			return nil, "must be a number"
 		}
 		switch name {
 		case "after":
-			return func(r *Request) bool { return r.Number > n }, nil
+			return func(r *Request) bool { return r.Number > n }, ""
 		case "before":
-			return func(r *Request) bool { return r.Number < n }, nil
+			return func(r *Request) bool { return r.Number < n }, ""
 		}
-		return func(r *Request) bool { return r.Answer != nil && int64(r.Answer.Status) == n }, nil
+		return func(r *Request) bool { return r.Answer != nil && int64(r.Answer.Status) == n }, ""
 	}
-	return nil, badQuery(clip(name), "is not a parameter of this request")
+	return nil, ""
 }
 
 // headerFilter takes "Name" for a header that is there, "Name: value" for one that has that value.

@@ -229,7 +229,7 @@ func TestFilters(t *testing.T) {
 		t.Errorf("all inboxes: %+v", got)
 	}
 	for _, query := range []string{"wait=61s", "wait=x", "count=0", "count=1001", "limit=0", "order=x", "view=x", "view=", "after=-1", "status=x", "bdoy.x=1"} {
-		if status, body := b.call("GET", "/inboxes/a/requests?"+query, ""); status != 400 || !strings.Contains(body, `"errors":[`) {
+		if status, body := b.call("GET", "/inboxes/a/requests?"+query, ""); status != 422 || !strings.Contains(body, `"errors":[`) {
 			t.Errorf("%s: %d %s", query, status, body)
 		}
 	}

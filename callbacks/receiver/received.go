@@ -3,11 +3,13 @@ package receiver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -44,25 +46,25 @@ func fields() map[string]func(callbacks.Update) string {
 // parseQuery refuses parameters it doesn't know: a filter with a typing error would match everything.
 func parseQuery(values url.Values) (query, error) {
 	q := query{fields: map[string]string{}}
-	for name := range values {
-		value := values.Get(name)
-		var err error
-		switch {
+	var wrong []FieldError
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		var message string
+		switch value := values.Get(name); {
 		case name == "wait":
-			q.wait, err = parseDuration(name, value)
+			q.wait, message = parseDuration(value)
 		case name == "count":
-			q.count, err = strconv.Atoi(value)
-			if err != nil || q.count < 1 || q.count > limits.Requests {
-				err = errors.New("count must be a number from 1 to 1000")
-			}
+			q.count = boundedNumber(value, &message)
 		case field[name] != nil:
 			q.fields[name] = value
 		default:
-			err = errors.New(strconv.Quote(name) + " is not a parameter of this request")
+			message = "is not a parameter of this request; it takes wait, count, " + strings.Join(slices.Sorted(maps.Keys(field)), ", ")
 		}
-		if err != nil {
-			return query{}, err
+		if message != "" {
+			wrong = append(wrong, FieldError{clip(name), message})
 		}
+	}
+	if wrong != nil {
+		return query{}, invalid(wrong...)
 	}
 	if q.count == 0 && (values.Has("type") || values.Has("status")) {
 		q.count = 1
@@ -70,16 +72,16 @@ func parseQuery(values url.Values) (query, error) {
 	return q, nil
 }
 
-// parseDuration reads 3s, 1m30s or plain seconds, up to a minute, from the parameter of that name.
-func parseDuration(name, value string) (time.Duration, error) {
+// parseDuration reads 3s, 1m30s or plain seconds, up to a minute, or says what is wanted.
+func parseDuration(value string) (d time.Duration, wrong string) {
 	if _, err := strconv.Atoi(value); err == nil {
 		value += "s"
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 || d > maxWait {
-		return 0, errors.New(name + " must be a time such as 3s, from 0 to 60s")
+		return 0, "must be a time such as 3s, from 0 to 60s"
 	}
-	return d, nil
+	return d, ""
 }
 
 func (q query) match(u callbacks.Update) bool {
@@ -183,8 +185,7 @@ func (e entry) append(out []byte) []byte {
 func (rc *Receiver) list(w http.ResponseWriter, r *http.Request) error {
 	q, err := parseQuery(r.URL.Query())
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return nil
+		return err
 	}
 	waiting, cancel := context.WithTimeout(r.Context(), q.wait)
 	defer cancel()

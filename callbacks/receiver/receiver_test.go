@@ -120,7 +120,7 @@ func TestRoutes(t *testing.T) {
 			}
 		}
 	}
-	for path, want := range map[string]int{"/": 200, "/callbacks/order-status": 405, "/callbacks/other": 404, "/received": 200, "/received?wiat=3s": 400} {
+	for path, want := range map[string]int{"/": 200, "/callbacks/order-status": 405, "/callbacks/other": 404, "/received": 200, "/received?wiat=3s": 422} {
 		response, err := http.Get(b.server.URL + path)
 		if err != nil {
 			t.Fatal(err)
@@ -204,7 +204,7 @@ func TestReceivedLists(t *testing.T) {
 func TestReceivedRefuses(t *testing.T) {
 	b := newBench(t)
 	for _, query := range []string{"wait=61s", "wait=-1s", "wait=soon", "wait=", "count=0", "count=x", "count=1001", "order=1", "wait=9999999999999999999"} {
-		if got := b.received(query); got.Status != 400 {
+		if got := b.received(query); got.Status != 422 {
 			t.Errorf("%s: %+v", query, got)
 		}
 	}

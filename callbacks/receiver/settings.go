@@ -145,10 +145,7 @@ func (rc *Receiver) configure(ctx context.Context, name string, s Settings) (mad
 	return rc.store.configure(name, setup), nil
 }
 
-var errInboxName = &problem{
-	Status: http.StatusUnprocessableEntity, Code: codeInvalid, Detail: "This cannot be the name of an inbox.",
-	Errors: []FieldError{{"inbox", "must be 1 to 100 letters, digits or any of . _ ~ -, and neither unmatched nor dots"}},
-}
+var errInboxName = invalid(FieldError{"inbox", "must be 1 to 100 letters, digits or any of . _ ~ -, and neither unmatched nor dots"})
 
 // put answers PUT and PATCH: the latter starts from the settings that are there.
 func (rc *Receiver) put(w http.ResponseWriter, r *http.Request) error {

@@ -70,7 +70,7 @@ func (f *follower) begin(rc *Receiver, lastEventID string, history bool) error {
 	if lastEventID != "" {
 		version, err := strconv.ParseInt(lastEventID, 10, 64)
 		if err != nil || version < 0 {
-			return badQuery("Last-Event-ID", "must be the id of an event")
+			return invalid(FieldError{"Last-Event-ID", "must be the id of an event"})
 		}
 		f.version = min(version, now.latest)
 	}

@@ -74,11 +74,11 @@ func TestStream(t *testing.T) {
 		event, _ = next()
 	}
 	for _, query := range []string{"wait=1s", "order=newest", "x=y"} {
-		if status, body := b.call("GET", "/inboxes/a/stream?"+query, ""); status != 400 {
+		if status, body := b.call("GET", "/inboxes/a/stream?"+query, ""); status != 422 {
 			t.Errorf("%s: %d %s", query, status, body)
 		}
 	}
-	if status, body := b.call("GET", "/inboxes/a/stream", "", "Last-Event-ID", "x"); status != 400 {
+	if status, body := b.call("GET", "/inboxes/a/stream", "", "Last-Event-ID", "x"); status != 422 {
 		t.Errorf("bad Last-Event-ID: %d %s", status, body)
 	}
 }

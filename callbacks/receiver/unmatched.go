@@ -10,11 +10,11 @@ import (
 
 // toNowhere answers what no inbox and no route is for. It is listed all the same: a callback URL with a typing error would
 // otherwise be silent at both ends.
-func (rc *Receiver) toNowhere(a *arrival, _ *http.Request) {
+func (rc *Receiver) toNowhere(a *arrival, r *http.Request) {
 	p := &problem{Status: http.StatusNotFound, Code: codeNotFound, Detail: "There is nothing at this path: " + a.Hint}
 	if rc.callbackRoutes[a.Path] != nil {
 		a.w.Header().Set("Allow", http.MethodPost)
-		p = &problem{Status: http.StatusMethodNotAllowed, Code: codeNoMethod, Detail: "Callbacks are sent by POST."}
+		p = noMethod(a.w, r)
 	}
 	fail(a.w, p)
 }

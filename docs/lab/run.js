@@ -92,7 +92,7 @@ export class Run {
     const asked = await this.fetch({ way, method: "POST", path: this.kind.path, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body), sender: this.choice.kind });
     if (asked.answer.ok) return asked;
     const problem = JSON.parse(asked.text);
-    throw new Error([problem.detail ?? problem.title, ...(problem.errors ?? []).map((e) => `${e.field} ${e.message}`)].join(" "));
+    throw new Error(problem.errors?.length > 1 ? problem.errors.map((e) => `${e.field} ${e.message}.`).join(" ") : problem.detail ?? problem.title); // which names the field, if it is one
   }
 
   /** follow watches what the server does for a task: its updates, and the attempts to deliver them. */
