@@ -19,11 +19,8 @@ var ErrSnapshotEnded = errors.New("the snapshot was held for too long")
 // callers bound how many they have open. When the log has grown too long, the
 // snapshot is ended: ErrSnapshotEnded.
 func (s *Store) Snapshot(ctx context.Context, fn func(db *gorm.DB) error) error {
-	if e, ok := s.engine.(*sqliteEngine); ok {
-		var leave func()
-		ctx, leave = e.log.enter(ctx)
-		defer leave()
-	}
+	ctx, leave := s.enterLog(ctx)
+	defer leave()
 	// SQLite knows one isolation, serializable, and ignores the level; what
 	// PostgreSQL calls repeatable read is a snapshot of the first query's moment.
 	err := s.Read(ctx).Transaction(fn, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
@@ -31,4 +28,12 @@ func (s *Store) Snapshot(ctx context.Context, fn func(db *gorm.DB) error) error 
 		return ErrSnapshotEnded
 	}
 	return Explain(err)
+}
+
+// enterLog is for who may read for long. On SQLite ctx ends when what is written meanwhile has made the write-ahead log too long.
+func (s *Store) enterLog(ctx context.Context) (_ context.Context, leave func()) {
+	if e, ok := s.engine.(*sqliteEngine); ok {
+		return e.log.enter(ctx)
+	}
+	return ctx, func() {}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -20,6 +21,9 @@ const (
 	walLimit = 24 << 20
 	// snapshotLimit is how large it may grow before those end who read for long.
 	snapshotLimit = 48 << 20
+	// leastRead is how long they have read then. SQLite's driver interrupts a query once, which is lost on one that is about
+	// to begin.
+	leastRead = 100 * time.Millisecond
 )
 
 // walGuard keeps the write-ahead log small.
@@ -27,11 +31,11 @@ type walGuard struct {
 	path string
 
 	mu      sync.Mutex
-	readers map[*context.CancelCauseFunc]struct{} // that hold a snapshot for long
+	readers map[*context.CancelCauseFunc]time.Time // that may hold a snapshot for long, since when
 }
 
 func newWALGuard(path string) *walGuard {
-	return &walGuard{path: path + "-wal", readers: map[*context.CancelCauseFunc]struct{}{}}
+	return &walGuard{path: path + "-wal", readers: map[*context.CancelCauseFunc]time.Time{}}
 }
 
 // enter is for those who read for long: ctx ends when they have to stop.
@@ -39,7 +43,7 @@ func (g *walGuard) enter(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.readers[&cancel] = struct{}{}
+	g.readers[&cancel] = time.Now()
 	return ctx, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -49,7 +53,7 @@ func (g *walGuard) enter(ctx context.Context) (context.Context, func()) {
 }
 
 // bound empties the log if it is large. The writer calls it between two
-// transactions; those who read take milliseconds, and are waited for.
+// transactions; others who read take milliseconds, and are waited for.
 func (g *walGuard) bound(db *gorm.DB) {
 	info, err := os.Stat(g.path)
 	if err != nil || info.Size() < walLimit {
@@ -74,7 +78,9 @@ func (g *walGuard) held() bool {
 func (g *walGuard) endSnapshots() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for cancel := range g.readers {
-		(*cancel)(ErrSnapshotEnded)
+	for cancel, since := range g.readers {
+		if time.Since(since) >= leastRead {
+			(*cancel)(ErrSnapshotEnded)
+		}
 	}
 }

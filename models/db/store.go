@@ -240,20 +240,26 @@ func (s *Store) Shared() bool { return s.reads.Name() == "postgres" }
 func (s *Store) Read(ctx context.Context) *gorm.DB { return s.reads.WithContext(ctx) }
 
 // LimitedRead runs a query that may take long, such as that of a list. Few of them run side
-// by side, and not for long: beyond that the error is one with CodeOverloaded.
+// by side, and not for long, nor beside so much that is written that the log grows too long (Snapshot):
+// beyond that the error is one with CodeOverloaded.
 func (s *Store) LimitedRead(ctx context.Context, query func(db *gorm.DB) error) error {
 	reading, cancel := context.WithTimeout(ctx, expensiveTimeout)
 	defer cancel()
 	waiting, stop := context.WithTimeout(ctx, expensiveTimeout-expensiveLeast)
 	defer stop()
 	err := s.expensive.Acquire(waiting, 1)
+	tooLong := false
 	if err == nil {
 		err = func() error {
 			defer s.expensive.Release(1) // also if it panics
-			return query(s.Read(reading))
+			reading, leave := s.enterLog(reading)
+			defer leave()
+			err := query(s.Read(reading))
+			tooLong = reading.Err() != nil
+			return err
 		}()
 	}
-	if err != nil && ctx.Err() == nil && (reading.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
+	if err != nil && ctx.Err() == nil && (tooLong || errors.Is(err, context.DeadlineExceeded)) {
 		return &Error{Code: CodeOverloaded, Message: "Reading this takes too long at the moment. Try again later, or ask for less.", Err: err}
 	}
 	return err
