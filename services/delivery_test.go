@@ -461,7 +461,7 @@ func pauseFor(ctx interface{ Done() <-chan struct{} }, d time.Duration) {
 	}
 }
 
-// TestBlackHole fills one host with callbacks that are never answered. It gets
+// TestBlackHole (security 2) fills one host with callbacks that are never answered. It gets
 // no more than its share, and another host does not notice.
 func TestBlackHole(t *testing.T) {
 	const maxPerHost = 64

@@ -63,7 +63,7 @@ func TestWebhookEventsThatDoNotExist(t *testing.T) {
 	e.register("http://127.0.0.1", "*", "order.*", "order.created", "order.progress", "order.completed", "order.failed", "order.cancelled")
 }
 
-// TestWebhookProgressThatIsOvertaken: progress that comes quickly is sent now and then,
+// TestWebhookProgressThatIsOvertaken (security 8): progress that comes quickly is sent now and then,
 // the newest, and of what is stored nothing stays pending.
 func TestWebhookProgressThatIsOvertaken(t *testing.T) {
 	e := newHookEngine(t)
@@ -162,7 +162,7 @@ func TestWebhookOrderUnderFaults(t *testing.T) {
 	}
 }
 
-// TestWebhookDeadBesideOthers: a receiver that hangs and one that refuses keep
+// TestWebhookDeadBesideOthers (security 2, another instance): a receiver that hangs and one that refuses keep
 // neither the other webhook nor the callback URL waiting.
 func TestWebhookDeadBesideOthers(t *testing.T) {
 	e := newHookEngine(t, time.Hour)

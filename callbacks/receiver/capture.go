@@ -57,7 +57,8 @@ func (rc *Receiver) capture(w http.ResponseWriter, r *http.Request, inbox string
 	a.kept, a.Request, a.setup = rc.store.add(inbox, request, counts)
 	judged.ID = strconv.FormatInt(a.Number, 10)
 	a.Verdicts = a.setup.judge(judged)
-	rc.store.change(a.kept, func(r *Request) { r.Verdicts = a.Verdicts })
+	a.verified = a.verified && a.suitsScheme()
+	rc.store.change(a.kept, func(r *Request) { r.Verdicts, r.verified = a.Verdicts, a.verified })
 	if a.conn != nil {
 		a.conn.expectAnswer()
 	}
@@ -177,6 +178,11 @@ func toInbox(a *arrival, r *http.Request) {
 	}
 }
 
+// suitsScheme reports whether a request is signed as the inbox was told to want it, if it was.
+func (a *arrival) suitsScheme() bool {
+	return a.setup.Scheme == "" || verdict.Genuine(a.Verdicts)
+}
+
 // refuse answers what is not verified, as [callbacks.Middleware] does.
 func (a *arrival) refuse() {
 	a.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -189,6 +195,10 @@ func toRoute(next http.Handler) func(*arrival, *http.Request) {
 	return func(a *arrival, r *http.Request) {
 		if a.BodyError == bodyIncomplete {
 			http.Error(a.w, "Invalid body", http.StatusBadRequest)
+			return
+		}
+		if a.BodyError == "" && !a.suitsScheme() {
+			a.refuse()
 			return
 		}
 		next.ServeHTTP(a.w, r.WithContext(context.WithValue(r.Context(), arrivalKey{}, a)))

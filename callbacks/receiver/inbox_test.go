@@ -166,6 +166,29 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestStripped (security 9, another instance): yesterday's callback without the headers that have a time is refused by an inbox, and by the
+// article's routes, that are told to want Standard Webhooks. One without the time alone is refused whatever they are told.
+func TestStripped(t *testing.T) {
+	b := newBench(t)
+	recorded, body := http.Header{}, `{"callback_id":"cb_1","order_id":"1","status":"completed"}`
+	callbacks.Sign(recorded, "cb_1", time.Now().Add(-24*time.Hour), []byte(body), secret)
+	article := []string{"X-Callback-Signature", recorded.Get("X-Callback-Signature")}
+	undated := append([]string{"Webhook-Id", "cb_1", "Webhook-Signature", recorded.Get("Webhook-Signature")}, article...)
+	for path, inbox := range map[string]string{"/in/strict": "strict", "/callbacks/order-status": "default"} {
+		for scheme, want := range map[string][2]int{"": {200, 401}, "standard": {401, 401}} {
+			status, answer := b.call("PUT", "/inboxes/"+inbox, `{"secret":"`+secret+`","refuse_unverified":true,"scheme":"`+scheme+`"}`)
+			if status != 200 && status != 201 {
+				t.Fatalf("%d %s", status, answer)
+			}
+			for i, headers := range [][]string{article, undated} {
+				if status, _ := b.call("POST", path, body, headers...); status != want[i] {
+					t.Errorf("%s, scheme %q, %v: %d, want %d", path, scheme, headers[:1], status, want[i])
+				}
+			}
+		}
+	}
+}
+
 // TestRefuse: an inbox that refuses what it can't verify answers as the article's routes do, whatever its query asks for.
 func TestRefuse(t *testing.T) {
 	b := newBench(t)

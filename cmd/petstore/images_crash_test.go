@@ -125,6 +125,10 @@ func sendImage(ctx context.Context, url, photoURL string, photo []byte) (img acc
 		err = call(ctx, http.MethodPost, url+"/api/images/process", `{"image_url":"`+photoURL+`"}`, http.StatusAccepted, &img)
 		return img, err
 	}
+	return uploadImage(ctx, url, photo)
+}
+
+func uploadImage(ctx context.Context, url string, photo []byte) (img acceptedImage, err error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	part, err := form.CreateFormFile("file", "photo.jpg")

@@ -55,7 +55,7 @@ func makeFile(path string) error {
 		return nil
 	}
 	if dir := filepath.Dir(path); dir != "." {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making the database's folder: %w", err)
 		}
 	}

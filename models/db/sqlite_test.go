@@ -53,18 +53,19 @@ func TestSettingsHoldOnEveryConnection(t *testing.T) {
 	}
 }
 
-// TestFilesArePrivate: the database holds the secrets of webhooks.
+// TestFilesArePrivate (security 19, another instance): the database holds the secrets of webhooks.
 func TestFilesArePrivate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "new.db")
+	folder := filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(folder, "new.db")
 	s, err := Open(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		info, err := os.Stat(path + suffix)
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s%s: %v, %v", path, suffix, info, err)
+	for name, want := range map[string]os.FileMode{folder: 0o700, path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, path + ".lock": 0o600} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
 }
