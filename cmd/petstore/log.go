@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 const (
 	// repeatAfter is how long a line keeps others of its level and message out of the log.
 	repeatAfter = time.Second
-	// maxRepeats bounds the messages that are remembered. Ours are constants; net/http's have addresses in them.
+	// maxRepeats bounds the messages that are remembered.
 	maxRepeats = 1000
 )
 
@@ -43,7 +44,7 @@ type latestRepeat struct {
 }
 
 func (l repeatLimiter) Handle(ctx context.Context, line slog.Record) error {
-	if !l.shared.suppress(repeat{line.Level, line.Message}, func(others int) {
+	if !l.shared.suppress(repeat{line.Level, kindOf(line.Message)}, func(others int) {
 		last := line.Clone()
 		if others > 0 {
 			last.AddAttrs(slog.Int("suppressed", others))
@@ -53,6 +54,14 @@ func (l repeatLimiter) Handle(ctx context.Context, line slog.Record) error {
 		return l.Handler.Handle(ctx, line)
 	}
 	return nil
+}
+
+// kindOf is what messages of one kind share. Ours are constants; net/http's go on with an address, or with what a peer has sent.
+func kindOf(message string) string {
+	if i := strings.IndexAny(message, `0123456789"[`); i > 0 {
+		return message[:i]
+	}
+	return message
 }
 
 // suppress reports whether a line has to wait for the end of the second, when write may be called.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,14 +59,49 @@ func TestRepeatsAreLimited(t *testing.T) {
 	})
 }
 
+// TestRepeatsOfLibraries (reliability 13, another instance): what net/http says of each connection has another address in it each
+// time, or what a receiver sent that nobody had asked for; that is a line a second, too.
+func TestRepeatsOfLibraries(t *testing.T) {
+	for name, message := range map[string]func(i int) string{
+		"panic": func(i int) string { return fmt.Sprintf("http: panic serving 127.0.0.1:%d: boom", 40000+i) },
+		"IPv6":  func(i int) string { return fmt.Sprintf("http: panic serving [::1]:%d: boom", 40000+i) },
+		"unsolicited": func(i int) string {
+			return fmt.Sprintf("Unsolicited response received on idle HTTP channel starting with %q; err=<nil>", rand.Text())
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var out lockedBuffer
+			log := slog.New(limitRepeats(slog.NewTextHandler(&out, nil)))
+			for i := range 400 {
+				log.Info(message(i))
+				if i == 0 && strings.Count(out.String(), "\n") != 1 {
+					t.Errorf("%s: the first is not said at once", name)
+				}
+				wait(t, 5*time.Millisecond) // 2 seconds in all
+			}
+			wait(t, 2*time.Second)
+			synctest.Wait()
+			told := strings.Count(out.String(), "\n")
+			for _, suppressed := range regexp.MustCompile(`suppressed=(\d+)`).FindAllStringSubmatch(out.String(), -1) {
+				n, _ := strconv.Atoi(suppressed[1])
+				told += n
+			}
+			if lines := strings.Count(out.String(), "\n"); lines > 4 || told != 400 {
+				t.Errorf("%s: %d lines tell of %d:\n%s", name, lines, told, out.String())
+			}
+		})
+	}
+}
+
 // TestRepeatsAreBounded: messages that are all different neither fill the memory nor are lost.
 func TestRepeatsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out lockedBuffer
 		handler := limitRepeats(slog.NewTextHandler(&out, nil))
 		log := slog.New(handler)
+		letters := strings.NewReplacer("0", "a", "1", "b", "2", "c", "3", "d", "4", "e", "5", "f", "6", "g", "7", "h", "8", "i", "9", "j")
 		for i := range 3 * maxRepeats {
-			log.Warn(fmt.Sprintf("http: %d", i))
+			log.Warn("http: " + letters.Replace(strconv.Itoa(i)))
 		}
 		remembered := func() int {
 			shared := handler.(repeatLimiter).shared
