@@ -343,6 +343,11 @@ func TestAfterACrash(t *testing.T) {
 				status_code, error, created_at, updated_at) SELECT 'dlv_0', update_id, 'cb_old', task_id, 1, TRUE, 'test.progress', url, host, status, 0, 0,
 				next_attempt_at, 0, '', created_at, updated_at FROM deliveries`)
 		}, 2},
+		// reliability 2, another instance
+		{"with an end that waits for nothing", func(e *engine, id string) {
+			run(e, id)
+			e.exec("UPDATE deliveries SET next_attempt_at = NULL")
+		}, 2},
 		{"after the end was stored, before it was sent", run, 2},
 		{"after it was sent, before that was stored", func(e *engine, id string) {
 			run(e, id)
