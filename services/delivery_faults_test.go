@@ -41,10 +41,7 @@ func TestClockSetBack(t *testing.T) {
 // TestLinesAboutReceivers (reliability 14): that a host fails, that a callback is given up, and that the host is there again are
 // lines of the log.
 func TestLinesAboutReceivers(t *testing.T) {
-	logged := make(logChannel, 100)
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(logged, nil)))
-	defer slog.SetDefault(before)
+	logged := captureLog(t, slog.LevelInfo)
 	var status atomic.Int64
 	status.Store(http.StatusServiceUnavailable)
 	rc := newReceiver(t, func(w http.ResponseWriter, _ arrival) { w.WriteHeader(int(status.Load())) })

@@ -22,18 +22,29 @@ func TestWorkThatCannotBeRead(t *testing.T) {
 		func(context.Context, *models.Task, task.Progress) (any, error) { return nil, nil })}}) //nolint:nilnil // no result is one
 	begun := e.begin("")
 	e.exec("ALTER TABLE tasks RENAME TO mislaid")
-	logged := make(logChannel, 100)
-	slog.SetDefault(slog.New(slog.NewTextHandler(logged, nil)))
+	logged := captureLog(t, slog.LevelInfo)
 	e.start()
 	<-logged // that it could not be read
 	e.exec("ALTER TABLE mislaid RENAME TO tasks")
 	e.ended(begun.ID)
 }
 
-// logChannel is where a log goes.
+// logChannel is where a log goes. Lines that nobody reads are lost: a test must not hold up who logs.
 type logChannel chan string
 
 func (c logChannel) Write(line []byte) (int, error) {
-	c <- string(line)
+	select {
+	case c <- string(line):
+	default:
+	}
 	return len(line), nil
+}
+
+// captureLog has what is logged at a level or above until the test ends.
+func captureLog(t *testing.T, level slog.Level) logChannel {
+	t.Helper()
+	logged, before := make(logChannel, 100), slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: level})))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return logged
 }

@@ -29,9 +29,7 @@ func TestStoreFaults(t *testing.T) {
 func storeFault(t *testing.T, statement string) {
 	t.Helper()
 	e := newHookEngine(t, time.Hour)
-	warned := make(logChannel, 1000)
-	slog.SetDefault(slog.New(slog.NewTextHandler(warned, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	defer slog.SetDefault(slog.New(slog.DiscardHandler))
+	warned := captureLog(t, slog.LevelWarn)
 	var cancel context.CancelFunc
 	e.ctx, cancel = context.WithTimeout(e.ctx, 20*time.Second) // before a sweep that would find all
 	t.Cleanup(cancel)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -39,7 +38,6 @@ type hookEngine struct {
 func newHookEngine(t *testing.T, waits ...time.Duration) *hookEngine {
 	t.Helper()
 	leavesNothing(t)
-	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	e := &hookEngine{t: t, ctx: ctx}
