@@ -2,8 +2,10 @@ package callbacks
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -15,6 +17,31 @@ func TestNewSecret(t *testing.T) {
 	}
 	if a == b {
 		t.Error("two secrets are the same")
+	}
+}
+
+// TestSecretsOfOthers (faults 7, another instance): a secret that a library of Standard Webhooks would refuse, or read as
+// another key, is refused here, too; and those that we make have the length that its specification wants.
+func TestSecretsOfOthers(t *testing.T) {
+	const key = "cGV0c3RvcmUtZGV2ZWxvcG1lbnQtc2VjcmV0LTE="
+	for secret, want := range map[string]error{
+		"whsec_" + key:                                 nil,
+		"whsec_" + key + "\n":                          ErrSecret, // read from a file
+		"whsec_" + key[:20] + "\r\n" + key[20:]:        ErrSecret, // copied from a mail
+		"whsec_" + strings.TrimRight(key, "="):         ErrSecret,
+		"whsec_" + strings.Replace(key, "TE", "TF", 1): ErrSecret, // bits that no key has
+		"whsec_c-_d":                                   ErrSecret, // the alphabet of URLs
+		"whsec_ " + key:                                ErrSecret,
+		"whsec_":                                       ErrSecret,
+	} {
+		if got := CheckSecret(secret); !errors.Is(got, want) {
+			t.Errorf("%q: %v, want %v", secret, got, want)
+		}
+	}
+	for _, secret := range []string{DevelopmentSecret, NewSecret()} {
+		if key, err := standardKey(secret); err != nil || len(key) < 24 || len(key) > 64 {
+			t.Errorf("%q is a key of %d bytes, %v", secret, len(key), err)
+		}
 	}
 }
 

@@ -35,7 +35,8 @@ const (
 	standardSecretPrefix = "whsec_"
 )
 
-// ErrSecret means that a secret is empty, or begins with "whsec_" and isn't base64 after it.
+// ErrSecret means that a secret is empty, or begins with "whsec_" and isn't base64 after it, as every library of Standard
+// Webhooks reads it: padded, on one line.
 var ErrSecret = errors.New("callbacks: the secret cannot be used")
 
 // CheckSecret returns [ErrSecret] if secret can't sign. Call it where configuration is read.
@@ -123,8 +124,8 @@ func standardKey(secret string) ([]byte, error) {
 		}
 		return []byte(secret), nil
 	}
-	key, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(key) == 0 {
+	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil || len(key) == 0 || strings.ContainsAny(encoded, "\r\n") { // Go reads over line ends; others throw
 		return nil, ErrSecret
 	}
 	return key, nil

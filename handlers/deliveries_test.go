@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,6 +55,21 @@ func TestDeliveryIsRetried(t *testing.T) {
 		if at.Number != i+1 || at.StatusCode != status || at.Body != "OK" || !strings.Contains(receiver.url, at.Address) || len(at.Headers["Date"]) != 1 {
 			t.Errorf("attempt %d is %+v", i+1, at)
 		}
+	}
+}
+
+// TestDeliveryBody (faults 4, another instance): the body that is shown of a delivery is the one that was signed and sent,
+// to the byte, so that it verifies against the signature that the receiver got.
+func TestDeliveryBody(t *testing.T) {
+	a := newAPI(t, settings{schedule: soon()})
+	receiver := newReceiver(t)
+	a.start()
+	a.do("POST", "/api/orders", `{"product":"dog-food","metadata":{"n":"<&>\u2028'","é":"\ud83d\ude00\u0001"},"callback_url":"`+receiver.url+`"}`).want(202)
+	sent := receiver.wait(t, count(1))[0].body
+	a.stop()
+	shown := a.do("GET", "/api/callbacks/"+only(t, a, "").DeliveryID, "").want(200).body
+	if !bytes.Contains(shown, []byte(`,"body":`+sent+`,"attempts":`)) {
+		t.Errorf("sent was %s, shown is %s", sent, shown)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Raw is the whole message: the head as it came, or as it may have looked where that was lost, and the body. Chunks are
@@ -78,10 +80,9 @@ func (r *Request) Curl(url string) string {
 	if len(r.Body) == 0 {
 		return strings.Join(words, " ")
 	}
-	if bytes.IndexByte(r.Body, 0) < 0 {
+	if isPlain(string(r.Body)) {
 		return strings.Join(append(words, "--data-raw", quote(string(r.Body))), " ")
 	}
-	// No argument can have a NUL.
 	return "printf " + quote(octal(r.Body)) + " | " + strings.Join(append(words, "--data-binary", "@-"), " ")
 }
 
@@ -103,14 +104,29 @@ func isOneOf(name string, names ...string) bool {
 	return false
 }
 
-// quote makes one word of s for a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// isPlain reports whether s stays what it is when it is copied from a page and pasted into a terminal: what is not UTF-8,
+// line ends other than \n, and other control characters do not. No argument can have a NUL at all.
+func isPlain(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' })
+}
 
-// octal writes bytes as printf reads them.
+// quote makes one word of s for a POSIX shell.
+func quote(s string) string {
+	if !isPlain(s) {
+		return `"$(printf '` + octal([]byte(s)) + `')"`
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// octal writes bytes as printf reads them, within single quotes.
 func octal(data []byte) string {
 	var b strings.Builder
 	for _, c := range data {
-		fmt.Fprintf(&b, `\%03o`, c)
+		if c < ' ' || c > '~' || c == '\'' || c == '\\' || c == '%' {
+			fmt.Fprintf(&b, `\%03o`, c)
+		} else {
+			b.WriteByte(c)
+		}
 	}
 	return b.String()
 }

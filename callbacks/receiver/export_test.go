@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestCurl has a shell run what is shown, and compares what comes.
@@ -26,11 +27,16 @@ func TestCurl(t *testing.T) {
 		"POST /in/a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n@abc",
 		"PATCH /in/a HTTP/1.1\r\nHost: h\r\nUser-Agent: me\r\nContent-Length: 7\r\n\r\n\x00%s\\\xff'\n",
 		"HEAD /in/a HTTP/1.1\r\nHost: h\r\n\r\n",
+		// faults 4, another instance: bytes that no clipboard and no terminal leaves as they are
+		"POST /in/a?q=K\xf6ln HTTP/1.1\r\nHost: h\r\nX-Name: K\xf6ln 'o' %d\r\nContent-Length: 6\r\n\r\nK\xf6ln\r\n",
 	} {
 		b.call("DELETE", "/inboxes/a/requests", "")
 		b.exchangeRaw(message, 1)
 		original := b.receiver.Requests("a", nil)[0]
 		_, command := b.call("GET", fmt.Sprintf("/inboxes/a/requests/%d/curl", original.Number), "")
+		if !utf8.ValidString(command) || strings.ContainsAny(command, "\r\x00") {
+			t.Errorf("%q cannot be copied", command)
+		}
 		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v %s", command, err, out)
 			continue

@@ -427,17 +427,25 @@ func TestStandardWebhooks(t *testing.T) {
 	dir := filepath.Join("testdata", "webhook")
 	nodetest.Need(t, dir)
 	var in bytes.Buffer
+	fresh, old := callbacks.NewSecret(), callbacks.NewSecret()
 	for _, test := range []struct {
 		secret, body string
 		raw          bool
+		signedWith   []string // if not with secret alone
 	}{
 		{secret: callbacks.DevelopmentSecret, body: `{"callback_id":"cb_1"}`},
 		{secret: callbacks.NewSecret(), body: `{"callback_id":"cb_2","message":"<Zoë> 😀"}`},
 		{secret: "a secret that is a text", body: `{"callback_id":"cb_3"}`, raw: true},
-		{secret: "a secret that is another", body: `{"callback_id":"cb_4"}`},
+		// faults 7, another instance: a webhook whose secret was rotated
+		{secret: fresh, body: `{"callback_id":"cb_4"}`, signedWith: []string{fresh, old}},
+		{secret: old, body: `{"callback_id":"cb_5"}`, signedWith: []string{fresh, old}},
+		{secret: "a secret that is another", body: `{"callback_id":"cb_6"}`},
 	} {
 		signed := make(http.Header)
-		callbacks.Sign(signed, "cb_1", time.Now(), []byte(test.body), test.secret)
+		if test.signedWith == nil {
+			test.signedWith = []string{test.secret}
+		}
+		callbacks.Sign(signed, "cb_1", time.Now(), []byte(test.body), test.signedWith...)
 		headers := map[string]string{}
 		for name := range signed {
 			headers[strings.ToLower(name)] = signed.Get(name)
@@ -449,7 +457,7 @@ func TestStandardWebhooks(t *testing.T) {
 	node := exec.CommandContext(t.Context(), "node", "standard.cjs")
 	node.Dir, node.Stdin, node.Stderr = dir, &in, os.Stderr
 	out, err := node.Output()
-	if got := strings.Fields(string(out)); err != nil || len(got) != 4 || !slices.Equal(got[:3], []string{"cb_1", "cb_2", "cb_3"}) || got[3] == "cb_4" {
+	if got := strings.Fields(string(out)); err != nil || len(got) != 6 || !slices.Equal(got[:5], []string{"cb_1", "cb_2", "cb_3", "cb_4", "cb_5"}) || got[5] == "cb_6" {
 		t.Errorf("got %q, %v", out, err)
 	}
 }
