@@ -47,6 +47,8 @@ func TestAllWrongFieldsAreNamed(t *testing.T) {
 		{"POST /api/images/process", `{"format":"bmp","quality":101,"operations":[{"op":"crop","x":1,"degrees":90},{"op":"spin"},{"op":"resize","width":6000,"height":6000},7],"callback_url":"nope"}`, []string{"image_url", "operations[0].width", "operations[0].height", "operations[0].degrees", "operations[1].op", "operations[2].width", "operations[2].height", "operations[3]", "format", "quality", "callback_url"}},
 		{"POST /api/webhooks", `{"url":"nope","events":{},"enabled":"yes"}`, []string{"url", "events", "enabled"}},
 		{"POST /api/webhooks", `{"url":"http://127.0.0.1:1/","events":["nope","order.*","nada"]}`, []string{"events[0]", "events[2]"}},
+		{"PATCH /api/products/{product_id}", `{"slug":null,"name":"","price":"1","stock":-1,"image_url":"cat.jpg"}`, []string{"name", "price", "stock", "image_url"}}, // of a wrong type and of a wrong value
+		{"PATCH /api/orders/{order_id}", `{"metadata":{"":"x"},"callback_url":7,"callback_events":["nope"]}`, []string{"metadata", "callback_url", "callback_events[0]"}},
 		{"PATCH /api/webhooks/{webhook_id}", `{"url":"nope","description":"` + strings.Repeat("a", 501) + `"}`, []string{"url", "description"}},
 		{"POST /api/callbacks/redeliver", `{"url":1,"status":"nope","order_id":2}`, []string{"order_id", "status", "url"}},
 	}
