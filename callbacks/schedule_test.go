@@ -47,6 +47,39 @@ func TestScheduleTotal(t *testing.T) {
 	}
 }
 
+// TestRetryAfterCostsNothing (faults 2, another instance): a receiver that asks for time in Retry-After, each time or once,
+// gets no attempt less for it, and is never given up before the promised time.
+func TestRetryAfterCostsNothing(t *testing.T) {
+	for _, schedule := range []Schedule{DevelopmentSchedule(), ProductionSchedule()} {
+		least, _ := schedule.Total()
+		for _, asked := range []time.Duration{-time.Hour, 0, time.Second, time.Minute, maxRetryAfter} {
+			for once := range len(schedule.Waits) + 1 { // 0 is each time
+				for _, random := range []float64{0, 0.999} {
+					schedule.Rand = func() float64 { return random }
+					total, attempts := time.Duration(0), 1
+					for ; ; attempts++ {
+						ask := asked
+						if once != 0 && once != attempts {
+							ask = 0
+						}
+						wait, again := schedule.Next(attempts, ask)
+						if !again {
+							break
+						}
+						if wait < ask {
+							t.Errorf("asked for %v, waited %v", ask, wait)
+						}
+						total += wait
+					}
+					if attempts != len(schedule.Waits)+1 || total < least {
+						t.Errorf("Retry-After %v: %d attempts in %v, want %d in %v at least", asked, attempts, total, len(schedule.Waits)+1, least)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestScheduleNext(t *testing.T) {
 	schedule := Schedule{Waits: []time.Duration{time.Second, time.Minute}}
 	tests := []struct {

@@ -47,7 +47,7 @@ func plug(t testing.TB, database string) (string, *cable) {
 	c.ended.Go(c.serve)
 	t.Cleanup(c.pull)
 	query.Set("host", folder)
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // pgx takes a + as it is
 	return u.String(), c
 }
 

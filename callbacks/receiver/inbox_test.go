@@ -119,6 +119,23 @@ func TestUnmatchedIsListed(t *testing.T) {
 	}
 }
 
+// TestWrongMethodIsListed (faults 3, another instance): the path is right and the method is not.
+func TestWrongMethodIsListed(t *testing.T) {
+	b := newBench(t)
+	for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+		status, body := b.call(method, "/callbacks/order-status", "{}")
+		if status != 405 || !strings.Contains(body, "POST") {
+			t.Errorf("%s: %d %s", method, status, body)
+		}
+		if line := <-b.out; !strings.Contains(line, "✗ "+method+" /callbacks/order-status") {
+			t.Errorf("%s: printed %q", method, line)
+		}
+		if got := b.requests("unmatched", "method="+method); got.Count != 1 || got.Items[0].Answer.Status != 405 {
+			t.Errorf("%s: listed %+v", method, got)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	b := newBench(t)
 	for _, test := range []struct {

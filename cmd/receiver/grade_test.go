@@ -31,6 +31,7 @@ func once(w http.ResponseWriter, r *http.Request) {
 
 // TestGrade: both triggers, each format, and what goes wrong.
 func TestGrade(t *testing.T) {
+	t.Setenv("no_proxy", "127.0.0.1") // a proxy of who runs the tests; curl would ask it
 	sender := httptest.NewServer(http.HandlerFunc(once))
 	defer sender.Close()
 	defer http.DefaultClient.CloseIdleConnections()
