@@ -48,3 +48,25 @@ func captureLog(t *testing.T, level slog.Level) logChannel {
 	t.Cleanup(func() { slog.SetDefault(before) })
 	return logged
 }
+
+// TestKindsHaveWorkersOfTheirOwn (security 2, another instance): work of one kind that waits for somebody, a provider of payments, say, holds
+// up no order.
+func TestKindsHaveWorkersOfTheirOwn(t *testing.T) {
+	hanging := operation(func(ctx context.Context, _ *models.Task, _ task.Progress) (any, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	hanging.Concurrency = 1
+	e := newEngine(t, options{operations: []task.Operation{hanging}})
+	e.product("dog-food", 10)
+	var waiting []models.Task
+	for range 3 {
+		waiting = append(waiting, e.begin(""))
+	}
+	e.ended(e.order("", "dog-food").TaskID)
+	for _, w := range waiting {
+		if _, err := e.tasks.Cancel(within(t), w.ID); err != nil {
+			t.Error(err)
+		}
+	}
+}
