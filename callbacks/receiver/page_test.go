@@ -154,6 +154,13 @@ func TestPageByKeyboard(t *testing.T) {
 	send(t, base+"/in/other", first, firstFits)
 	p := browsertest.Open(t, base+"/#shop", 1400)
 	p.Await(`document.querySelector("#detail h1")?.innerText === "/in/shop/second"`)
+	// What does not change is not drawn.
+	p.Do(`window.drawn = window.passed = 0; window.real = requestAnimationFrame;
+		window.requestAnimationFrame = (f) => real((at) => { drawn++; f(at); });
+		(function frame() { if (++passed < 40) real(frame); })()`)
+	p.Await(`passed === 40`)
+	p.Await(`drawn < 10`)
+	p.Do(`window.requestAnimationFrame = real`)
 	p.Press("j")
 	p.Await(`document.querySelector("#detail h1").innerText === "/in/shop/first" && location.hash.startsWith("#shop/")`)
 	p.Press("k")
@@ -186,7 +193,12 @@ func TestPageByKeyboard(t *testing.T) {
 	p.Await(`!document.querySelector(".item") && document.querySelector("#detail .empty")`)
 	p.Do(`location.hash = "#other"`)
 	p.Await(`document.querySelector("#inboxes").value === "other" && document.querySelector(".item")`)
-	p.Do(`location.hash = "#shop"`)
+	// What is drawn before the page hears of the new address does not undo it.
+	p.Do(`import("./assets/state.js").then(({ set, state }) => {
+		const frame = requestAnimationFrame;
+		window.requestAnimationFrame = queueMicrotask;
+		frame(() => frame(() => { set({ follow: state.follow }); location.hash = "#shop"; }));
+	})`)
 	p.Await(`document.querySelector("#inboxes").value === "shop" && !document.querySelector(".item")`)
 }
 

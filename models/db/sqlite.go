@@ -170,7 +170,7 @@ func (e *sqliteEngine) checkTable(ctx context.Context, table string) (checked bo
 	switch {
 	case err == nil && verdict == "ok":
 		return true
-	case err != nil && (ctx.Err() != nil || !isDamage(err)):
+	case err != nil && (ctx.Err() != nil || !isDamage(err)), e.file.check() != nil: // it may yet be put back
 		return false
 	case err != nil:
 		verdict = err.Error()

@@ -94,6 +94,7 @@ export function refresh() {
 
 /** select shows one request. */
 export function select(number, follow = false) {
+  if (state.selected === number && state.follow === follow) return; // to set it would have it drawn, each frame anew
   if (state.selected === number) return set({ follow });
   set({ selected: number, follow, full: null, attempts: [] });
 }

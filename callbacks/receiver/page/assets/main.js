@@ -13,6 +13,8 @@ function place() {
   return { inbox: inbox || "default", number: Number(number) || null };
 }
 
+let shown = location.hash; // as it is drawn
+
 mountBar();
 mountList();
 mountDetail();
@@ -20,11 +22,15 @@ mountKeys();
 
 draw(["inbox", "selected", "follow"], () => {
   const at = "#" + encodeURIComponent(state.inbox) + (state.selected && !state.follow ? "/" + state.selected : "");
-  if (location.hash !== at) history.replaceState(null, "", at);
+  if (location.hash === shown && shown !== at) {
+    history.replaceState(null, "", at);
+    shown = location.hash;
+  } // else somebody has gone elsewhere, which hashchange is about to say
   document.title = (state.inbox === "default" ? "" : state.inbox + " · ") + "Receiver";
 });
 
 addEventListener("hashchange", () => {
+  shown = location.hash;
   const { inbox, number } = place();
   if (inbox !== state.inbox || number !== state.selected) open(inbox, number);
 });
