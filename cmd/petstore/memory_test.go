@@ -1,3 +1,5 @@
+//go:build slow
+
 package main
 
 import (
@@ -25,19 +27,12 @@ const (
 // TestMemory (security 4) has many clients take what is large and read nothing, or send what
 // is large and never end. The server's memory stays bounded and it goes on answering others.
 func TestMemory(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector takes memory of its own")
-	}
-	clients := 0.2 // of what was tried from outside, to be done in seconds
-	if slow {
-		clients = 1
-	}
 	server := startProcess(t, "DATABASE_URL="+tempDatabase(t), "STEP_DELAY=1h")
 	atPeace := startProcess(t, "DATABASE_URL="+tempDatabase(t))
 	order := largeOrders(t, server.url, 100)
 	tests := []struct {
 		name    string
-		clients float64
+		clients int
 		send    string
 	}{
 		{"list", 250, "GET /api/orders?limit=100 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"},
@@ -56,7 +51,7 @@ func TestMemory(t *testing.T) {
 			defer stop()
 			var watching sync.WaitGroup
 			watching.Go(func() { server.watch(ctx, t, atPeace) })
-			attack(t, server.url, int(test.clients*clients), test.send)
+			attack(t, server.url, test.clients, test.send)
 			stop()
 			watching.Wait()
 		})
