@@ -34,13 +34,11 @@ type Product struct {
 // BeforeSave is GORM's hook, of its Create and its Save.
 func (p *Product) BeforeSave(*gorm.DB) error {
 	p.Search = fold(p.Name + "\n" + p.Description + "\n" + p.Slug)
-	p.ImageID = imageIDIn(p.ImageURL)
+	p.ImageID = db.ImageIDIn(p.ImageURL)
 	return nil
 }
 
 func fold(text string) string { return db.Fold(text) } // where a session is called db
-
-func imageIDIn(url string) string { return db.ImageIDIn(url) }
 
 // ProductTag is one tag of one product, a row of its own so that it can be
 // looked up by an index.
