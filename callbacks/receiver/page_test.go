@@ -81,9 +81,12 @@ func TestPage(t *testing.T) {
 	p.Await(`document.querySelector(".json")?.innerText.includes('"<b>&amp;</b>"') && document.querySelector(".json .number").innerText === "12345678901234567890"`)
 	p.Look("bad")
 
-	// Attempts of one delivery are folded, with a timeline.
+	// Attempts of one delivery are folded, with a timeline. A chip stays, whose number changes while somebody clicks on it.
+	p.Do(`window.all = document.querySelector(".chip.all")`)
 	send(t, inbox, first, firstFits)
 	p.Await(`document.querySelectorAll(".item").length === 2 && document.querySelector(".item .again")?.innerText === "×2" && document.querySelectorAll(".attempt").length === 2`)
+
+	p.Await(`all.innerText.includes("3") && all === document.querySelector(".chip.all")`)
 
 	// The filter by verdict.
 	p.Click(".chip.bad")

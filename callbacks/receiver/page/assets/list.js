@@ -1,6 +1,7 @@
 // The live list: a row for each delivery, with its attempts folded.
 
 import { fill, h, icon } from "./dom.js";
+import { filterBy } from "./filter.js";
 import { answered, codeName, count, time, unchecked } from "./format.js";
 import { older, open, pause, select } from "./live.js";
 import { draw, groups, set, state } from "./state.js";
@@ -24,28 +25,25 @@ function tools() {
     timer = setTimeout(() => { set({ text: search.value.trim() }); open(state.inbox); }, 200);
   });
   draw(["text"], () => { if (document.activeElement !== search) search.value = state.text; });
-  const chips = h("div.chips", { role: "group", "aria-label": "Filter by verdict" });
-  draw(["info", "verdict", "requests"], () => fill(chips, filters()));
+  const box = h("div.chips", { role: "group", "aria-label": "Filter by verdict" });
+  draw(["info", "verdict", "requests"], () => fill(box, filters()));
   const live = h("div.live");
   draw(["live", "follow"], () => fill(live, liveness()));
-  return h("div.tools", {}, h("div.row", {}, h("label.searchbox", { for: "search" }, icon("search"), search, h("kbd", {}, "/")), live), chips);
+  return h("div.tools", {}, h("div.row", {}, h("label.searchbox", { for: "search" }, icon("search"), search, h("kbd", {}, "/")), live), box);
 }
 
-function filter(verdict) {
-  set({ verdict });
-  open(state.inbox);
-}
+// The chips stay while their numbers change: who is just clicking on one would miss it otherwise.
+const chips = [["", "All", "all"], ["ok", "Good", "good"], ["not_ok", "Not good", "bad"]].map(([value, label, kind]) =>
+  ({ value, button: h(`button.chip.${kind}`, { type: "button", onclick: () => filterBy(value) }, label, h("span.n")) }));
 
 function filters() {
-  const counts = state.info?.verdicts ?? { ok: 0, not_ok: 0 };
-  const chip = (value, label, n, kind) => h(`button.chip.${kind}`, { type: "button", "aria-pressed": String(state.verdict === value), onclick: () => filter(value) },
-    label, h("span.n", {}, n.toLocaleString()));
-  return [
-    chip("", "All", counts.ok + counts.not_ok, "all"),
-    chip("ok", "Good", counts.ok, "good"),
-    chip("not_ok", "Not good", counts.not_ok, "bad"),
-    codes(),
-  ];
+  const { ok, not_ok } = state.info?.verdicts ?? { ok: 0, not_ok: 0 };
+  const counts = { "": ok + not_ok, ok, not_ok };
+  for (const { value, button } of chips) {
+    button.setAttribute("aria-pressed", String(state.verdict === value));
+    button.lastChild.textContent = counts[value].toLocaleString();
+  }
+  return [...chips.map(({ button }) => button), codes()];
 }
 
 /** codes lets one verdict be chosen among those that are there. */
@@ -56,7 +54,7 @@ function codes() {
   if (isCode) found.set(state.verdict, found.get(state.verdict) ?? false);
   const option = ([code, ok]) => h("option", { value: code, selected: state.verdict === code }, (ok ? "" : "✗ ") + codeName(code));
   const sorted = [...found].sort(([a, aOK], [b, bOK]) => aOK - bOK || a.localeCompare(b));
-  return h("select.chip", { "aria-label": "One verdict", class: isCode ? "chip chosen" : "chip", onchange: (e) => filter(e.target.value) },
+  return h("select.chip", { "aria-label": "One verdict", class: isCode ? "chip chosen" : "chip", onchange: (e) => filterBy(e.target.value) },
     h("option", { value: "", selected: !isCode }, "Verdict…"), sorted.map(option));
 }
 
