@@ -220,9 +220,14 @@ func TestPolicyHoldsWhenSending(t *testing.T) {
 	dialled := make(chan struct{}, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { dialled <- struct{}{} }))
 	defer server.Close()
-	s := newSender(t, SenderOptions{Policy: Policy{PrivateAddresses: true}})
-	attempt := s.Send(t.Context(), Delivery{URL: server.URL, ID: "cb_1", Body: []byte("{}"), Signer: SignWith(testSecret)})
-	if attempt.Error != "plain http not allowed" || attempt.Outcome() != Failed || len(dialled) > 0 {
-		t.Errorf("got %+v", attempt)
+	for want, policy := range map[string]Policy{
+		"plain http not allowed": {PrivateAddresses: true},
+		"address not allowed":    {PlainHTTP: true}, // another instance
+	} {
+		s := newSender(t, SenderOptions{Policy: policy})
+		attempt := s.Send(t.Context(), Delivery{URL: server.URL, ID: "cb_1", Body: []byte("{}"), Signer: SignWith(testSecret)})
+		if attempt.Error != want || attempt.Outcome() != Failed || len(dialled) > 0 {
+			t.Errorf("got %+v, want %s", attempt, want)
+		}
 	}
 }
